@@ -1,0 +1,50 @@
+/* A group of ranks, as other rooms see it: no MPI types. Three back ends stand behind one ops table: a single rank
+ * (comm_self.c, no MPI needed), MPI (comm_mpi.c), and NCCL for device buffers (comm_nccl.c, where built).
+ *
+ * Every call marked collective must be made by all ranks of the group in the same order. A failing rank calls
+ * hn_comm_abort: the whole job ends within a bounded time with the first cause printed once.
+ */
+#ifndef HN_COMM_H
+#define HN_COMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct HnComm HnComm;
+
+int hn_comm_rank(const HnComm *comm);
+int hn_comm_size(const HnComm *comm);
+const char *hn_comm_backend(const HnComm *comm); /* "self", "mpi" */
+
+HnStatus hn_comm_self(HnComm **comm, HnError *err); /* the one-rank group; always available */
+/* Collective. Ranks of one colour form a group, ordered by key; colour < 0: no group (*out = NULL). */
+HnStatus hn_comm_split(HnComm *comm, int colour, int key, HnComm **out, HnError *err);
+void hn_comm_free(HnComm **comm);
+
+HnStatus hn_comm_barrier(HnComm *comm, HnError *err);
+HnStatus hn_comm_broadcast(HnComm *comm, void *data, size_t n_bytes, int root, HnError *err);
+/* In place. The i64 sum is exact, hence independent of rank count and order; the float sums are not. */
+HnStatus hn_comm_sum_f32(HnComm *comm, float *data, size_t n, HnError *err);
+HnStatus hn_comm_sum_f64(HnComm *comm, double *data, size_t n, HnError *err);
+HnStatus hn_comm_sum_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);
+HnStatus hn_comm_sum_i32(HnComm *comm, int32_t *data, size_t n, HnError *err);
+HnStatus hn_comm_max_f32(HnComm *comm, float *data, size_t n, HnError *err);
+HnStatus hn_comm_max_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);
+/* Started now, complete after hn_comm_wait; data must not be touched between. One in flight a group. */
+HnStatus hn_comm_sum_f32_start(HnComm *comm, float *data, size_t n, HnError *err);
+HnStatus hn_comm_sum_i64_start(HnComm *comm, int64_t *data, size_t n, HnError *err);
+HnStatus hn_comm_wait(HnComm *comm, HnError *err);
+/* Rank r contributes n_bytes[r] bytes; all receive the concatenation in rank order. n_bytes is the same on all ranks. */
+HnStatus hn_comm_gather_all(HnComm *comm, const void *mine, void *all, const size_t *n_bytes, HnError *err);
+/* True on all ranks if flag is true on any. The stop flag rides on this once a step. */
+HnStatus hn_comm_any(HnComm *comm, bool *flag, HnError *err);
+/* All ranks learn whether one failed: returns the first failing rank's status and message everywhere. */
+HnStatus hn_comm_agree(HnComm *comm, HnStatus mine, HnError *err);
+
+/* Bytes that this rank handed to collectives so far (payload, not wire protocol). */
+uint64_t hn_comm_bytes_moved(const HnComm *comm);
+
+#endif

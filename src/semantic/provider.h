@@ -1,0 +1,62 @@
+/* A provider answers prompts and embeds text. Three families stand behind one ops table: extractive (no language model),
+ * http (an endpoint), native (our own transformer).
+ *
+ * Asynchronous: submit as many requests as `capacity` allows, then poll; answers come in any order. A provider keeps
+ * nothing on disk; the stage that drives it journals each answer before the item counts as done.
+ */
+#ifndef HN_SEMANTIC_PROVIDER_H
+#define HN_SEMANTIC_PROVIDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/experiment.h"
+#include "data/dataset.h"
+
+typedef enum HnTask { HN_TASK_ITEM_PROFILE, HN_TASK_USER_PROFILE, HN_TASK_HARD_NEGATIVE, HN_TASK_EMBED } HnTask;
+
+typedef struct HnRequest {
+    uint64_t key;        /* the caller's: item, user or pair number (with sample) */
+    HnTask task;
+    uint32_t user, item; /* what it is about (extractive works from these); UINT32_MAX = does not apply */
+    uint32_t sample;     /* 0 .. negatives_per_pair-1 */
+    const char *system;  /* rendered instruction; valid during submit */
+    const char *prompt;  /* rendered input, or the text to embed */
+} HnRequest;
+
+typedef enum HnAnswerStatus { HN_ANSWER_OK, HN_ANSWER_REFUSED /* bad request: do not repeat */, HN_ANSWER_LOST /* retries used up */ } HnAnswerStatus;
+
+typedef struct HnAnswer {
+    uint64_t key;
+    HnAnswerStatus status;
+    char *text;         /* raw answer, NUL-terminated; NULL for embeddings */
+    float *vector;      /* [dim] for HN_TASK_EMBED */
+    uint32_t dim;
+    uint32_t attempts;
+    uint32_t prompt_tokens, answer_tokens; /* as reported; 0 = unknown */
+    char note[256];     /* why it was refused or lost */
+} HnAnswer; /* text and vector are the caller's: hn_free */
+
+typedef struct HnProvider HnProvider;
+typedef struct HnProviderOps {
+    const char *name;
+    HnStatus (*submit)(HnProvider *self, const HnRequest *request, HnError *err);
+    /* Waits at most wait_ms for an answer. *got = false: none yet. A dead endpoint is HN_NETWORK. */
+    HnStatus (*poll)(HnProvider *self, int wait_ms, HnAnswer *answer, bool *got, HnError *err);
+    size_t (*capacity)(const HnProvider *self); /* requests that may still be submitted now */
+    void (*close)(HnProvider *self);
+} HnProviderOps;
+struct HnProvider {
+    const HnProviderOps *ops;
+};
+
+/* dataset is borrowed and must outlive the provider. profiles_* are sealed profile stores or NULL. */
+HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, const HnDataset *dataset,
+                          const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err);
+void hn_provider_close(HnProvider **provider);
+/* One line about reachability, for doctor; HN_OK where usable. */
+HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err);
+
+#endif

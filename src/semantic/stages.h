@@ -1,0 +1,39 @@
+/* The language-model stages: each takes its inputs from sealed stores, journals every answer, seals one store, and redoes at
+ * most the items in flight after a kill. Collective over the group of worker ranks; a sealed output is skipped at once.
+ */
+#ifndef HN_SEMANTIC_STAGES_H
+#define HN_SEMANTIC_STAGES_H
+
+#include "comm.h"
+#include "base/error.h"
+#include "config/experiment.h"
+#include "data/dataset.h"
+
+typedef struct HnStageContext {
+    const HnLlmConfig *config;
+    const HnDataset *dataset;
+    const char *config_yaml; /* provenance */
+    HnComm *workers;
+} HnStageContext;
+
+/* What a stage did, for the log, the table and the noise report; sums over ranks. */
+typedef struct HnStageReport {
+    uint64_t items, done_before, answered, noise, lost, attempts, prompt_tokens, answer_tokens;
+    double seconds;
+} HnStageReport;
+
+/* folder/profiles-items.h5, folder/profiles-users.h5 (generated, or imported where the configuration says so). */
+HnStatus hn_stage_profiles(const HnStageContext *context, bool users, const char *folder, const char *out_path,
+                           const char *item_profiles, HnStageReport *report, HnError *err);
+/* One row per train pair and sample: text, status (ok / none / noise), the pool item it names. */
+HnStatus hn_stage_negatives(const HnStageContext *context, const char *item_profiles, const char *user_profiles,
+                            const char *folder, const char *out_path, HnStageReport *report, HnError *err);
+/* One vector per train pair from the negatives' text (samples averaged, eq 5); pairs without one are marked absent. */
+HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, const char *item_profiles, const char *folder,
+                        const char *out_path, HnStageReport *report, HnError *err);
+
+/* Requests that the stages would send, for run --plan. */
+HnStatus hn_stage_plan(const HnLlmConfig *config, const HnDataset *dataset, uint64_t *n_profiles, uint64_t *n_negatives,
+                       uint64_t *n_embeddings, HnError *err);
+
+#endif
