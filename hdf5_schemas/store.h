@@ -1,8 +1,8 @@
 /* Stores: the only door to files on disk that other rooms know. No HDF5 types.
  *
  * Two kinds of file (measured reasons: README of this room):
- *   - a SEALED store: one HDF5 file, written under a temporary name, synced, renamed; it never changes afterwards. Plain
- *     groups and data sets, each with the attributes "about", "unit", "shape"; text is a byte heap plus offsets.
+ *   - a SEALED store: one HDF5 file, written under a temporary name, synced, renamed; it never changes afterwards.
+ * Plain groups and data sets, each with the attributes "about", "unit", "shape"; text is a byte heap plus offsets.
  *   - a JOURNAL: append-only frames (length, key, checksum, payload) that a killed writer cannot hurt; at the end of a
  *     stage it is sealed into a store.
  * One declaration per field (schemas.c) gives writer checks, reader checks and the reference page.
@@ -20,13 +20,13 @@ typedef enum HnType { HN_U8, HN_I32, HN_U32, HN_I64, HN_U64, HN_F16, HN_F32, HN_
 size_t hn_type_bytes(HnType type); /* HN_STRINGS: 0 */
 
 enum { HN_MAX_DIMS = 4 };
-enum { /* flags of a field */
-    HN_FIELD_OPTIONAL = 1, /* may be absent from a sealed store */
-    HN_FIELD_VOLATILE = 2  /* wall times, host names: left out of digests */
+enum {                        /* flags of a field */
+       HN_FIELD_OPTIONAL = 1, /* may be absent from a sealed store */
+       HN_FIELD_VOLATILE = 2  /* wall times, host names: left out of digests */
 };
 
 typedef struct HnField {
-    const char *path;  /* "train/items"; an HN_STRINGS field is a group with "bytes" and "offsets" */
+    const char *path; /* "train/items"; an HN_STRINGS field is a group with "bytes" and "offsets" */
     HnType type;
     const char *shape; /* "[n_pairs]", "[n_users][dim]": as many brackets as dimensions */
     const char *unit;  /* "item index", "1", "s" */
@@ -53,17 +53,17 @@ extern const HnSchema *const HN_SCHEMAS[];  /* all of them, NULL-terminated */
 
 /* Who made a file, from what. Strings are copied. Any may be NULL or empty. */
 typedef struct HnProvenance {
-    const char *config;        /* effective configuration (YAML) */
-    const char *inputs;        /* one "sha256  name" a line */
+    const char *config;         /* effective configuration (YAML) */
+    const char *inputs;         /* one "sha256  name" a line */
     const char *processor_path; /* "avx512" */
-    int64_t seed;              /* -1 = does not apply */
+    int64_t seed;               /* -1 = does not apply */
     bool synthetic;
 } HnProvenance;
 
 /* ---- writing a sealed store ---- */
 typedef struct HnStoreWriter HnStoreWriter;
-HnStatus hn_store_create(const char *path, const HnSchema *schema, const HnProvenance *provenance, HnStoreWriter **writer,
-                         HnError *err);
+HnStatus hn_store_create(const char *path, const HnSchema *schema, const HnProvenance *provenance,
+                         HnStoreWriter **writer, HnError *err);
 /* Allocates a field at its full size; dims has as many entries as the field's shape has brackets. */
 HnStatus hn_store_define(HnStoreWriter *writer, const char *field, const uint64_t *dims, HnError *err);
 /* Rows row0 .. row0+n_rows-1 of the first dimension; data in the field's own type (F16: uint16_t), row-major. */
@@ -73,8 +73,10 @@ HnStatus hn_store_write_rows(HnStoreWriter *writer, const char *field, uint64_t 
 HnStatus hn_store_write(HnStoreWriter *writer, const char *field, const uint64_t *dims, const void *data, HnError *err);
 /* A string field, appended in row order, streaming: first the number of rows, then each (NULL = empty). */
 HnStatus hn_store_strings_begin(HnStoreWriter *writer, const char *field, uint64_t n_rows, HnError *err);
-HnStatus hn_store_strings_add(HnStoreWriter *writer, const char *field, const char *bytes, size_t n_bytes, HnError *err);
-HnStatus hn_store_strings(HnStoreWriter *writer, const char *field, const char *const *strings, uint64_t n_rows, HnError *err);
+HnStatus hn_store_strings_add(HnStoreWriter *writer, const char *field, const char *bytes, size_t n_bytes,
+                              HnError *err);
+HnStatus hn_store_strings(HnStoreWriter *writer, const char *field, const char *const *strings, uint64_t n_rows,
+                          HnError *err);
 /* Root attributes beside the provenance: counts, density, recipe. */
 HnStatus hn_store_set_i64(HnStoreWriter *writer, const char *name, int64_t value, HnError *err);
 HnStatus hn_store_set_f64(HnStoreWriter *writer, const char *name, double value, HnError *err);
@@ -91,7 +93,8 @@ void hn_store_close(HnStore **store);
 const HnSchema *hn_store_schema(const HnStore *store);
 bool hn_store_has(const HnStore *store, const char *field);
 HnStatus hn_store_dims(const HnStore *store, const char *field, uint64_t dims[HN_MAX_DIMS], HnError *err);
-HnStatus hn_store_read_rows(const HnStore *store, const char *field, uint64_t row0, uint64_t n_rows, void *data, HnError *err);
+HnStatus hn_store_read_rows(const HnStore *store, const char *field, uint64_t row0, uint64_t n_rows, void *data,
+                            HnError *err);
 /* Strings of rows row0 .. row0+n_rows-1: offsets[n_rows+1] into bytes (not NUL-terminated); both freed by hn_free. */
 HnStatus hn_store_read_strings(const HnStore *store, const char *field, uint64_t row0, uint64_t n_rows, char **bytes,
                                uint64_t **offsets, HnError *err);
@@ -111,10 +114,11 @@ HnStatus hn_store_reference(char **markdown, HnError *err);
 
 /* ---- journals ---- */
 typedef struct HnJournal HnJournal;
-/* Opens <folder>/<name>.journal for appending (folder made if absent), cutting off a torn last frame. One writer a file:
- * name it after the rank. */
+/* Opens <folder>/<name>.journal for appending (folder made if absent), cutting off a torn last frame. One writer a
+ * file: name it after the rank. */
 HnStatus hn_journal_open(const char *folder, const char *name, HnJournal **journal, HnError *err);
-HnStatus hn_journal_append(HnJournal *journal, uint64_t key, uint32_t kind, const void *payload, uint32_t n_bytes, HnError *err);
+HnStatus hn_journal_append(HnJournal *journal, uint64_t key, uint32_t kind, const void *payload, uint32_t n_bytes,
+                           HnError *err);
 HnStatus hn_journal_commit(HnJournal *journal, HnError *err); /* everything appended is on disk when this returns */
 HnStatus hn_journal_close(HnJournal **journal, HnError *err);
 
@@ -123,7 +127,8 @@ typedef struct HnJournalStats {
 } HnJournalStats;
 /* Every whole record of every *.journal in folder, files in name order; payload is valid during the call. A callback
  * that fails ends the scan. An absent folder has no records. */
-typedef HnStatus HnJournalFn(void *context, uint64_t key, uint32_t kind, const void *payload, uint32_t n_bytes, HnError *err);
+typedef HnStatus HnJournalFn(void *context, uint64_t key, uint32_t kind, const void *payload, uint32_t n_bytes,
+                             HnError *err);
 HnStatus hn_journal_scan(const char *folder, HnJournalFn *each, void *context, HnJournalStats *stats, HnError *err);
 
 /* Which HDF5 this is ("1.10.8, parallel"). */

@@ -37,7 +37,8 @@ HnStatus hn_comm_max_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_f32_start(HnComm *comm, float *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_i64_start(HnComm *comm, int64_t *data, size_t n, HnError *err);
 HnStatus hn_comm_wait(HnComm *comm, HnError *err);
-/* Rank r contributes n_bytes[r] bytes; all receive the concatenation in rank order. n_bytes is the same on all ranks. */
+/* Rank r contributes n_bytes[r] bytes; all receive the concatenation in rank order. n_bytes is the same on all ranks.
+ */
 HnStatus hn_comm_gather_all(HnComm *comm, const void *mine, void *all, const size_t *n_bytes, HnError *err);
 /* True on all ranks if flag is true on any. The stop flag rides on this once a step. */
 HnStatus hn_comm_any(HnComm *comm, bool *flag, HnError *err);

@@ -1,7 +1,8 @@
 /* Dealing out work items 0 .. n-1 among worker ranks, by two-sided messages, in chunks asked for ahead of need.
  *
- * Rank 0 of the group deals, and works itself between answers: it must call hn_deal_poll (or next/done) every fraction of a
- * second. One-sided counters are not used: across nodes over TCP they wait until the target enters MPI. MPI-3.1 only.
+ * Rank 0 of the group deals, and works itself between answers: it must call hn_deal_poll (or next/done) every fraction
+ * of a second. One-sided counters are not used: across nodes over TCP they wait until the target enters MPI. MPI-3.1
+ * only.
  */
 #ifndef HN_DEAL_H
 #define HN_DEAL_H
@@ -9,7 +10,8 @@
 #include "comm.h"
 
 typedef struct HnDeal HnDeal;
-/* Collective. done[i] nonzero: item i is finished already (read on rank 0 only; may be NULL). chunk: items dealt at once. */
+/* Collective. done[i] nonzero: item i is finished already (read on rank 0 only; may be NULL). chunk: items dealt at
+ * once. */
 HnStatus hn_deal_start(HnComm *comm, uint64_t n, const uint8_t *done, uint64_t chunk, HnDeal **deal, HnError *err);
 /* The next item for this rank. *got = false: nothing to be had right now; *finished = true: nothing ever again. */
 HnStatus hn_deal_next(HnDeal *deal, uint64_t *item, bool *got, bool *finished, HnError *err);

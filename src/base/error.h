@@ -12,22 +12,22 @@ extern "C" {
 #endif
 
 /* X(name, process exit code, text) */
-#define HN_STATUS_TABLE(X)                                                                                             \
-    X(OK, 0, "ok")                                                                                                     \
-    X(USAGE, 2, "wrong command line")                                                                                  \
-    X(CONFIG, 3, "wrong configuration")                                                                                \
-    X(INPUT, 4, "bad input")                                                                                           \
-    X(IO, 5, "input/output error")                                                                                     \
-    X(SPACE, 6, "out of disk space")                                                                                   \
-    X(FORMAT, 7, "unexpected file format")                                                                             \
-    X(CORRUPT, 8, "corrupt store")                                                                                     \
-    X(MEMORY, 9, "out of memory")                                                                                      \
-    X(RANGE, 10, "value out of range")                                                                                 \
-    X(NETWORK, 11, "network error")                                                                                    \
-    X(UNSUPPORTED, 12, "not supported")                                                                                \
-    X(CONFLICT, 13, "conflict with existing files")                                                                    \
-    X(INTERRUPTED, 14, "interrupted")                                                                                  \
-    X(NUMERIC, 15, "numeric error")                                                                                    \
+#define HN_STATUS_TABLE(X)                          \
+    X(OK, 0, "ok")                                  \
+    X(USAGE, 2, "wrong command line")               \
+    X(CONFIG, 3, "wrong configuration")             \
+    X(INPUT, 4, "bad input")                        \
+    X(IO, 5, "input/output error")                  \
+    X(SPACE, 6, "out of disk space")                \
+    X(FORMAT, 7, "unexpected file format")          \
+    X(CORRUPT, 8, "corrupt store")                  \
+    X(MEMORY, 9, "out of memory")                   \
+    X(RANGE, 10, "value out of range")              \
+    X(NETWORK, 11, "network error")                 \
+    X(UNSUPPORTED, 12, "not supported")             \
+    X(CONFLICT, 13, "conflict with existing files") \
+    X(INTERRUPTED, 14, "interrupted")               \
+    X(NUMERIC, 15, "numeric error")                 \
     X(INTERNAL, 16, "internal error")
 
 typedef enum HnStatus {
@@ -41,9 +41,11 @@ typedef struct HnError {
     char message[2048]; /* UTF-8, one or a few sentences, no trailing newline */
 } HnError;
 
-#define HN_ERROR_INIT                                                                                                  \
-    {                                                                                                                  \
-        HN_OK, { 0 }                                                                                                   \
+#define HN_ERROR_INIT \
+    {                 \
+        HN_OK, {      \
+            0         \
+        }             \
     }
 
 #if defined(__GNUC__)
@@ -65,12 +67,12 @@ const char *hn_status_text(HnStatus status);
 void hn_error_clear(HnError *err);
 
 /* Returns from the calling function when the expression is not HN_OK. */
-#define HN_TRY(expression)                                                                                             \
-    do {                                                                                                               \
-        HnStatus hn_try_status = (expression);                                                                         \
-        if (hn_try_status != HN_OK) {                                                                                  \
-            return hn_try_status;                                                                                      \
-        }                                                                                                              \
+#define HN_TRY(expression)                     \
+    do {                                       \
+        HnStatus hn_try_status = (expression); \
+        if (hn_try_status != HN_OK) {          \
+            return hn_try_status;              \
+        }                                      \
     } while (0)
 
 #ifdef __cplusplus

@@ -10,8 +10,8 @@
 
 bool hn_file_exists(const char *path);
 bool hn_folder_exists(const char *path);
-HnStatus hn_folder_make(const char *path, HnError *err); /* with parents; an existing folder is fine */
-HnStatus hn_folder_sync(const char *path, HnError *err); /* fsync of the folder itself */
+HnStatus hn_folder_make(const char *path, HnError *err);   /* with parents; an existing folder is fine */
+HnStatus hn_folder_sync(const char *path, HnError *err);   /* fsync of the folder itself */
 HnStatus hn_folder_remove(const char *path, HnError *err); /* recursive; an absent folder is fine */
 
 /* Writes all bytes to path so that a reader, or a crash at any point, sees the old file or the whole new one. */
@@ -29,7 +29,8 @@ char *hn_path_join(const char *folder, const char *name, HnError *err);
 /* printf into a fresh path. */
 char *hn_path_printf(HnError *err, const char *format, ...) HN_PRINTF(2, 3);
 
-HnStatus hn_free_space(const char *path, uint64_t *n_bytes, HnError *err); /* of path's (or its nearest parent's) disk */
+HnStatus hn_free_space(const char *path, uint64_t *n_bytes,
+                       HnError *err); /* of path's (or its nearest parent's) disk */
 
 /* Names in a folder, sorted bytewise, without "." and "..": an array of strings, all freed by hn_names_free. */
 HnStatus hn_folder_list(const char *path, char ***names, size_t *n_names, HnError *err);

@@ -9,14 +9,15 @@
 
 typedef enum HnLogLevel { HN_LOG_DEBUG, HN_LOG_INFO, HN_LOG_WARN, HN_LOG_ERROR } HnLogLevel;
 
-/* Only messages of at least this level appear. Ranks other than the first log warnings and errors only, with "[rank r]". */
+/* Only messages of at least this level appear. Ranks other than the first log warnings and errors only, with "[rank
+ * r]". */
 void hn_log_setup(HnLogLevel level, int rank);
 void hn_log(HnLogLevel level, const char *format, ...) HN_PRINTF(2, 3);
 /* A word that must never be printed again (an API key): every later message has it replaced by "[secret]". */
 HnStatus hn_log_hide(const char *secret, HnError *err);
 
-double hn_clock_seconds(void);      /* monotonic */
-int64_t hn_clock_unix(void);        /* seconds since 1970 */
+double hn_clock_seconds(void);       /* monotonic */
+int64_t hn_clock_unix(void);         /* seconds since 1970 */
 void hn_clock_iso8601(char out[32]); /* now, UTC, "2026-01-31T12:34:56Z" */
 
 /* Progress of `total` units of work: a bar on a terminal, a plain line every few seconds in a log file; with rate and

@@ -10,18 +10,18 @@
 
 /* One stream a purpose: two purposes never share one. Append only: the numbers are part of every result. */
 typedef enum HnRngStream {
-    HN_STREAM_INIT_USER = 1,   /* initial user embeddings: a = user, b = column / 4 */
-    HN_STREAM_INIT_ITEM = 2,   /* initial item embeddings */
-    HN_STREAM_INIT_LAYER = 3,  /* initial weights of dense layers: a = layer and matrix, b = index / 4 */
-    HN_STREAM_SHUFFLE = 4,     /* order of the training pairs: a = epoch */
-    HN_STREAM_NEGATIVE = 5,    /* negative candidates: a = epoch, b = pair */
-    HN_STREAM_SPLIT = 6,       /* train/valid/test split: a = user, b = position */
-    HN_STREAM_SYNTHETIC = 7,   /* the synthetic world */
-    HN_STREAM_PROJECTION = 8,  /* random projection of the extractive embedder */
+    HN_STREAM_INIT_USER = 1,     /* initial user embeddings: a = user, b = column / 4 */
+    HN_STREAM_INIT_ITEM = 2,     /* initial item embeddings */
+    HN_STREAM_INIT_LAYER = 3,    /* initial weights of dense layers: a = layer and matrix, b = index / 4 */
+    HN_STREAM_SHUFFLE = 4,       /* order of the training pairs: a = epoch */
+    HN_STREAM_NEGATIVE = 5,      /* negative candidates: a = epoch, b = pair */
+    HN_STREAM_SPLIT = 6,         /* train/valid/test split: a = user, b = position */
+    HN_STREAM_SYNTHETIC = 7,     /* the synthetic world */
+    HN_STREAM_PROJECTION = 8,    /* random projection of the extractive embedder */
     HN_STREAM_RANDOM_VECTOR = 9, /* control: random vectors in place of hard-negative vectors */
     HN_STREAM_DROPOUT = 10,
-    HN_STREAM_PROVIDER = 11,   /* a provider's own choices, e.g. jitter of retries and sampled text */
-    HN_STREAM_TEST = 1000      /* tests only */
+    HN_STREAM_PROVIDER = 11, /* a provider's own choices, e.g. jitter of retries and sampled text */
+    HN_STREAM_TEST = 1000    /* tests only */
 } HnRngStream;
 
 typedef struct HnRng {

@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 
-/* A growing byte string; always NUL-terminated; never grows past max_bytes. Zero-initialise, set max_bytes (0 = 64 MiB). */
+/* A growing byte string; always NUL-terminated; never grows past max_bytes. Zero-initialise, set max_bytes (0 = 64
+ * MiB). */
 typedef struct HnText {
     char *data; /* NULL while empty and never appended to */
     size_t length;
@@ -23,7 +24,8 @@ const char *hn_text_get(const HnText *text); /* "" when empty, never NULL */
 void hn_text_clear(HnText *text);            /* keeps the memory */
 void hn_text_free(HnText *text);
 
-/* True where all n_bytes are well-formed UTF-8 (no surrogates, no overlong forms); else *bad_offset is set (may be NULL). */
+/* True where all n_bytes are well-formed UTF-8 (no surrogates, no overlong forms); else *bad_offset is set (may be
+ * NULL). */
 bool hn_utf8_valid(const char *bytes, size_t n_bytes, size_t *bad_offset);
 /* The largest prefix of at most max_bytes that does not cut a code point. */
 size_t hn_utf8_prefix(const char *bytes, size_t n_bytes, size_t max_bytes);

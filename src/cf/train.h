@@ -1,8 +1,8 @@
 /* Training one variant with one seed on a group of trainer ranks, to result.h5 and model.h5.
  *
- * Paper eq. 6-10 on LightGCN and MF; formulas and defaults in cf-methods' terms stand at each operation. Users are sharded
- * over the ranks (rows, optimiser state, graph part); item rows are replicated; sums that cross users are joined by
- * allreduce: as exact 64-bit integers when `reproducible`, as floats otherwise.
+ * Paper eq. 6-10 on LightGCN and MF; formulas and defaults in cf-methods' terms stand at each operation. Users are
+ * sharded over the ranks (rows, optimiser state, graph part); item rows are replicated; sums that cross users are
+ * joined by allreduce: as exact 64-bit integers when `reproducible`, as floats otherwise.
  */
 #ifndef HN_CF_TRAIN_H
 #define HN_CF_TRAIN_H
@@ -14,7 +14,7 @@
 
 typedef struct HnTrainJob {
     const HnTrainConfig *config;
-    const char *variant;      /* name, for messages and the result */
+    const char *variant; /* name, for messages and the result */
     int64_t seed;
     bool reproducible;
     int threads;
@@ -32,7 +32,7 @@ HnStatus hn_train(const HnTrainJob *job, HnComm *comm, HnError *err);
 typedef struct HnTrainPlan {
     uint64_t memory_per_rank, checkpoint_bytes, model_bytes, n_files, bytes_moved_per_step;
 } HnTrainPlan;
-HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t n_users, uint64_t n_items, uint64_t n_train,
-                       uint64_t text_dim, int ranks, HnTrainPlan *plan, HnError *err);
+HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t n_users, uint64_t n_items,
+                       uint64_t n_train, uint64_t text_dim, int ranks, HnTrainPlan *plan, HnError *err);
 
 #endif

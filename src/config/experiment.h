@@ -1,9 +1,9 @@
 /* The experiment: everything that a YAML file can say, parsed, with defaults and ranges applied.
  *
- * src/config/keys.def declares each key once; parser, defaults, ranges, `hnlmrec help config` and the reference page all
- * come from it. Unknown, misspelt, duplicate or out-of-range keys are errors that name file, line and the nearest name.
- * `compare:` is a list of variants: each has a `name` and dotted keys that replace those above it for its own row of the
- * final table.
+ * src/config/keys.def declares each key once; parser, defaults, ranges, `hnlmrec help config` and the reference page
+ * all come from it. Unknown, misspelt, duplicate or out-of-range keys are errors that name file, line and the nearest
+ * name. `compare:` is a list of variants: each has a `name` and dotted keys that replace those above it for its own row
+ * of the final table.
  */
 #ifndef HN_CONFIG_EXPERIMENT_H
 #define HN_CONFIG_EXPERIMENT_H
@@ -27,7 +27,14 @@ typedef struct HnDoubleList {
     size_t n;
 } HnDoubleList;
 
-typedef enum { HN_FORMAT_LIGHTGCN, HN_FORMAT_PAIRS, HN_FORMAT_AMAZON, HN_FORMAT_YELP, HN_FORMAT_MOVIELENS, HN_FORMAT_SYNTHETIC } HnDataFormat;
+typedef enum {
+    HN_FORMAT_LIGHTGCN,
+    HN_FORMAT_PAIRS,
+    HN_FORMAT_AMAZON,
+    HN_FORMAT_YELP,
+    HN_FORMAT_MOVIELENS,
+    HN_FORMAT_SYNTHETIC
+} HnDataFormat;
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
@@ -53,16 +60,16 @@ typedef struct HnDataConfig { /* data.* */
     HnStringList items;        /* item metadata files (Amazon meta, Yelp business, MovieLens items) */
     char *keep_users;          /* JSON lines or one raw id a line: only these users; "" = all */
     char *keep_items;
-    double min_rating;         /* keep rating >= this; 0 = no filter */
-    char *date_from;           /* YYYY-MM-DD inclusive; "" = open */
-    char *date_to;             /* YYYY-MM-DD inclusive (the whole day); "" = open */
-    int64_t core_users;        /* k-core: least interactions a user, to a fixed point; 0 = no filter */
+    double min_rating;  /* keep rating >= this; 0 = no filter */
+    char *date_from;    /* YYYY-MM-DD inclusive; "" = open */
+    char *date_to;      /* YYYY-MM-DD inclusive (the whole day); "" = open */
+    int64_t core_users; /* k-core: least interactions a user, to a fixed point; 0 = no filter */
     int64_t core_items;
     HnSplitRule split;
-    HnDoubleList split_ratio;  /* train, valid, test; sums to 1 */
+    HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
-    double max_bad_share;      /* share of malformed lines above which the run fails */
-    struct {                   /* data.synthetic.* */
+    double max_bad_share; /* share of malformed lines above which the run fails */
+    struct {              /* data.synthetic.* */
         int64_t users, items, interactions, categories, seed;
         int64_t latent_dim;
         double popularity_exponent; /* long tail: item weight = rank ^ -exponent */
@@ -74,9 +81,9 @@ typedef struct HnHttpConfig { /* llm.http.* */
     char *url;                /* base, e.g. http://127.0.0.1:8000 */
     HnHttpApi api;
     char *model;
-    char *embed_url;          /* "" = url */
+    char *embed_url; /* "" = url */
     char *embed_model;
-    char *key_env;            /* NAME of the environment variable that holds the key; never the key */
+    char *key_env; /* NAME of the environment variable that holds the key; never the key */
     int64_t max_in_flight;
     double timeout_s;
     double connect_timeout_s;
@@ -85,47 +92,65 @@ typedef struct HnHttpConfig { /* llm.http.* */
     int64_t max_tokens;
 } HnHttpConfig;
 
-typedef struct HnLlmConfig { /* llm.* */
-    HnProviderFamily provider;   /* writes profiles and negatives */
-    HnProviderFamily embedder;   /* turns negative text into vectors */
+typedef struct HnLlmConfig {   /* llm.* */
+    HnProviderFamily provider; /* writes profiles and negatives */
+    HnProviderFamily embedder; /* turns negative text into vectors */
     HnHttpConfig http;
-    char *prompt_folder;         /* "" = the shipped prompts */
-    char *import_user_profiles;  /* JSON lines; "" = generate */
+    char *prompt_folder;        /* "" = the shipped prompts */
+    char *import_user_profiles; /* JSON lines; "" = generate */
     char *import_item_profiles;
-    char *import_vectors;        /* a sealed vector store made elsewhere; "" = make one */
-    int64_t max_reviews;         /* reviews shown per profile prompt */
+    char *import_vectors; /* a sealed vector store made elsewhere; "" = make one */
+    int64_t max_reviews;  /* reviews shown per profile prompt */
     int64_t max_review_words;
-    int64_t profile_words;       /* length asked of a profile */
-    int64_t embed_dim;           /* width of the extractive embedder; others report their own */
+    int64_t profile_words; /* length asked of a profile */
+    int64_t embed_dim;     /* width of the extractive embedder; others report their own */
     HnVectorType vector_type;
-    int64_t negatives_per_pair;  /* samples per pair, their vectors averaged (eq 5) */
+    int64_t negatives_per_pair; /* samples per pair, their vectors averaged (eq 5) */
 } HnLlmConfig;
 
 typedef struct HnTrainConfig { /* what one row of the table trains */
-    struct { HnBackboneName backbone; int64_t dim, layers; HnInitRule init; double init_std; } model; /* model.* */
-    struct { HnSamplerName name; } sampler;                                                           /* sampler.* */
-    struct {                                                                                          /* semantic.* */
-        double alpha;              /* eq 7 */
-        HnIntList adapter_hidden;  /* hidden widths; empty = one layer of (d_text + dim) / 2 */
+    struct {
+        HnBackboneName backbone;
+        int64_t dim, layers;
+        HnInitRule init;
+        double init_std;
+    } model; /* model.* */
+    struct {
+        HnSamplerName name;
+    } sampler;                    /* sampler.* */
+    struct {                      /* semantic.* */
+        double alpha;             /* eq 7 */
+        HnIntList adapter_hidden; /* hidden widths; empty = one layer of (d_text + dim) / 2 */
         HnActivation activation;
         bool adapter_frozen;
         bool adapter_last_relu;
         HnMissingRule missing;
         HnVectorSourceName vectors; /* random = the control of hnlmrec-method.md 4, row 5 */
     } semantic;
-    struct { double lambda, tau; HnAlignNegatives negatives; HnAlignVector vector; } align; /* align.* : eq 9, lambda_1 */
-    struct { HnLossName name; double margin; } loss;                                        /* loss.* */
-    struct {                                                                                /* train.* */
+    struct {
+        double lambda, tau;
+        HnAlignNegatives negatives;
+        HnAlignVector vector;
+    } align; /* align.* : eq 9, lambda_1 */
+    struct {
+        HnLossName name;
+        double margin;
+    } loss;  /* loss.* */
+    struct { /* train.* */
         int64_t epochs, batch;
-        double learning_rate, l2;  /* lambda_2 */
-        int64_t eval_every;        /* epochs between validations */
-        int64_t patience;          /* validations without gain before stopping; 0 = never stop early */
-        char *stop_metric;         /* e.g. "recall@20" */
-        int64_t checkpoint_every;  /* epochs */
+        double learning_rate, l2; /* lambda_2 */
+        int64_t eval_every;       /* epochs between validations */
+        int64_t patience;         /* validations without gain before stopping; 0 = never stop early */
+        char *stop_metric;        /* e.g. "recall@20" */
+        int64_t checkpoint_every; /* epochs */
         bool drop_last;
-        int64_t virtual_shards;    /* reproducible sums over a batch are taken per shard; at least the rank count */
+        int64_t virtual_shards; /* reproducible sums over a batch are taken per shard; at least the rank count */
     } train;
-    struct { HnIntList ks; HnMaskRule mask; HnSelectOn select_on; } eval; /* eval.* */
+    struct {
+        HnIntList ks;
+        HnMaskRule mask;
+        HnSelectOn select_on;
+    } eval; /* eval.* */
 } HnTrainConfig;
 
 typedef struct HnVariant {
@@ -138,7 +163,9 @@ typedef struct HnExperiment {
     HnIntList seeds;
     bool reproducible;
     int64_t threads; /* OpenMP threads a rank; 0 = cores of the host / ranks on it */
-    struct { int64_t workers, trainers; } roles; /* roles.* ; 0 = automatic: every rank takes both in turn */
+    struct {
+        int64_t workers, trainers;
+    } roles; /* roles.* ; 0 = automatic: every rank takes both in turn */
     HnDataConfig data;
     HnLlmConfig llm;
     HnTrainConfig train;
@@ -148,7 +175,8 @@ typedef struct HnExperiment {
 
 /* Reads path ("-" not allowed; NULL = all defaults), then applies n_sets strings "key=value". Paths inside the file are
  * relative to the file's own folder, and come out absolute. Free with hn_experiment_free. */
-HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment, HnError *err);
+HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
+                            HnError *err);
 void hn_experiment_free(HnExperiment **experiment);
 
 /* The effective configuration as YAML that hn_experiment_load reads back to the same experiment; hn_free it. */
@@ -159,9 +187,11 @@ HnStatus hn_experiment_identity(const HnExperiment *experiment, const HnVariant 
                                 char **text, HnError *err);
 /* The first key that differs between two experiments in a way that changes results (seeds, threads, roles do not), or
  * NULL; *a_value and *b_value are freed by hn_free. */
-const char *hn_experiment_difference(const HnExperiment *a, const HnExperiment *b, char **a_value, char **b_value, HnError *err);
+const char *hn_experiment_difference(const HnExperiment *a, const HnExperiment *b, char **a_value, char **b_value,
+                                     HnError *err);
 
-/* Reference of every key (name, type, default, range, meaning): Markdown page, or terminal text with the given prefix. */
+/* Reference of every key (name, type, default, range, meaning): Markdown page, or terminal text with the given prefix.
+ */
 HnStatus hn_config_reference(bool markdown, const char *prefix, char **text, HnError *err);
 
 /* The shipped experiment called name ("demo", "paper/toys-and-games"): its path, found in $HNLMREC_EXPERIMENTS, beside

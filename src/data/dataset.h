@@ -12,8 +12,8 @@
 
 typedef enum HnPart { HN_PART_TRAIN, HN_PART_VALID, HN_PART_TEST } HnPart;
 
-/* Items of users user_begin .. user_end-1. offsets are absolute (offsets[0] = number of the first pair). Owned; free with
- * hn_pairs_free. */
+/* Items of users user_begin .. user_end-1. offsets are absolute (offsets[0] = number of the first pair). Owned; free
+ * with hn_pairs_free. */
 typedef struct HnPairs {
     uint64_t user_begin, user_end;
     uint64_t *offsets; /* [user_end - user_begin + 1] */
@@ -35,13 +35,18 @@ HnStatus hn_dataset_offsets(const HnDataset *dataset, HnPart part, uint64_t **of
 void hn_pairs_free(HnPairs *pairs);
 
 typedef enum HnTextField {
-    HN_TEXT_USER_ID, HN_TEXT_ITEM_ID, HN_TEXT_TITLE, HN_TEXT_DESCRIPTION, HN_TEXT_CATEGORIES, HN_TEXT_ATTRIBUTES,
+    HN_TEXT_USER_ID,
+    HN_TEXT_ITEM_ID,
+    HN_TEXT_TITLE,
+    HN_TEXT_DESCRIPTION,
+    HN_TEXT_CATEGORIES,
+    HN_TEXT_ATTRIBUTES,
     HN_TEXT_REVIEW /* one row per TRAIN pair */
 } HnTextField;
 bool hn_dataset_has_text(const HnDataset *dataset, HnTextField field);
 /* Strings of rows row_begin .. row_end-1 (users, items or train pairs): bytes and offsets[n+1], both freed by hn_free.
  * A field that the data set lacks gives empty strings. */
-HnStatus hn_dataset_text(const HnDataset *dataset, HnTextField field, uint64_t row_begin, uint64_t row_end, char **bytes,
-                         uint64_t **offsets, HnError *err);
+HnStatus hn_dataset_text(const HnDataset *dataset, HnTextField field, uint64_t row_begin, uint64_t row_end,
+                         char **bytes, uint64_t **offsets, HnError *err);
 
 #endif

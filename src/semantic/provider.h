@@ -1,5 +1,5 @@
-/* A provider answers prompts and embeds text. Three families stand behind one ops table: extractive (no language model),
- * http (an endpoint), native (our own transformer).
+/* A provider answers prompts and embeds text. Three families stand behind one ops table: extractive (no language
+ * model), http (an endpoint), native (our own transformer).
  *
  * Asynchronous: submit as many requests as `capacity` allows, then poll; answers come in any order. A provider keeps
  * nothing on disk; the stage that drives it journals each answer before the item counts as done.
@@ -18,7 +18,7 @@
 typedef enum HnTask { HN_TASK_ITEM_PROFILE, HN_TASK_USER_PROFILE, HN_TASK_HARD_NEGATIVE, HN_TASK_EMBED } HnTask;
 
 typedef struct HnRequest {
-    uint64_t key;        /* the caller's: item, user or pair number (with sample) */
+    uint64_t key; /* the caller's: item, user or pair number (with sample) */
     HnTask task;
     uint32_t user, item; /* what it is about (extractive works from these); UINT32_MAX = does not apply */
     uint32_t sample;     /* 0 .. negatives_per_pair-1 */
@@ -26,18 +26,22 @@ typedef struct HnRequest {
     const char *prompt;  /* rendered input, or the text to embed */
 } HnRequest;
 
-typedef enum HnAnswerStatus { HN_ANSWER_OK, HN_ANSWER_REFUSED /* bad request: do not repeat */, HN_ANSWER_LOST /* retries used up */ } HnAnswerStatus;
+typedef enum HnAnswerStatus {
+    HN_ANSWER_OK,
+    HN_ANSWER_REFUSED /* bad request: do not repeat */,
+    HN_ANSWER_LOST /* retries used up */
+} HnAnswerStatus;
 
 typedef struct HnAnswer {
     uint64_t key;
     HnAnswerStatus status;
-    char *text;         /* raw answer, NUL-terminated; NULL for embeddings */
-    float *vector;      /* [dim] for HN_TASK_EMBED */
+    char *text;    /* raw answer, NUL-terminated; NULL for embeddings */
+    float *vector; /* [dim] for HN_TASK_EMBED */
     uint32_t dim;
     uint32_t attempts;
     uint32_t prompt_tokens, answer_tokens; /* as reported; 0 = unknown */
-    char note[256];     /* why it was refused or lost */
-} HnAnswer; /* text and vector are the caller's: hn_free */
+    char note[256];                        /* why it was refused or lost */
+} HnAnswer;                                /* text and vector are the caller's: hn_free */
 
 typedef struct HnProvider HnProvider;
 typedef struct HnProviderOps {
@@ -57,6 +61,7 @@ HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, co
                           const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err);
 void hn_provider_close(HnProvider **provider);
 /* One line about reachability, for doctor; HN_OK where usable. */
-HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err);
+HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, char *line, size_t n_bytes,
+                           HnError *err);
 
 #endif

@@ -1,11 +1,12 @@
-/* The language-model stages: each takes its inputs from sealed stores, journals every answer, seals one store, and redoes at
- * most the items in flight after a kill. Collective over the group of worker ranks; a sealed output is skipped at once.
+/* The language-model stages: each takes its inputs from sealed stores, journals every answer, seals one store, and
+ * redoes at most the items in flight after a kill. Collective over the group of worker ranks; a sealed output is
+ * skipped at once.
  */
 #ifndef HN_SEMANTIC_STAGES_H
 #define HN_SEMANTIC_STAGES_H
 
-#include "comm.h"
 #include "base/error.h"
+#include "comm.h"
 #include "config/experiment.h"
 #include "data/dataset.h"
 
@@ -29,8 +30,8 @@ HnStatus hn_stage_profiles(const HnStageContext *context, bool users, const char
 HnStatus hn_stage_negatives(const HnStageContext *context, const char *item_profiles, const char *user_profiles,
                             const char *folder, const char *out_path, HnStageReport *report, HnError *err);
 /* One vector per train pair from the negatives' text (samples averaged, eq 5); pairs without one are marked absent. */
-HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, const char *item_profiles, const char *folder,
-                        const char *out_path, HnStageReport *report, HnError *err);
+HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, const char *item_profiles,
+                        const char *folder, const char *out_path, HnStageReport *report, HnError *err);
 
 /* Requests that the stages would send, for run --plan. */
 HnStatus hn_stage_plan(const HnLlmConfig *config, const HnDataset *dataset, uint64_t *n_profiles, uint64_t *n_negatives,
