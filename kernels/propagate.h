@@ -1,0 +1,50 @@
+/* Graph propagation, one half of the bipartite graph (LightGCN: He et al., SIGIR 2020, eq. 3; NGCF and SGL reuse it).
+ *
+ *     y[r][:] = row_scale[r] * sum over edges e of row r, in graph order, of x[column[e]][:]
+ *
+ * With rows kept in the scaled space z = D^-1/2 E, one layer is z' = D^-1 A z: no weight an edge, only row_scale =
+ * 1/degree (0 for a row without edges).
+ *
+ * Twins: _ref (plain, never optimised), _cpu (run-time dispatch, OpenMP over rows), _cuda (device pointers, stream).
+ * Bits: every element of y is one chain of float additions in graph order, then one product, on every path and any
+ * thread count, so all twins agree exactly.
+ *
+ * The _fixed form is for sums that other ranks continue: rows are 31-bit fixed point (hn_fixed_from_float), their sums
+ * 64-bit integers, exact, hence the same whatever the order, the rank count or the thread count.
+ *
+ * Compiles as C11 and C++17.
+ */
+#ifndef HN_KERNEL_PROPAGATE_H
+#define HN_KERNEL_PROPAGATE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A compressed sparse row graph half. Borrowed pointers. columns ascending within a row. */
+typedef struct HnCsr {
+    uint64_t n_rows, n_cols;
+    const uint64_t *offsets; /* [n_rows + 1], offsets[0] == 0 */
+    const int32_t *columns;  /* [offsets[n_rows]], each in 0 .. n_cols-1 */
+} HnCsr;
+
+/* x [n_cols][dim]; row_scale [n_rows] or NULL (= 1); y [n_rows][dim], overwritten; sum [n_rows][dim] or NULL: sum += y.
+ * x and y must not overlap. */
+void hn_propagate_ref(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
+void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
+
+/* x [n_cols][dim] fixed point; y [n_rows][dim] overwritten with the integer sums. */
+void hn_propagate_fixed_ref(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);
+void hn_propagate_fixed_cpu(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);
+
+/* All pointers of graph and arrays are device memory; stream is a cudaStream_t. 0 or the CUDA error code. */
+int hn_propagate_cuda(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
+                      void *stream);
+int hn_propagate_fixed_cuda(const HnCsr *graph, const int32_t *x, int64_t *y, int dim, void *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
