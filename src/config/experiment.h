@@ -164,8 +164,9 @@ typedef struct HnExperiment {
     bool reproducible;
     int64_t threads; /* OpenMP threads a rank; 0 = cores of the host / ranks on it */
     struct {
-        int64_t workers, trainers;
-    } roles; /* roles.* ; 0 = automatic: every rank takes both in turn */
+        int64_t workers, trainers; /* roles.* ; 0 = automatic: every rank takes both in turn */
+        int64_t seed_groups; /* trainer ranks are cut into this many groups that train seeds side by side; default 1 */
+    } roles;
     HnDataConfig data;
     HnLlmConfig llm;
     HnTrainConfig train;

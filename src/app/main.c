@@ -1,0 +1,61 @@
+/* hnlmrec: picks the subcommand and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/command.h"
+#include "app/version.h"
+#include "base/text.h"
+
+const HnCommand hn_commands[] = {
+    {"run", hn_command_run, "run a whole experiment as one MPI job: data, profiles, negatives, training, table"},
+    {"prepare", hn_command_prepare, "raw dumps to dataset.h5: filter, split, remap, keep the text"},
+    {"synthesize", hn_command_synthesize, "write a synthetic world as raw review files"},
+    {"profile", hn_command_run, "run an experiment up to the user and item profiles"},
+    {"negatives", hn_command_run, "run an experiment up to the hard-negative texts"},
+    {"embed", hn_command_run, "run an experiment up to the hard-negative vectors"},
+    {"train", hn_command_run, "run an experiment to its end (the same as run)"},
+    {"report", hn_command_report, "the tables of a run folder: mean, deviation, significance"},
+    {"digest", hn_command_digest, "SHA-256 of what stores contain, to compare two runs"},
+    {"doctor", hn_command_doctor, "what this machine offers, and what to do about what is missing"},
+    {"help", hn_command_help, "help on a subcommand, or on the keys of an experiment file"},
+    {NULL, NULL, NULL},
+};
+
+int hn_command_fail(const HnError *err) {
+    fprintf(stderr, "hnlmrec: %s: %s\n", hn_status_text(err->status), err->message);
+    return (int)err->status;
+}
+
+static int unknown_command(const char *name) {
+    const char *names[sizeof hn_commands / sizeof hn_commands[0]];
+    size_t n = 0;
+    for (const HnCommand *command = hn_commands; command->name != NULL; command++) {
+        names[n++] = command->name;
+    }
+    const char *near = hn_nearest_word(name, names, n);
+    fprintf(stderr, "hnlmrec: no subcommand \"%s\"%s%s%s; `hnlmrec --help` lists them\n", name,
+            near == NULL ? "" : " (did you mean \"", near == NULL ? "" : near, near == NULL ? "" : "\"?)");
+    return HN_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        char *help[] = {(char *)"help", NULL};
+        hn_command_help(1, help);
+        return HN_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("hnlmrec %s (%s)\n", HN_VERSION, HN_COMMIT);
+        return 0;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        char *help[] = {(char *)"help", NULL};
+        return hn_command_help(1, help);
+    }
+    for (const HnCommand *command = hn_commands; command->name != NULL; command++) {
+        if (strcmp(argv[1], command->name) == 0) {
+            return command->run(argc - 1, argv + 1);
+        }
+    }
+    return unknown_command(argv[1]);
+}
