@@ -22,17 +22,27 @@ size_t hn_type_bytes(HnType type); /* HN_STRINGS: 0 */
 enum { HN_MAX_DIMS = 4 };
 enum {                        /* flags of a field */
        HN_FIELD_OPTIONAL = 1, /* may be absent from a sealed store */
-       HN_FIELD_VOLATILE = 2  /* wall times, host names: left out of digests */
+       HN_FIELD_VOLATILE = 2, /* wall times, host names: left out of digests */
+       HN_FIELD_ONE_OF = 4    /* of all the fields of the schema with this flag, exactly one is present */
 };
 
 typedef struct HnField {
     const char *path; /* "train/items"; an HN_STRINGS field is a group with "bytes" and "offsets" */
     HnType type;
-    const char *shape; /* "[n_pairs]", "[n_users][dim]": as many brackets as dimensions */
+    /* "[n_users][dim]": as many brackets as dimensions. A name stands for one size in the whole store, checked when it
+     * is sealed and when it is opened; "[n_users+1]" and "[n_pairs*n_samples]" are checked against it. */
+    const char *shape;
     const char *unit;  /* "item index", "1", "s" */
     const char *about; /* one sentence */
     unsigned flags;
 } HnField;
+
+/* A root attribute beside the provenance. Others may be set too; a declared one must have the declared type. */
+typedef struct HnAttribute {
+    const char *name;
+    HnType type; /* HN_I64, HN_F64 or HN_STRINGS (one text) */
+    const char *about;
+} HnAttribute;
 
 typedef struct HnSchema {
     const char *name; /* "dataset" */
@@ -40,6 +50,8 @@ typedef struct HnSchema {
     int version;
     const HnField *fields;
     size_t n_fields;
+    const HnAttribute *attributes;
+    size_t n_attributes;
 } HnSchema;
 
 extern const HnSchema HN_SCHEMA_DATASET;    /* dataset.h5 */
