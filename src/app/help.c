@@ -13,9 +13,10 @@ static void list_commands(FILE *out) {
     for (const HnCommand *command = hn_commands; command->name != NULL; command++) {
         fprintf(out, "  %-11s %s\n", command->name, command->summary);
     }
-    fprintf(out, "\n`hnlmrec help config [PREFIX]` explains every key of an experiment file; `hnlmrec help stores` every\n"
-                 "field of the files it writes. Several ranks: mpirun -n 4 hnlmrec run ..., or the scripts in slurm/.\n"
-                 "Exit codes: 0 success, 14 interrupted (run again to go on), others name the kind of error.\n");
+    fprintf(out,
+            "\n`hnlmrec help config [PREFIX]` explains every key of an experiment file; `hnlmrec help stores` every\n"
+            "field of the files it writes. Several ranks: mpirun -n 4 hnlmrec run ..., or the scripts in slurm/.\n"
+            "Exit codes: 0 success, 14 interrupted (run again to go on), others name the kind of error.\n");
 }
 
 static int help_config(int argc, char **argv) {
@@ -66,6 +67,7 @@ int hn_command_help(int argc, char **argv) {
             return command->run(2, help);
         }
     }
-    fprintf(stderr, "hnlmrec help: nothing is called \"%s\"; try `hnlmrec help`, `help config` or `help stores`\n", argv[1]);
+    fprintf(stderr, "hnlmrec help: nothing is called \"%s\"; try `hnlmrec help`, `help config` or `help stores`\n",
+            argv[1]);
     return HN_USAGE;
 }

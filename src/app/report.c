@@ -5,9 +5,10 @@
 #include "app/command.h"
 #include "report/report.h"
 
-static const char usage[] = "usage: hnlmrec report DIR [--format table|csv|json]\n\n"
-                            "Mean and sample standard deviation over seeds of every variant in the run folder DIR, with a paired\n"
-                            "test against the first row. Seeds that are not finished are named. Never starts MPI.\n";
+static const char usage[] =
+    "usage: hnlmrec report DIR [--format table|csv|json]\n\n"
+    "Mean and sample standard deviation over seeds of every variant in the run folder DIR, with a paired\n"
+    "test against the first row. Seeds that are not finished are named. Never starts MPI.\n";
 
 static int parse_format(const char *word, HnReportFormat *format) {
     if (strcmp(word, "table") == 0) {

@@ -1,0 +1,240 @@
+/* Data set and language-model stages of a run: each an artefact named after everything that it was made from. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/artefact.h"
+#include "app/run.h"
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/prepare.h"
+#include "semantic/stages.h"
+#include "store.h"
+
+/* Inputs of 30 GB are not hashed at every start: name, size and time of change stand for them here; the SHA-256 of what
+ * was read is recorded in dataset.h5 itself, and what follows is keyed by that store's contents. */
+static HnStatus add_files(HnText *identity, const HnStringList *files, HnError *err) {
+    for (size_t i = 0; i < files->n; i++) {
+        struct stat info = {0};
+        if (stat(files->items[i], &info) != 0) {
+            return hn_fail(err, HN_INPUT, "cannot read %s; check the data.* paths of the experiment", files->items[i]);
+        }
+        HN_TRY(hn_text_printf(identity, err, "file %s %lld %lld.%09ld\n", files->items[i], (long long)info.st_size,
+                              (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
+    }
+    return HN_OK;
+}
+
+static HnStatus add_file_hash(HnText *identity, const char *path, HnError *err) {
+    if (path == NULL || path[0] == '\0') {
+        return HN_OK;
+    }
+    char hex[65];
+    HN_TRY(hn_sha256_file(path, hex, err));
+    return hn_text_printf(identity, err, "sha256 %s\n", hex);
+}
+
+static HnStatus add_keys(HnText *identity, const HnRun *run, const char *const *prefixes, HnError *err) {
+    char *text = NULL;
+    HN_TRY(hn_experiment_identity(run->experiment, NULL, prefixes, &text, err));
+    HnStatus status = hn_text_puts(identity, text, err);
+    hn_free(text);
+    return status;
+}
+
+static HnStatus add_store(HnText *identity, const char *path, HnError *err) {
+    char hex[65];
+    HN_TRY(hn_store_content_id(path, hex, err));
+    return hn_text_printf(identity, err, "store %s\n", hex);
+}
+
+/* ---- the data set ---- */
+
+static HnStatus make_dataset(void *context, const char *work_folder, const char *out_path, HnError *err) {
+    const HnRun *run = context;
+    (void)work_folder;
+    if (hn_comm_rank(run->world) != 0) {
+        return HN_OK;
+    }
+    HnPrepareReport report = {0};
+    HN_TRY(hn_prepare(&run->experiment->data, run->config_yaml, out_path, &report, err));
+    hn_log(HN_LOG_INFO,
+           "data set: %llu users, %llu items, %llu train + %llu valid + %llu test pairs (%llu lines, %llu bad)",
+           (unsigned long long)report.users, (unsigned long long)report.items, (unsigned long long)report.n_train,
+           (unsigned long long)report.n_valid, (unsigned long long)report.n_test, (unsigned long long)report.lines_read,
+           (unsigned long long)report.lines_bad);
+    return HN_OK;
+}
+
+static HnStatus dataset_identity(const HnRun *run, HnText *identity, HnError *err) {
+    const HnDataConfig *data = &run->experiment->data;
+    HN_TRY(add_keys(identity, run, (const char *const[]){"data.", NULL}, err));
+    if (data->format == HN_FORMAT_SYNTHETIC) {
+        return HN_OK;
+    }
+    const HnStringList *lists[] = {&data->interactions, &data->valid, &data->test, &data->items};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        HN_TRY(add_files(identity, lists[i], err));
+    }
+    HN_TRY(add_file_hash(identity, data->keep_users, err));
+    return add_file_hash(identity, data->keep_items, err);
+}
+
+/* Runs one artefact and notes its time. */
+static HnStatus get(HnRun *run, HnComm *group, const char *stage, HnText *identity, HnMakeFn *make, void *context,
+                    char **path, HnError *err) {
+    double start = hn_clock_seconds();
+    bool found = false;
+    HN_TRY(hn_artefact_get(group, run->artefacts, stage, hn_text_get(identity), make, context, path, &found, err));
+    hn_run_log_stage(&run->log, stage, hn_clock_seconds() - start, found ? "found" : "made");
+    if (found) {
+        hn_log(HN_LOG_INFO, "%s: found %s", stage, *path);
+    }
+    return HN_OK;
+}
+
+HnStatus hn_run_dataset(HnRun *run, HnError *err) {
+    if (run->experiment->data.dataset[0] != '\0') {
+        run->dataset_path = hn_strdup(run->experiment->data.dataset, err);
+        return run->dataset_path == NULL ? HN_MEMORY : hn_dataset_open(run->dataset_path, &run->dataset, err);
+    }
+    HnText identity = {0};
+    HnStatus status = dataset_identity(run, &identity, err);
+    status = hn_comm_agree(run->world, status, err);
+    if (status == HN_OK) {
+        status = get(run, run->world, "dataset", &identity, make_dataset, run, &run->dataset_path, err);
+    }
+    hn_text_free(&identity);
+    if (status == HN_OK) {
+        status = hn_dataset_open(run->dataset_path, &run->dataset, err);
+    }
+    return hn_comm_agree(run->world, status, err);
+}
+
+/* ---- the stages of the language model ---- */
+
+typedef enum { STAGE_ITEM_PROFILES, STAGE_USER_PROFILES, STAGE_NEGATIVES, STAGE_VECTORS } Stage;
+
+typedef struct StageCall {
+    HnRun *run;
+    Stage stage;
+} StageCall;
+
+static HnStatus make_stage(void *context, const char *work_folder, const char *out_path, HnError *err) {
+    const StageCall *call = context;
+    HnRun *run = call->run;
+    HnStageContext stage = {&run->experiment->llm, run->dataset, run->config_yaml, run->workers};
+    HnStageReport report = {0};
+    switch (call->stage) {
+    case STAGE_ITEM_PROFILES:
+        HN_TRY(hn_stage_profiles(&stage, false, work_folder, out_path, NULL, &report, err));
+        break;
+    case STAGE_USER_PROFILES:
+        HN_TRY(hn_stage_profiles(&stage, true, work_folder, out_path, run->item_profiles, &report, err));
+        break;
+    case STAGE_NEGATIVES:
+        HN_TRY(hn_stage_negatives(&stage, run->item_profiles, run->user_profiles, work_folder, out_path, &report, err));
+        break;
+    case STAGE_VECTORS:
+        HN_TRY(hn_stage_embed(&stage, run->negatives, run->item_profiles, work_folder, out_path, &report, err));
+        break;
+    }
+    hn_log(HN_LOG_INFO, "%llu rows: %llu done before, %llu answered, %llu noise, %llu lost; %llu requests, %.1f s",
+           (unsigned long long)report.items, (unsigned long long)report.done_before,
+           (unsigned long long)report.answered, (unsigned long long)report.noise, (unsigned long long)report.lost,
+           (unsigned long long)report.attempts, report.seconds);
+    return HN_OK;
+}
+
+/* What the prompts and the writer of profiles and negatives are. */
+static const char *const writer_keys[] = {
+    "llm.provider",    "llm.http.api",         "llm.http.model",    "llm.http.temperature", "llm.http.max_tokens",
+    "llm.max_reviews", "llm.max_review_words", "llm.profile_words", "llm.embed_dim",        NULL};
+static const char *const negative_keys[] = {"llm.negatives_per_pair", NULL};
+static const char *const vector_keys[] = {"llm.embedder",  "llm.http.api",    "llm.http.embed_model",
+                                          "llm.embed_dim", "llm.vector_type", NULL};
+
+static HnStatus stage_identity(const HnRun *run, Stage stage, HnText *identity, HnError *err) {
+    const HnLlmConfig *llm = &run->experiment->llm;
+    HN_TRY(hn_text_printf(identity, err, "dataset %s\n", hn_dataset_id(run->dataset)));
+    if (stage == STAGE_VECTORS) {
+        HN_TRY(add_keys(identity, run, vector_keys, err));
+        if (llm->import_vectors[0] != '\0') {
+            return add_store(identity, llm->import_vectors, err);
+        }
+        return add_store(identity, run->negatives, err);
+    }
+    HN_TRY(add_keys(identity, run, writer_keys, err));
+    char prompts[65];
+    HN_TRY(hn_prompts_id(llm->prompt_folder, prompts, err));
+    HN_TRY(hn_text_printf(identity, err, "prompts %s\n", prompts));
+    if (stage == STAGE_ITEM_PROFILES) {
+        return add_file_hash(identity, llm->import_item_profiles, err);
+    }
+    HN_TRY(add_store(identity, run->item_profiles, err));
+    if (stage == STAGE_USER_PROFILES) {
+        return add_file_hash(identity, llm->import_user_profiles, err);
+    }
+    HN_TRY(add_store(identity, run->user_profiles, err));
+    return add_keys(identity, run, negative_keys, err);
+}
+
+static HnStatus run_stage(HnRun *run, Stage stage, const char *name, char **path, HnError *err) {
+    hn_log(HN_LOG_INFO, "stage %s", name);
+    HnText identity = {0};
+    HnStatus status = stage_identity(run, stage, &identity, err);
+    status = hn_comm_agree(run->workers, status, err);
+    StageCall call = {run, stage};
+    if (status == HN_OK) {
+        status = get(run, run->workers, name, &identity, make_stage, &call, path, err);
+    }
+    hn_text_free(&identity);
+    return status;
+}
+
+HnStatus hn_run_llm(HnRun *run, HnError *err) {
+    if (run->experiment->llm.import_vectors[0] == '\0') {
+        HN_TRY(run_stage(run, STAGE_ITEM_PROFILES, "profiles-items", &run->item_profiles, err));
+        HN_TRY(run_stage(run, STAGE_USER_PROFILES, "profiles-users", &run->user_profiles, err));
+        if (run->until == HN_UNTIL_PROFILES) {
+            return HN_OK;
+        }
+        HN_TRY(run_stage(run, STAGE_NEGATIVES, "negatives", &run->negatives, err));
+        if (run->until == HN_UNTIL_NEGATIVES) {
+            return HN_OK;
+        }
+    }
+    return run_stage(run, STAGE_VECTORS, "vectors", &run->vectors, err);
+}
+
+bool hn_run_needs_vectors(const HnRun *run) {
+    for (size_t v = 0; v < run->experiment->n_variants; v++) {
+        if (hn_variant_needs_vectors(&run->experiment->variants[v])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+HnStatus hn_run_share_vectors(HnRun *run, HnError *err) {
+    /* The first worker knows the path; it need not be rank 0 of the world. */
+    int rank = hn_comm_rank(run->world), size = hn_comm_size(run->world);
+    int64_t holder =
+        run->workers != NULL && hn_comm_rank(run->workers) == 0 ? size - rank : 0; /* largest = lowest rank */
+    HN_TRY(hn_comm_max_i64(run->world, &holder, 1, err));
+    int root = size - (int)holder;
+    uint64_t length = rank == root && run->vectors != NULL ? strlen(run->vectors) + 1 : 0;
+    HN_TRY(hn_comm_broadcast(run->world, &length, sizeof length, root, err));
+    if (length == 0) {
+        return HN_OK;
+    }
+    if (run->vectors == NULL) {
+        run->vectors = hn_alloc(length, 1, "path of the vectors", err);
+        HN_TRY(hn_comm_agree(run->world, run->vectors == NULL ? HN_MEMORY : HN_OK, err));
+    } else {
+        HN_TRY(hn_comm_agree(run->world, HN_OK, err));
+    }
+    return hn_comm_broadcast(run->world, run->vectors, length, root, err);
+}
