@@ -1,0 +1,64 @@
+#include <stdbool.h>
+
+#include <Random123/philox.h>
+
+#include "base/mix.h"
+#include "base/rng.h"
+
+/* Luby and Rackoff prove 4 rounds of a random function pseudo-random; small domains need more to be near uniform. */
+#define ROUNDS 8u
+
+/* Philox2x32 with 7 rounds is the least that passes BigCrush (Salmon et al., table 2). */
+static uint32_t round_word(const HnPermutation *permutation, uint32_t round, uint32_t half) {
+    philox2x32_ctr_t counter = {{half, permutation->key[1] + round}};
+    philox2x32_key_t key = {{permutation->key[0]}};
+    return philox2x32_R(7, counter, key).v[0];
+}
+
+void hn_permutation_start(HnPermutation *permutation, uint64_t n, uint64_t seed, HnRngStream stream, uint32_t a) {
+    uint64_t key = hn_mix64(hn_mix64(hn_mix64(seed) + (uint64_t)stream * HN_MIX_STEP) ^ a);
+    permutation->n = n;
+    permutation->key[0] = (uint32_t)key;
+    permutation->key[1] = (uint32_t)(key >> 32);
+    permutation->half_bits = 1;
+    /* The smallest square domain 2^(2 half_bits) >= n: at most 4 n, so a walk takes 4 steps at most on average. */
+    while (permutation->half_bits < 32 && n > UINT64_C(1) << (2 * permutation->half_bits)) {
+        permutation->half_bits++;
+    }
+}
+
+static uint64_t feistel(const HnPermutation *permutation, uint64_t value, bool inverse) {
+    uint32_t bits = permutation->half_bits;
+    uint32_t mask = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
+    uint32_t left = (uint32_t)(value >> bits) & mask;
+    uint32_t right = (uint32_t)value & mask;
+    for (uint32_t step = 0; step < ROUNDS; step++) {
+        if (inverse) {
+            uint32_t old_right = left;
+            left = right ^ (round_word(permutation, ROUNDS - 1 - step, old_right) & mask);
+            right = old_right;
+        } else {
+            uint32_t old_left = left;
+            left = right;
+            right = old_left ^ (round_word(permutation, step, left) & mask);
+        }
+    }
+    return (uint64_t)left << bits | right;
+}
+
+/* Cycle walking (Black and Rogaway 2002): outside 0..n-1 the network is applied again; a permutation of the square
+ * domain restricted so is a permutation of 0..n-1. */
+static uint64_t walk(const HnPermutation *permutation, uint64_t value, bool inverse) {
+    do {
+        value = feistel(permutation, value, inverse);
+    } while (value >= permutation->n);
+    return value;
+}
+
+uint64_t hn_permute(const HnPermutation *permutation, uint64_t position) {
+    return permutation->n <= 1 ? 0 : walk(permutation, position, false);
+}
+
+uint64_t hn_permute_inverse(const HnPermutation *permutation, uint64_t element) {
+    return permutation->n <= 1 ? 0 : walk(permutation, element, true);
+}
