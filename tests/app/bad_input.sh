@@ -1,0 +1,39 @@
+#!/bin/bash
+# What a user gets wrong, end to end: each fails with a message that says what to do.
+. "$(dirname "$0")/lib.sh"
+
+expect_error "no such experiment" "no-such" 1 run no-such-experiment
+expect_error "unknown key" "train.epochs" 1 run "$tiny" --out "$work/x" --set train.epocs=3
+expect_error "out of range" "train.batch" 1 run "$tiny" --out "$work/x" --set train.batch=0
+expect_error "unknown subcommand" "did you mean" 1 prepaer
+expect_error "unknown option" "unknown option" 1 run "$tiny" --ouput x
+expect_error "seed index" "seeds, counted from 0" 1 run "$tiny" --out "$work/x" --seed-index 99
+expect_error "missing endpoint" "127.0.0.1:9" 1 run "$tiny" --out "$work/http" --set llm.provider=http \
+    --set llm.http.url=http://127.0.0.1:9 --set llm.http.model=m --set llm.http.retries=1
+expect_error "native provider" "native" 1 run "$tiny" --out "$work/native" --set llm.provider=native
+expect_error "out is a file" "" 1 run "$tiny" --out "$tiny/x"
+
+run 1 run "$tiny" --out "$work/made" --plan || { fail "plan"; cat "$work/log"; }
+expect_error "another configuration" "train.learning_rate" 1 run "$tiny" --out "$work/made" --set train.learning_rate=0.5
+expect_error "ranks know it together" "train.learning_rate" 3 run "$tiny" --out "$work/made" --set train.learning_rate=0.5
+[ "$(grep -c 'another configuration' "$work/log")" = 1 ] && pass "said once" || fail "said $(grep -c 'another configuration' "$work/log") times"
+
+# one more rank than virtual shards; and more ranks than users must simply work
+expect_error "more ranks than shards" "virtual_shards" 3 run "$tiny" --out "$work/shards" --set train.virtual_shards=2
+printf '0 0 1 2 3\n1 1 2 3 4\n' >"$work/two.txt"
+if run 4 run "$tiny" --out "$work/two" --set data.format=lightgcn --set "data.interactions=[$work/two.txt]" \
+    --set data.split_ratio='[0.5,0.25,0.25]' --set data.core_users=0 --set data.core_items=0 --set 'compare=[{name: RNS, sampler.name: rns}]'; then
+    pass "two users on four ranks"
+else
+    fail "two users on four ranks"
+    tail -n 5 "$work/log"
+fi
+
+if [ "$(id -u)" = 0 ] && mkdir "$work/mnt-full" && mount -t tmpfs -o size=1m tmpfs "$work/mnt-full" 2>/dev/null; then
+    expect_error "full disk" "free" 1 run "$tiny" --out "$work/mnt-full/out"
+    mkdir "$work/mnt-ro" && mount -t tmpfs -o ro tmpfs "$work/mnt-ro"
+    expect_error "read-only folder" "read-only" 2 run "$tiny" --out "$work/mnt-ro/out"
+else
+    skip "full and read-only disks: mounting a tmpfs is not allowed here"
+fi
+finish

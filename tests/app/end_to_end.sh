@@ -1,0 +1,56 @@
+#!/bin/bash
+# The main job on the tiny experiment: same contents for any number of ranks and threads; run again it skips; report and
+# digest read it; roles may be disjoint; an array's elements share what the language model wrote.
+. "$(dirname "$0")/lib.sh"
+
+run 1 run "$tiny" --out "$work/one" || { fail "one rank"; tail -n 20 "$work/log"; finish; }
+grep -q '±' "$work/log" && pass "one rank: table printed" || fail "one rank: no table"
+grep -qi 'synthetic' "$work/log" && pass "the result is labelled synthetic" || fail "no synthetic label"
+reference=$(digest_of "$work/one")
+[ "${#reference}" = 64 ] && pass "digest $reference" || fail "digest is \"$reference\""
+
+compare() { # WHAT RANKS ARGS...
+    local what=$1 ranks=$2
+    shift 2
+    rm -rf "$work/other"
+    if ! run "$ranks" run "$tiny" --out "$work/other" "$@"; then
+        fail "$what"
+        tail -n 20 "$work/log"
+    elif [ "$(digest_of "$work/other")" = "$reference" ]; then
+        pass "$what: same contents"
+    else
+        fail "$what: other contents"
+        diff <("$program" digest "$work/one") <("$program" digest "$work/other")
+    fi
+}
+compare "2 ranks" 2
+compare "3 ranks, 2 threads" 3 --set threads=2
+compare "1 worker and 3 trainers" 4 --set roles.workers=1 --set roles.trainers=3
+compare "2 workers and 1 trainer" 3 --set roles.workers=2 --set roles.trainers=1
+compare "seeds side by side" 2 --set roles.seed_groups=2
+
+# an array: each element takes one seed; the artefacts are made once
+for element in 0 1; do
+    "$program" run "$tiny" --out "$work/array" --seed-index $element >"$work/log.$element" 2>&1 &
+done
+wait
+[ "$(digest_of "$work/array")" = "$reference" ] && pass "two elements side by side: same contents" || {
+    fail "two elements side by side"
+    tail -n 5 "$work/log.0" "$work/log.1"
+}
+made=$(grep -ho '"stage":"\(profiles-items\|vectors\)","seconds":[0-9.e-]*,"note":"made"' "$work/array/run-log.jsonl" | wc -l)
+[ "$made" = 2 ] && pass "language-model stages ran once" || fail "language-model stages: $made made, not 2"
+
+# again: everything is found
+before=$(find "$work/one" -name '*.h5' -newer "$work/one/experiment.yaml" | wc -l)
+touch "$work/stamp"
+run 2 run "$tiny" --out "$work/one" || fail "run again"
+[ -z "$(find "$work/one" -name '*.h5' -newer "$work/stamp")" ] && pass "run again: all $before stores found" || fail "run again made stores"
+
+for format in table csv json; do
+    "$program" report "$work/one" --format $format >"$work/report.$format" 2>&1 && [ -s "$work/report.$format" ] &&
+        pass "report --format $format" || fail "report --format $format"
+done
+run 1 run "$tiny" --out "$work/plan" --plan && grep -q 'memory' "$work/log" && pass "plan" || { fail "plan"; cat "$work/log"; }
+[ ! -d "$work/plan/train" ] && pass "plan trains nothing" || fail "plan trained"
+finish
