@@ -31,9 +31,11 @@ HnStatus hn_comm_sum_f32(HnComm *comm, float *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_f64(HnComm *comm, double *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_i32(HnComm *comm, int32_t *data, size_t n, HnError *err);
+/* A NaN on any rank is the result everywhere; -0 counts below +0. */
 HnStatus hn_comm_max_f32(HnComm *comm, float *data, size_t n, HnError *err);
 HnStatus hn_comm_max_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);
-/* Started now, complete after hn_comm_wait; data must not be touched between. One in flight a group. */
+/* Started now, complete after hn_comm_wait (once for every start); data must not be touched between. One in flight a
+ * group. */
 HnStatus hn_comm_sum_f32_start(HnComm *comm, float *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_i64_start(HnComm *comm, int64_t *data, size_t n, HnError *err);
 HnStatus hn_comm_wait(HnComm *comm, HnError *err);
@@ -45,7 +47,8 @@ HnStatus hn_comm_any(HnComm *comm, bool *flag, HnError *err);
 /* All ranks learn whether one failed: returns the first failing rank's status and message everywhere. */
 HnStatus hn_comm_agree(HnComm *comm, HnStatus mine, HnError *err);
 
-/* Bytes that this rank handed to collectives so far (payload, not wire protocol). */
+/* Bytes that this rank handed to collectives so far: payload, not wire protocol. Sums and maxima count their array,
+ * a broadcast counts at its root, a gather counts each rank's own part; the same on one rank as on many. */
 uint64_t hn_comm_bytes_moved(const HnComm *comm);
 
 #endif
