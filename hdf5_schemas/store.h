@@ -145,5 +145,8 @@ HnStatus hn_journal_scan(const char *folder, HnJournalFn *each, void *context, H
 
 /* Which HDF5 this is ("1.10.8, parallel"). */
 const char *hn_store_library(void);
+/* What every store says made it: version ("0.1.0") and git commit ("unknown" outside git). */
+const char *hn_program_version(void);
+const char *hn_program_commit(void);
 
 #endif

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "app/command.h"
-#include "app/version.h"
 #include "base/text.h"
+#include "store.h"
 
 const HnCommand hn_commands[] = {
     {"run", hn_command_run, "run a whole experiment as one MPI job: data, profiles, negatives, training, table"},
@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
         return HN_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("hnlmrec %s (%s)\n", HN_VERSION, HN_COMMIT);
+        printf("hnlmrec %s (%s)\n", hn_program_version(), hn_program_commit());
         return 0;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/version.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "store.h"
 
 HnStatus hn_run_log_start(HnRunLog *log, int argc, char **argv, HnError *err) {
     json_t *record = json_object();
@@ -30,8 +30,8 @@ HnStatus hn_run_log_start(HnRunLog *log, int argc, char **argv, HnError *err) {
         json_array_append_new(command, json_string(argv[i]));
     }
     json_object_set_new(record, "started", json_string(now));
-    json_object_set_new(record, "version", json_string(HN_VERSION));
-    json_object_set_new(record, "commit", json_string(HN_COMMIT));
+    json_object_set_new(record, "version", json_string(hn_program_version()));
+    json_object_set_new(record, "commit", json_string(hn_program_commit()));
     json_object_set_new(record, "host", json_string(host));
     json_object_set_new(record, "command", command);
     json_object_set_new(record, "stages", stages);
