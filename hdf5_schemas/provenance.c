@@ -77,6 +77,10 @@ HnStatus hn_provenance_write(hid_t file, const char *path, const HnFault *fault,
     return good && fault->error_number == 0 ? HN_OK : hn_hdf5_fail(err, HN_IO, path, fault, "writing who made it");
 }
 
-const char *hn_program_version(void) { return HN_STORE_VERSION; }
+const char *hn_program_version(void) {
+    return HN_STORE_VERSION;
+}
 
-const char *hn_program_commit(void) { return HN_STORE_COMMIT; }
+const char *hn_program_commit(void) {
+    return HN_STORE_COMMIT;
+}

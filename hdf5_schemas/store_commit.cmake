@@ -1,0 +1,18 @@
+# Run at build time: writes OUT (a header) with the git commit of SOURCE, or "unknown" outside git; only when it changed.
+execute_process(COMMAND git -C ${SOURCE} rev-parse --short=12 HEAD OUTPUT_VARIABLE commit RESULT_VARIABLE failed
+                OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(failed OR commit STREQUAL "")
+  set(commit unknown)
+else()
+  execute_process(COMMAND git -C ${SOURCE} status --porcelain --untracked-files=no OUTPUT_VARIABLE changes ERROR_QUIET)
+  if(NOT changes STREQUAL "")
+    string(APPEND commit "-modified")
+  endif()
+endif()
+set(text "/* Made by hdf5_schemas/store_commit.cmake at build time. */\n#define HN_STORE_COMMIT \"${commit}\"\n")
+if(EXISTS ${OUT})
+  file(READ ${OUT} old)
+endif()
+if(NOT "${old}" STREQUAL "${text}")
+  file(WRITE ${OUT} "${text}")
+endif()
