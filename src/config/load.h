@@ -1,0 +1,44 @@
+/* How values reach an experiment: from a YAML file and from --set. Private to this room. */
+#ifndef HN_CONFIG_LOAD_H
+#define HN_CONFIG_LOAD_H
+
+#include "config/keys.h"
+
+/* Where keys are put: the experiment itself, or one row of `compare`. */
+typedef struct HnKeySink {
+    HnExperiment *experiment;
+    HnTrainConfig *variant; /* NULL = the experiment itself */
+    char **variant_name;    /* where a row's name goes; NULL = the experiment itself */
+    const char *folder;     /* relative paths begin here */
+    size_t *lines;          /* [hn_n_keys] line that gave each key; 0 = nothing did */
+} HnKeySink;
+
+/* A parsed file. rows: what stands under `compare`, read later, when the keys that rows begin with are final. */
+typedef struct HnYaml HnYaml;
+HnStatus hn_yaml_open(const char *path, HnYaml **yaml, HnError *err);
+void hn_yaml_close(HnYaml **yaml);
+HnStatus hn_yaml_give_keys(HnYaml *yaml, const HnKeySink *sink, HnError *err);
+size_t hn_yaml_n_rows(const HnYaml *yaml);
+size_t hn_yaml_row_line(const HnYaml *yaml, size_t row);
+HnStatus hn_yaml_give_row(HnYaml *yaml, size_t row, const HnKeySink *sink, HnError *err);
+
+/* One "key=value" of the command line; the last one of a key counts. */
+HnStatus hn_set_give(const char *set, const HnKeySink *sink, HnError *err);
+
+/* Finds the key and assigns; unknown names are refused with the nearest one. line 0 = not from a file. */
+HnStatus hn_sink_give(const HnKeySink *sink, const char *name, size_t line, const HnGiven *given, HnError *err);
+/* The refusal of a name that is no key. */
+HnStatus hn_sink_refuse(const HnKeySink *sink, const char *name, const char *where, HnError *err);
+
+/* Checks across keys. lines as in the sink; variant_lines[v] = line of row v (0 = not from a file). */
+HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, const size_t *lines,
+                             const size_t *variant_lines, HnError *err);
+/* Fills a row's configuration from the experiment's own; frees one. */
+HnStatus hn_train_config_copy(const HnTrainConfig *from, HnTrainConfig *to, HnError *err);
+void hn_train_config_free(HnTrainConfig *train);
+/* The name of the only row where there is no `compare`: "lightgcn+semantic". */
+HnStatus hn_variant_auto_name(const HnTrainConfig *train, char **name, HnError *err);
+/* A row's name as a folder: letters, digits, '.' and '_' stay (lower case), runs of anything else become one dash. */
+HnStatus hn_variant_slug(const char *name, HnText *slug, HnError *err);
+
+#endif
