@@ -9,8 +9,6 @@
 #define VOLATILE HN_FIELD_VOLATILE
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
 
-/* clang-format off: tables are read by column. */
-
 static const HnField dataset_fields[] = {
     {"user/raw_id", HN_STRINGS, "[n_users]", "1",
      "Id of each user in the raw files; the row is the user's index everywhere else.", 0},
@@ -245,4 +243,3 @@ const HnSchema HN_SCHEMA_RESULT = {"result",
 const HnSchema *const HN_SCHEMAS[] = {
     &HN_SCHEMA_DATASET,    &HN_SCHEMA_PROFILES, &HN_SCHEMA_NEGATIVES, &HN_SCHEMA_VECTORS,
     &HN_SCHEMA_CHECKPOINT, &HN_SCHEMA_MODEL,    &HN_SCHEMA_RESULT,    NULL};
-/* clang-format on */
