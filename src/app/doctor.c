@@ -7,7 +7,6 @@
 
 #include "app/command.h"
 #include "app/doctor.h"
-#include "app/version.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "config/experiment.h"
@@ -197,7 +196,7 @@ int hn_command_doctor(int argc, char **argv) {
     if (rank != 0) { /* every rank would say the same */
         return 0;
     }
-    hn_doctor_say(&doctor, HN_DOCTOR_OK, "hnlmrec", "%s (%s)", HN_VERSION, HN_COMMIT);
+    hn_doctor_say(&doctor, HN_DOCTOR_OK, "hnlmrec", "%s (%s)", hn_program_version(), hn_program_commit());
     mpi(&doctor, launched, size);
     libraries(&doctor);
     hn_doctor_machine(&doctor);

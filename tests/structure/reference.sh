@@ -10,7 +10,8 @@ compare() { # page, command that prints it
         echo "ok: $page"
     else
         "$@" | diff "$page" - | head -n 10
-        echo "FAIL: $page is not what the declarations say; make it anew: hnlmrec ${*#"$hnlmrec"} >$page"
+        shift
+        echo "FAIL: $page is not what the declarations say; make it anew: hnlmrec $* >$page"
         failures=$((failures + 1))
     fi
 }
