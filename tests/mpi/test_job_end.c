@@ -52,7 +52,7 @@ static int run_job(int argc, char **argv, const char *mode) {
     }
     HnStatus status = hn_comm_barrier(world, &err);
     hn_world_end(&world);
-    return status;
+    return status == HN_OK ? 0 : 1;
 }
 
 /* ---- the test -------------------------------------------------------------------------------------------------- */
