@@ -1,0 +1,100 @@
+#include "adam.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+typedef struct Arrays {
+    float *p, *g, *m, *v;
+} Arrays;
+
+static Arrays arrays_make(size_t n, uint64_t seed) {
+    Arrays arrays = {check_block(n, sizeof(float)), check_block(n, sizeof(float)), check_block(n, sizeof(float)),
+                     check_block(n, sizeof(float))};
+    check_fill(arrays.p, n, seed);
+    check_fill(arrays.g, n, seed + 1);
+    check_fill_plain(arrays.m, n, seed + 2);
+    check_fill_plain(arrays.v, n, seed + 3);
+    for (size_t i = 0; i < n; i++) {
+        arrays.v[i] = fabsf(arrays.v[i]);
+    }
+    return arrays;
+}
+
+static void arrays_free(Arrays *arrays) {
+    free(arrays->p), free(arrays->g), free(arrays->m), free(arrays->v);
+}
+
+static void compare(size_t n, uint64_t step, bool clear) {
+    Arrays expected = arrays_make(n, n), actual = arrays_make(n, n);
+    hn_adam_ref(expected.p, expected.g, expected.m, expected.v, n, 1e-3, step, clear);
+    hn_adam_cpu(actual.p, actual.g, actual.m, actual.v, n, 1e-3, step, clear);
+    check_same_floats(expected.p, actual.p, n, "parameter");
+    check_same_floats(expected.g, actual.g, n, "gradient");
+    check_same_floats(expected.m, actual.m, n, "first moment");
+    check_same_floats(expected.v, actual.v, n, "second moment");
+    arrays_free(&expected);
+    arrays_free(&actual);
+}
+
+static void test_equals_ref(void **state) {
+    (void)state;
+    for (size_t n = 0; n <= 130; n++) {
+        compare(n, n + 1, n % 2 == 0);
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+        const int before = omp_get_max_threads();
+        omp_set_num_threads(threads);
+        compare(200003, 3, true);
+        omp_set_num_threads(before);
+    }
+    compare(70, 1000000, false); /* the corrections have become 1 */
+}
+
+/* 50 steps against the definition in double precision. */
+static void test_follows_the_definition(void **state) {
+    (void)state;
+    enum { N = 37 };
+    float p[N], g[N], m[N] = {0}, v[N] = {0};
+    double dp[N], dm[N] = {0}, dv[N] = {0};
+    check_fill_plain(p, N, 1);
+    for (int i = 0; i < N; i++) {
+        dp[i] = (double)p[i];
+    }
+    for (uint64_t t = 1; t <= 50; t++) {
+        check_fill_plain(g, N, 100 + t);
+        for (int i = 0; i < N; i++) {
+            const double gi = (double)g[i];
+            dm[i] = 0.9 * dm[i] + 0.1 * gi;
+            dv[i] = 0.999 * dv[i] + 0.001 * gi * gi;
+            const double m_hat = dm[i] / (1.0 - pow(0.9, (double)t)), v_hat = dv[i] / (1.0 - pow(0.999, (double)t));
+            dp[i] -= 0.01 * m_hat / (sqrt(v_hat) + 1e-8);
+        }
+        hn_adam_cpu(p, g, m, v, N, 0.01, t, true);
+        for (int i = 0; i < N; i++) {
+            assert_true(fabs((double)p[i] - dp[i]) < 1e-6 * (double)t);
+            assert_true(g[i] == 0.0f);
+        }
+    }
+}
+
+/* From zero moments one step moves every parameter by the learning rate against the gradient's sign, and a zero
+ * gradient moves nothing. */
+static void test_first_step(void **state) {
+    (void)state;
+    float p[3] = {1, 1, 1}, g[3] = {5, -0.01f, 0}, m[3] = {0}, v[3] = {0};
+    hn_adam_cpu(p, g, m, v, 3, 0.125, 1, false);
+    assert_true(fabsf(p[0] - 0.875f) < 1e-6f && fabsf(p[1] - 1.125f) < 1e-6f && p[2] == 1.0f);
+    assert_true(g[0] == 5.0f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equals_ref),
+        cmocka_unit_test(test_follows_the_definition),
+        cmocka_unit_test(test_first_step),
+    };
+    return CHECK_ON_EVERY_PATH(tests);
+}
