@@ -173,9 +173,26 @@ static void limits(HnDoctor *doctor) {
                   few ? ": raise the first with `ulimit -n 4096`" : "");
 }
 
+/* GPUs as the driver lists them: no CUDA call, so that this works in builds without CUDA and on login nodes. */
+static void gpus(HnDoctor *doctor) {
+    static const char folder[] = "/proc/driver/nvidia/gpus";
+    char **names = NULL, model[256] = "", path[512];
+    size_t n = 0;
+    HnError err = HN_ERROR_INIT;
+    if (!hn_folder_exists(folder) || hn_folder_list(folder, &names, &n, &err) != HN_OK || n == 0) {
+        hn_doctor_say(doctor, HN_DOCTOR_MISSING, "GPU", "no NVIDIA driver here; everything runs on the processor");
+    } else {
+        snprintf(path, sizeof path, "%s/%s/information", folder, names[0]);
+        proc_value(path, "Model", model, sizeof model);
+        hn_doctor_say(doctor, HN_DOCTOR_OK, "GPU", "%zu x %s", n, model);
+    }
+    hn_names_free(&names, n);
+}
+
 void hn_doctor_machine(HnDoctor *doctor) {
     processor(doctor);
     cores_and_memory(doctor);
+    gpus(doctor);
     shared_memory(doctor);
     disk(doctor);
     limits(doctor);
