@@ -115,6 +115,23 @@ static void libraries(HnDoctor *doctor) {
     hn_doctor_say(doctor, HN_DOCTOR_OK, "products", "%s", hn_gemm_library());
 }
 
+/* Device code is built and tested where the toolkit is; training runs on the processor, so nothing here is needed. */
+static void cuda(HnDoctor *doctor) {
+    if (HN_BUILT_WITH_CUDA[0] != '\0') {
+        hn_doctor_say(doctor, HN_DOCTOR_OK, "CUDA", "kernels compiled by toolkit %s", HN_BUILT_WITH_CUDA);
+    } else {
+        hn_doctor_say(
+            doctor, HN_DOCTOR_MISSING, "CUDA",
+            "built without nvcc; the processor path is complete. To have it, put nvcc in PATH and configure anew");
+    }
+    if (HN_BUILT_WITH_NCCL[0] != '\0') {
+        hn_doctor_say(doctor, HN_DOCTOR_OK, "NCCL", "%s", HN_BUILT_WITH_NCCL);
+    } else {
+        hn_doctor_say(doctor, HN_DOCTOR_MISSING, "NCCL",
+                      "built without; needed only for device buffers over several GPUs");
+    }
+}
+
 static void slurm(HnDoctor *doctor) {
     char where[4096];
     const char *job = getenv("SLURM_JOB_ID");
@@ -200,6 +217,7 @@ int hn_command_doctor(int argc, char **argv) {
     mpi(&doctor, launched, size);
     libraries(&doctor);
     hn_doctor_machine(&doctor);
+    cuda(&doctor);
     slurm(&doctor);
     extras(&doctor);
     if (argc == 2) {
