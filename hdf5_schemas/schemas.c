@@ -165,7 +165,6 @@ static const HnAttribute checkpoint_attributes[] = {
     {"user_end", HN_I64, "one past its last user"},
     {"epoch", HN_I64, "epochs done"},
     {"step", HN_I64, "optimiser steps done"},
-    {"seed", HN_I64, "seed of the training"},
     {"best_epoch", HN_I64, "epoch of the best validation so far; -1 = none yet"},
     {"best_value", HN_F64, "its value of the stopping metric"},
     {"bad_evals", HN_I64, "validations since then"},

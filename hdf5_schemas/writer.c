@@ -208,17 +208,22 @@ HnStatus hn_store_write(HnStoreWriter *writer, const char *field, const uint64_t
 
 /* ---- root attributes ---- */
 
+/* A name that the store itself lives by is taken; one that is declared has the declared type. */
 static HnStatus check_attribute(const HnStoreWriter *writer, const char *name, HnType type, HnError *err) {
-    for (const HnAttribute *own = hn_provenance_attributes; own->name != NULL; own++) {
-        if (strcmp(own->name, name) == 0) {
+    const char *const taken[] = {HN_ATTRIBUTE_SCHEMA, HN_ATTRIBUTE_VERSION, HN_ATTRIBUTE_CONTENT, HN_ATTRIBUTE_PROGRAM};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        if (strcmp(taken[i], name) == 0) {
             return hn_fail(err, HN_INTERNAL, "%s: the root attribute %s belongs to the store itself", writer->path,
                            name);
         }
     }
     const HnAttribute *declared = hn_attribute_find(writer->schema, name);
+    for (const HnAttribute *own = hn_provenance_attributes; own->name != NULL && declared == NULL; own++) {
+        declared = strcmp(own->name, name) == 0 ? own : NULL;
+    }
     if (declared != NULL && declared->type != type) {
-        return hn_fail(err, HN_INTERNAL, "%s: the %s schema declares root attribute %s with another type", writer->path,
-                       writer->schema->name, name);
+        return hn_fail(err, HN_INTERNAL, "%s: root attribute %s of the %s schema is declared with another type",
+                       writer->path, name, writer->schema->name);
     }
     return HN_OK;
 }
