@@ -1,0 +1,48 @@
+# What of CUDA is here: HN_CUDA_COMPILER (nvcc works), HN_CUDA_RUNTIME (headers and cudart), HN_NCCL (headers and library).
+# None of them is needed; what is absent is said once. Include this in every folder that uses it: imported targets and
+# languages belong to folders. Nothing links -lcuda, so that programs start where no driver is.
+include(CheckLanguage)
+
+set(HN_CUDA_COMPILER FALSE)
+set(HN_CUDA_RUNTIME FALSE)
+set(HN_NCCL FALSE)
+set(hn_cuda_line "CUDA: switched off (HN_CUDA=OFF)")
+
+if(HN_CUDA)
+  find_package(CUDAToolkit QUIET)
+  if(TARGET CUDA::cudart)
+    set(HN_CUDA_RUNTIME TRUE)
+    set(hn_cuda_line "CUDA: runtime ${CUDAToolkit_VERSION}")
+    find_path(HN_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} $ENV{NCCL_HOME}/include)
+    find_library(HN_NCCL_LIBRARY NAMES nccl libnccl.so.2
+      HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib ${CUDAToolkit_LIBRARY_ROOT}/lib64 $ENV{NCCL_HOME}/lib)
+    mark_as_advanced(HN_NCCL_INCLUDE HN_NCCL_LIBRARY)
+    if(HN_NCCL_INCLUDE)
+      set(HN_NCCL TRUE)
+      string(APPEND hn_cuda_line ", NCCL headers in ${HN_NCCL_INCLUDE}")
+    else()
+      string(APPEND hn_cuda_line ", no NCCL")
+    endif()
+  else()
+    set(hn_cuda_line "CUDA: no toolkit found; the CPU path is complete")
+  endif()
+  # Real code for the data centre generations, and an intermediate form for what comes after.
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;100-real;100-virtual")
+  endif()
+  if(HN_CUDA_RUNTIME)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+      set(HN_CUDA_COMPILER TRUE)
+      string(APPEND hn_cuda_line ", compiler ${CMAKE_CUDA_COMPILER}")
+    else()
+      string(APPEND hn_cuda_line ", no nvcc: device code is checked on the CPU only")
+    endif()
+  endif()
+endif()
+
+get_property(hn_cuda_told GLOBAL PROPERTY HN_CUDA_TOLD)
+if(NOT hn_cuda_told)
+  message(STATUS "${hn_cuda_line}")
+  set_property(GLOBAL PROPERTY HN_CUDA_TOLD TRUE)
+endif()
