@@ -1,0 +1,82 @@
+#include "split.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "dataset.h"
+
+HnStatus hn_split_setup(const HnDataConfig *config, HnSplit *split, HnError *err) {
+    *split = (HnSplit){.rule = config->split, .seed = (uint64_t)config->split_seed, .ratio = {1, 0, 0}};
+    if (config->split != HN_SPLIT_BY_RATIO && config->split != HN_SPLIT_BY_TIME) {
+        return HN_OK;
+    }
+    double sum = 0;
+    for (size_t k = 0; k < config->split_ratio.n && k < 3; k++) {
+        split->ratio[k] = config->split_ratio.items[k];
+        sum += split->ratio[k];
+        if (!(split->ratio[k] >= 0 && split->ratio[k] <= 1)) {
+            return hn_fail(err, HN_CONFIG, "data.split_ratio: each share must be in 0 to 1");
+        }
+    }
+    if (config->split_ratio.n != 3 || fabs(sum - 1) > 1e-6 || split->ratio[0] <= 0) {
+        return hn_fail(err, HN_CONFIG,
+                       "data.split_ratio needs three shares (train, valid, test) that sum to 1, train above 0; for "
+                       "example [0.8, 0.1, 0.1]");
+    }
+    return HN_OK;
+}
+
+/* n * share, rounded up with the probability that makes it right on average. */
+static uint64_t round_at_random(const HnSplit *split, uint32_t user, uint64_t draw, double exact) {
+    HnRng rng;
+    double whole = floor(exact + 1e-9); /* 10 * 0.1 is meant to be 1 */
+    hn_rng_start(&rng, split->seed, HN_STREAM_SPLIT, user, UINT64_MAX - draw);
+    return (uint64_t)whole + (exact - whole > hn_rng_double(&rng) + 1e-9 ? 1 : 0);
+}
+
+void hn_split_counts(const HnSplit *split, uint32_t user, uint64_t n, uint64_t counts[3]) {
+    uint64_t test = 0, valid = 0;
+    if (split->rule == HN_SPLIT_LEAVE_ONE_OUT) {
+        test = n >= 2;
+        valid = n >= 3;
+    } else if (split->rule != HN_SPLIT_GIVEN) {
+        test = round_at_random(split, user, 0, (double)n * split->ratio[2]);
+        valid = round_at_random(split, user, 1, (double)n * split->ratio[1]);
+        while (n > 0 && test + valid >= n) {
+            *(valid > 0 ? &valid : &test) -= 1;
+        }
+    }
+    counts[HN_PART_TRAIN] = n - test - valid;
+    counts[HN_PART_VALID] = valid;
+    counts[HN_PART_TEST] = test;
+}
+
+static int compare_keys(const void *left, const void *right) {
+    const HnSplitKey *a = left, *b = right;
+    if (a->time != b->time) {
+        return a->time < b->time ? -1 : 1;
+    }
+    if (a->key != b->key) {
+        return a->key < b->key ? -1 : 1;
+    }
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+void hn_split_user(const HnSplit *split, uint32_t user, uint64_t n, const int64_t *times, uint8_t *parts,
+                   HnSplitKey *keys) {
+    uint64_t counts[3];
+    hn_split_counts(split, user, n, counts);
+    bool by_time = times != NULL && split->rule != HN_SPLIT_BY_RATIO;
+    for (uint64_t p = 0; p < n; p++) {
+        HnRng rng;
+        hn_rng_start(&rng, split->seed, HN_STREAM_SPLIT, user, p);
+        keys[p] = (HnSplitKey){by_time ? times[p] : 0, hn_rng_u64(&rng), (uint32_t)p};
+    }
+    qsort(keys, n, sizeof *keys, compare_keys);
+    for (uint64_t p = 0; p < n; p++) {
+        parts[keys[p].position] = p < counts[HN_PART_TRAIN]                           ? HN_PART_TRAIN
+                                  : p < counts[HN_PART_TRAIN] + counts[HN_PART_VALID] ? HN_PART_VALID
+                                                                                      : HN_PART_TEST;
+    }
+}

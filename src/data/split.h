@@ -1,0 +1,40 @@
+/* Splits of one user's pairs into train, validation and test: a pure function of (rule, seed, user, the pairs), so that
+ * it does not depend on other users, ranks or order of reading.
+ *
+ * ratio: random. The number of test (and of validation) pairs of a user with n pairs is n * share, rounded up or down
+ * at random so that it is n * share on average for users of any activity; the pairs are those with the smallest random
+ * keys. Draws: stream HN_STREAM_SPLIT, a = user index, b = position of the pair in the user's list (ascending items).
+ * time: the same counts, but the last pairs by time are the test, those before them validation.
+ * leave_one_out: the last pair by time is the test and the one before it validation; without times, by random key. With
+ * two pairs there is no validation pair, with one no test pair.
+ * Every user keeps at least one train pair.
+ */
+#ifndef HN_DATA_SPLIT_H
+#define HN_DATA_SPLIT_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/experiment.h"
+
+typedef struct HnSplit {
+    HnSplitRule rule;
+    double ratio[3]; /* train, valid, test */
+    uint64_t seed;
+} HnSplit;
+
+typedef struct HnSplitKey { /* room for the sort, one a pair */
+    int64_t time;
+    uint64_t key;
+    uint32_t position;
+} HnSplitKey;
+
+/* Checks the ratio: three shares in 0..1 that sum to 1, train > 0. */
+HnStatus hn_split_setup(const HnDataConfig *config, HnSplit *split, HnError *err);
+/* counts[HN_PART_TRAIN .. HN_PART_TEST] of user with n pairs. */
+void hn_split_counts(const HnSplit *split, uint32_t user, uint64_t n, uint64_t counts[3]);
+/* times [n] or NULL (unknown: then random keys stand for the order); parts [n] gets the HnPart of each; keys [n]. */
+void hn_split_user(const HnSplit *split, uint32_t user, uint64_t n, const int64_t *times, uint8_t *parts,
+                   HnSplitKey *keys);
+
+#endif
