@@ -273,7 +273,7 @@ HnStatus hn_hdf5_open(const char *path, HnFault *fault, hid_t *file, HnError *er
 }
 
 void hn_hdf5_close(hid_t *file) {
-    if (*file >= 0) {
+    if (*file > 0) {
         H5Fclose(*file);
     }
     *file = H5I_INVALID_HID;

@@ -98,7 +98,7 @@ bool hn_hdf5_type_matches(hid_t dataset, HnType type) {
 }
 
 void hn_hdf5_close_dataset(hid_t *dataset) {
-    if (*dataset >= 0) {
+    if (*dataset > 0) { /* 0 is no id of HDF5's: a field of a zeroed block */
         H5Dclose(*dataset);
     }
     *dataset = H5I_INVALID_HID;
@@ -157,11 +157,12 @@ static bool put_attribute(hid_t object, const char *name, hid_t file_type, hid_t
     return good;
 }
 
-/* Variable-length UTF-8: what h5py shows as str, and no limit of 64 KiB. */
+/* Fixed-length UTF-8: it lies in the object header, whose checksum HDF5 verifies. Variable-length text would lie in a
+ * global heap, which has none: one flipped byte there makes HDF5 read out of bounds. */
 bool hn_hdf5_put_text(hid_t object, const char *name, const char *value) {
     hid_t type = H5Tcopy(H5T_C_S1);
-    bool good = type >= 0 && H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0 &&
-                put_attribute(object, name, type, type, &value);
+    bool good = type >= 0 && H5Tset_size(type, strlen(value) + 1) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0 &&
+                put_attribute(object, name, type, type, value);
     if (type >= 0) {
         H5Tclose(type);
     }
@@ -216,7 +217,7 @@ bool hn_hdf5_get_f64(hid_t object, const char *name, double *value) {
     return get_number(object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, value);
 }
 
-/* Both kinds of string: variable-length (ours), fixed-length (files made elsewhere). */
+/* Both kinds of string: fixed-length (ours) and variable-length (files made elsewhere). */
 HnStatus hn_hdf5_get_text(hid_t object, const char *name, char **value, HnError *err) {
     *value = NULL;
     hid_t attribute = open_attribute(object, name, H5T_STRING);
