@@ -1,0 +1,61 @@
+/* The results of a run folder in memory, and what the tables say about them. Private to this room. */
+#ifndef HN_REPORT_RESULTS_H
+#define HN_REPORT_RESULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+typedef struct HnResult { /* one row, one seed */
+    bool present;
+    char *path; /* of its result.h5 */
+    int64_t best_epoch, epochs_run, n_test_users;
+    double *test; /* [n_metrics] NaN where this row does not have the metric */
+} HnResult;
+
+typedef struct HnResultRow {
+    char *name;
+    HnResult *results; /* [n_seeds] */
+} HnResultRow;
+
+typedef struct HnResults {
+    char *experiment; /* its name; NULL where experiment.yaml could not be read */
+    char *note;       /* why not */
+    bool synthetic;
+    int64_t *seeds; /* those of the experiment, then others that were found, ascending */
+    size_t n_seeds;
+    char **metrics; /* in the order of the first result */
+    size_t n_metrics;
+    HnResultRow *rows;
+    size_t n_rows;
+} HnResults;
+
+/* HN_INPUT where the folder holds no result at all. */
+HnStatus hn_results_collect(const char *folder, HnResults *results, HnError *err);
+void hn_results_free(HnResults *results);
+
+/* What one cell of the table says. */
+typedef struct HnCell {
+    size_t n; /* seeds that have a value */
+    double mean, deviation, least, most;
+    bool best; /* highest mean of its column, among rows with all the seeds that any row has */
+    /* Against the first row, over the seeds that both have; NaN for the first row itself. */
+    size_t n_pairs;
+    double difference, t_p, wilcoxon_p;
+} HnCell;
+
+/* cells: [n_rows][n_metrics], freed by hn_free. */
+HnStatus hn_results_summarise(const HnResults *results, HnCell **cells, HnError *err);
+
+extern const double hn_significance_level;
+bool hn_cell_is_significant(const HnCell *cell);
+
+HnStatus hn_table_write(const HnResults *results, const HnCell *cells, const char *folder, FILE *out, HnError *err);
+HnStatus hn_csv_write(const HnResults *results, const HnCell *cells, FILE *out, HnError *err);
+HnStatus hn_json_write(const HnResults *results, const HnCell *cells, const char *folder, FILE *out, HnError *err);
+void hn_csv_field(const char *text, FILE *out); /* quoted where it must be */
+
+#endif

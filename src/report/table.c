@@ -1,0 +1,147 @@
+/* The table for people: blocks of columns that fit a terminal, then what the marks mean. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "report/results.h"
+
+enum { CELL_WIDTH = 21, LINE_WIDTH = 112 };
+
+/* Columns that a text takes, near enough: its code points. */
+static size_t width_of(const char *text) {
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xc0) != 0x80 ? 1u : 0u;
+    }
+    return width;
+}
+
+static HnStatus put_padded(HnText *line, const char *text, size_t width, HnError *err) {
+    size_t used = width_of(text);
+    return hn_text_printf(line, err, "%s%*s", text, used < width ? (int)(width - used) : 0, "");
+}
+
+/* "[0.1234 ± 0.0012]*" */
+static HnStatus put_cell(HnText *line, const HnCell *cell, HnError *err) {
+    char text[96];
+    const char *open = cell->best ? "[" : " ", *close = cell->best ? "]" : " ";
+    const char *star = hn_cell_is_significant(cell) ? "*" : "";
+    if (cell->n == 0) {
+        snprintf(text, sizeof text, " -");
+    } else if (cell->n == 1) {
+        snprintf(text, sizeof text, "%s%.4f%s%s", open, cell->mean, close, star);
+    } else {
+        snprintf(text, sizeof text, "%s%.4f \u00b1 %.4f%s%s", open, cell->mean, cell->deviation, close, star);
+    }
+    return put_padded(line, text, CELL_WIDTH, err);
+}
+
+static size_t seeds_of(const HnResults *results, const HnResultRow *row) {
+    size_t n = 0;
+    for (size_t s = 0; s < results->n_seeds; s++) {
+        n += row->results[s].present ? 1u : 0u;
+    }
+    return n;
+}
+
+static HnStatus put_block(const HnResults *results, const HnCell *cells, size_t name_width, size_t first, size_t last,
+                          HnText *out, HnError *err) {
+    HN_TRY(put_padded(out, "row", name_width + 2, err));
+    HN_TRY(put_padded(out, "seeds", 8, err));
+    for (size_t m = first; m < last; m++) {
+        HN_TRY(hn_text_puts(out, " ", err));
+        HN_TRY(put_padded(out, results->metrics[m], CELL_WIDTH - 1, err));
+    }
+    HN_TRY(hn_text_puts(out, "\n", err));
+    for (size_t r = 0; r < results->n_rows; r++) {
+        char seeds[32];
+        snprintf(seeds, sizeof seeds, "%zu/%zu", seeds_of(results, &results->rows[r]), results->n_seeds);
+        HN_TRY(put_padded(out, results->rows[r].name, name_width + 2, err));
+        HN_TRY(put_padded(out, seeds, 8, err));
+        for (size_t m = first; m < last; m++) {
+            HN_TRY(put_cell(out, &cells[r * results->n_metrics + m], err));
+        }
+        HN_TRY(hn_text_puts(out, "\n", err));
+    }
+    return hn_text_puts(out, "\n", err);
+}
+
+static HnStatus put_missing(const HnResults *results, HnText *out, HnError *err) {
+    for (size_t r = 0; r < results->n_rows; r++) {
+        bool any = false;
+        for (size_t s = 0; s < results->n_seeds; s++) {
+            if (!results->rows[r].results[s].present) {
+                HN_TRY(hn_text_printf(out, err, "%s%s %lld", any ? "," : "missing: ", any ? "" : results->rows[r].name,
+                                      (long long)results->seeds[s]));
+                any = true;
+            }
+        }
+        if (any) {
+            HN_TRY(hn_text_puts(out, " (seeds; run again with the same --out to finish)\n", err));
+        }
+    }
+    return HN_OK;
+}
+
+static bool any_significant(const HnResults *results, const HnCell *cells) {
+    for (size_t i = 0; i < results->n_rows * results->n_metrics; i++) {
+        if (hn_cell_is_significant(&cells[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static HnStatus put_legend(const HnResults *results, const HnCell *cells, HnText *out, HnError *err) {
+    HN_TRY(hn_text_puts(out, "mean \u00b1 sample standard deviation over seeds", err));
+    HN_TRY(hn_text_puts(out, results->n_rows > 1 ? "; [ ] best mean of the column\n" : "\n", err));
+    if (results->n_rows > 1) {
+        HN_TRY(hn_text_printf(
+            out, err,
+            "%s differs from the first row: two-sided paired t-test over the same seeds, p < %.2f, not corrected "
+            "for the number of cells%s\n",
+            "*", hn_significance_level, any_significant(results, cells) ? "" : " (no cell does)"));
+        HN_TRY(hn_text_puts(out, "p-values, Wilcoxon's too: --format csv or json\n", err));
+    }
+    HN_TRY(put_missing(results, out, err));
+    if (results->note != NULL) {
+        HN_TRY(hn_text_printf(out, err,
+                              "note: rows are in the order of their folders, and seeds that are absent from all "
+                              "rows are not known: %s\n",
+                              results->note));
+    }
+    return HN_OK;
+}
+
+static HnStatus put_all(const HnResults *results, const HnCell *cells, const char *folder, HnText *out, HnError *err) {
+    size_t name_width = 3;
+    for (size_t r = 0; r < results->n_rows; r++) {
+        size_t width = width_of(results->rows[r].name);
+        name_width = width > name_width ? width : name_width;
+    }
+    HN_TRY(
+        hn_text_printf(out, err, "%s (%s)\n", results->experiment == NULL ? "results" : results->experiment, folder));
+    if (results->synthetic) {
+        HN_TRY(hn_text_puts(out, "SYNTHETIC DATA: made by a generator; these figures say nothing about real people\n",
+                            err));
+    }
+    HN_TRY(hn_text_puts(out, "\n", err));
+    size_t room = name_width + 10 < LINE_WIDTH ? (LINE_WIDTH - name_width - 10) / CELL_WIDTH : 1;
+    size_t columns = room == 0 ? 1 : room;
+    for (size_t first = 0; first < results->n_metrics; first += columns) {
+        size_t last = first + columns < results->n_metrics ? first + columns : results->n_metrics;
+        HN_TRY(put_block(results, cells, name_width, first, last, out, err));
+    }
+    return put_legend(results, cells, out, err);
+}
+
+HnStatus hn_table_write(const HnResults *results, const HnCell *cells, const char *folder, FILE *out, HnError *err) {
+    HnText text = {0};
+    HnStatus status = put_all(results, cells, folder, &text, err);
+    if (status == HN_OK) {
+        (void)fputs(hn_text_get(&text), out); /* hn_report asks the stream for errors */
+    }
+    hn_text_free(&text);
+    return status;
+}
