@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -249,4 +250,18 @@ const char *sample_difference(const char *path, const HnSchema *schema, const Sa
     }
     hn_store_close(&store);
     return text[0] == '\0' ? NULL : text;
+}
+
+int sample_run(const char *command, char *out, size_t n_bytes) {
+    FILE *pipe = popen(command, "r");
+    if (pipe == NULL) {
+        return -1;
+    }
+    size_t n = fread(out, 1, n_bytes - 1, pipe);
+    out[n] = '\0';
+    char rest[4096];
+    while (fread(rest, 1, sizeof rest, pipe) > 0) {
+    }
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

@@ -30,4 +30,7 @@ HnStatus sample_write(const char *path, const HnSchema *schema, const Sample *sa
 /* NULL where the store holds exactly the sample, else what differs. */
 const char *sample_difference(const char *path, const HnSchema *schema, const Sample *sample);
 
+/* Runs a command line; its output (cut at n_bytes) in out. Returns the exit code. */
+int sample_run(const char *command, char *out, size_t n_bytes);
+
 #endif
