@@ -39,7 +39,9 @@ static HnStatus expect(const char *folder, HnResults *results, HnError *err) {
         return HN_MEMORY;
     }
     HnStatus status = HN_OK;
-    if (hn_experiment_load(path, NULL, 0, &experiment, &why) != HN_OK) {
+    if (hn_experiment_load(path, NULL, 0, &experiment, &why) != HN_OK && why.status == HN_MEMORY) {
+        status = hn_fail(err, HN_MEMORY, "%s", why.message);
+    } else if (experiment == NULL) {
         results->note = hn_strdup(why.message, err);
         status = results->note == NULL ? HN_MEMORY : HN_OK;
     } else {

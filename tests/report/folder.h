@@ -1,0 +1,15 @@
+/* A run folder made by hand: results whose tables can be worked out on paper. */
+#ifndef HN_TESTS_REPORT_FOLDER_H
+#define HN_TESTS_REPORT_FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Names of metrics and values, as many as n. Two epochs of losses and validations stand beside them. */
+void folder_put_result(const char *folder, const char *slug, const char *variant, int64_t seed, size_t n,
+                       const char *const *metrics, const double *values, bool synthetic);
+/* experiment.yaml, from the text. */
+void folder_put_experiment(const char *folder, const char *yaml);
+
+#endif

@@ -1,0 +1,281 @@
+/* Tables of a run folder made by hand. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "folder.h"
+#include "report/report.h"
+
+static char top[256];
+static char output[65536];
+
+static const char experiment[] = "name: by hand\nseeds: [1, 2, 3]\ncompare:\n"
+                                 "  - {name: \"Zeta, first\", sampler.name: rns}\n"
+                                 "  - {name: Alpha, sampler.name: semantic}\n"
+                                 "  - {name: not run, semantic.alpha: 0.5}\n";
+static const char *const metrics[] = {"recall@10", "ndcg@10"};
+
+static int make_top(void **state) {
+    (void)state;
+    snprintf(top, sizeof top, "/tmp/hn-report-XXXXXX");
+    return mkdtemp(top) == NULL ? -1 : 0;
+}
+
+static int drop_top(void **state) {
+    (void)state;
+    return hn_folder_remove(top, NULL) == HN_OK && hn_alloc_live_blocks() == 0 ? 0 : -1;
+}
+
+/* Two rows of three seeds, one of them incomplete. Alpha's recall is above by about 0.1 each time, its NDCG equal. */
+static char *put_run(const char *name, bool with_experiment, bool synthetic) {
+    char *folder = hn_path_join(top, name, NULL);
+    const double zeta[3][2] = {{0.10, 0.5}, {0.20, 0.5}, {0.30, 0.25}};
+    const double alpha[2][2] = {{0.2001, 0.5}, {0.3002, 0.5}};
+    for (int s = 0; s < 3; s++) {
+        folder_put_result(folder, "zeta-first", "Zeta, first", s + 1, 2, metrics, zeta[s], synthetic);
+    }
+    for (int s = 0; s < 2; s++) {
+        folder_put_result(folder, "alpha", "Alpha", s + 1, 2, metrics, alpha[s], synthetic);
+    }
+    if (with_experiment) {
+        folder_put_experiment(folder, experiment);
+    }
+    return folder;
+}
+
+static HnStatus report(const char *folder, HnReportFormat format, HnError *err) {
+    FILE *stream = tmpfile();
+    assert_non_null(stream);
+    HnStatus status = hn_report(folder, format, stream, err);
+    rewind(stream);
+    size_t n = fread(output, 1, sizeof output - 1, stream);
+    output[n] = '\0';
+    fclose(stream);
+    return status;
+}
+
+static void assert_says(const char *text) {
+    if (strstr(output, text) == NULL) {
+        fail_msg("\"%s\" is missing in:\n%s", text, output);
+    }
+}
+
+static void table_for_people(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("table", true, true);
+    assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("by hand (");
+    assert_says("SYNTHETIC DATA");
+    assert_says("[0.2000 \u00b1 0.1000]");   /* Zeta's recall: best among the rows with all seeds */
+    assert_says(" 0.2501 \u00b1 0.0708 * "); /* Alpha's: higher, but of two seeds only; significant against the first */
+    assert_says(" 0.5000 \u00b1 0.0000 ");
+    assert_says("3/3");
+    assert_says("2/3");
+    assert_says("0/3");
+    assert_says("missing: Alpha 3 (seeds");
+    assert_says("missing: not run 1, 2, 3 (seeds");
+    assert_says("paired t-test");
+    assert_true(strstr(output, "Zeta, first") < strstr(output, "Alpha"));
+    assert_null(strstr(output, "note:"));
+    hn_free(folder);
+}
+
+static void csv_has_full_precision(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("csv", true, false);
+    assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
+    int lines = 0;
+    for (const char *c = output; *c != '\0'; c++) {
+        lines += *c == '\n';
+    }
+    assert_int_equal(lines, 1 + 3 * 2);
+    assert_says("\"Zeta, first\",recall@10,3,");
+    assert_says("not run,recall@10,0,,,,,0,0,,,,1 2 3,0\n");
+    const char *alpha = strstr(output, "Alpha,recall@10,2,");
+    assert_non_null(alpha);
+    double mean = strtod(alpha + strlen("Alpha,recall@10,2,"), NULL);
+    assert_true(mean == (0.2001 + 0.3002) / 2.0);
+    /* Differences .1001 and .1002: t = .10015 / .00005 = 2003, one degree of freedom: p = 2/pi * atan(1/2003). */
+    double fields[12];
+    const char *at = alpha + strlen("Alpha,");
+    for (int i = 0; i < 12; i++) {
+        fields[i] = strtod(at, NULL);
+        at = strchr(at, ',');
+        at = at == NULL ? "" : at + 1;
+    }
+    assert_int_equal((int)fields[7], 2);
+    assert_true(fabs(fields[8] - 0.10015) < 1e-12);
+    assert_true(fabs(fields[9] - atan(1.0 / 2003.0) * 2.0 / 3.14159265358979323846) < 1e-9);
+    assert_true(fields[10] == 0.5);
+    hn_free(folder);
+}
+
+static void json_says_everything(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("json", true, true);
+    assert_int_equal(report(folder, HN_REPORT_JSON, &err), HN_OK);
+    json_error_t why;
+    json_t *object = json_loads(output, 0, &why), *rows = json_object_get(object, "rows");
+    assert_non_null(object);
+    assert_string_equal(json_string_value(json_object_get(object, "experiment")), "by hand");
+    assert_true(json_is_true(json_object_get(object, "synthetic")));
+    assert_int_equal(json_array_size(rows), 3);
+    json_t *alpha = json_array_get(rows, 1), *cell = json_object_get(json_object_get(alpha, "metrics"), "ndcg@10");
+    assert_int_equal(json_array_size(json_object_get(alpha, "seeds")), 2);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(alpha, "missing_seeds"), 0)), 3);
+    assert_true(json_real_value(json_object_get(cell, "mean")) == 0.5);
+    assert_true(json_real_value(json_object_get(json_object_get(cell, "against_first_row"), "paired_t_p")) == 1.0);
+    json_t *seed = json_array_get(json_object_get(alpha, "seeds"), 1);
+    assert_true(json_real_value(json_object_get(json_object_get(seed, "test"), "recall@10")) == 0.3002);
+    json_t *absent = json_object_get(json_object_get(json_array_get(rows, 2), "metrics"), "recall@10");
+    assert_true(json_is_null(json_object_get(absent, "mean")));
+    json_decref(object);
+    hn_free(folder);
+}
+
+static void without_the_experiment(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("bare", false, false);
+    assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("note: rows are in the order of their folders");
+    assert_says("experiment.yaml");
+    assert_null(strstr(output, "SYNTHETIC"));
+    assert_true(strstr(output, "Alpha") < strstr(output, "Zeta, first"));
+    assert_says("missing: Alpha 3");
+    hn_free(folder);
+}
+
+static void one_seed_has_no_deviation(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = hn_path_join(top, "one", NULL);
+    folder_put_result(folder, "only", "only", 9, 2, metrics, (double[]){0.125, 0.25}, false);
+    assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says(" 0.1250 ");
+    assert_null(strstr(output, "0.1250 \u00b1"));
+    assert_null(strstr(output, "nan"));
+    assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says("only,recall@10,1,0.125,,0.125,0.125,0,0,,,,,0\n");
+    hn_free(folder);
+}
+
+static void rows_may_differ_in_metrics(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = hn_path_join(top, "mixed", NULL);
+    const char *const other[] = {"ndcg@10", "mrr@5"};
+    folder_put_result(folder, "a", "a", 1, 2, metrics, (double[]){0.1, 0.2}, false);
+    folder_put_result(folder, "b", "b", 1, 2, other, (double[]){0.3, 0.4}, false);
+    assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says("a,recall@10,1,0.1");
+    assert_says("a,mrr@5,0,");
+    assert_says("b,recall@10,0,");
+    assert_says("b,ndcg@10,1,0.2999");
+    assert_says("b,mrr@5,1,0.4");
+    hn_free(folder);
+}
+
+static void what_cannot_be_read_is_an_error(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    assert_int_equal(report("/no/such/run", HN_REPORT_TABLE, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "/no/such/run"));
+    hn_error_clear(&err);
+    char *folder = hn_path_join(top, "empty", NULL);
+    folder_put_experiment(folder, experiment);
+    assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "no finished training"));
+    hn_free(folder);
+
+    hn_error_clear(&err);
+    folder = put_run("corrupt", true, false);
+    char *path = hn_path_join(folder, "train/alpha/seed-2/result.h5", NULL);
+    assert_int_equal(hn_file_write_atomic(path, "not a store", 11, &err), HN_OK);
+    assert_int_not_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_non_null(strstr(err.message, "result.h5"));
+    hn_free(path);
+    hn_free(folder);
+
+    hn_error_clear(&err);
+    folder = put_run("twice", true, false);
+    folder_put_result(folder, "copy-of-alpha", "Alpha", 1, 2, metrics, (double[]){0.1, 0.2}, false);
+    assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_CONFLICT);
+    hn_free(folder);
+
+    hn_error_clear(&err);
+    folder = put_run("full", true, false);
+    FILE *full = fopen("/dev/full", "w");
+    if (full != NULL) {
+        assert_int_equal(hn_report(folder, HN_REPORT_JSON, full, &err), HN_IO);
+        fclose(full);
+    }
+    hn_free(folder);
+}
+
+static void curves_hold_every_epoch(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("curves", true, false);
+    FILE *stream = tmpfile();
+    assert_int_equal(hn_report_curves(folder, stream, &err), HN_OK);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    assert_says("variant,seed,epoch,part,name,value\n");
+    assert_says("Alpha,1,1,loss,bpr,0.69999999999999996\n");
+    assert_says("Alpha,1,2,loss,l2,0.02\n");
+    assert_says("\"Zeta, first\",3,2,valid,ndcg@10,0.125\n");
+    hn_free(folder);
+}
+
+/* Every allocation of a whole report fails once: an error each time, and no block is left. */
+static void report_without_memory(void **state) {
+    (void)state;
+    char *folder = put_run("memory", true, false);
+    uint64_t before = hn_alloc_live_blocks();
+    for (uint64_t n = 1;; n++) {
+        HnError err = HN_ERROR_INIT;
+        hn_alloc_fail_at(n);
+        HnStatus status = report(folder, HN_REPORT_TABLE, &err);
+        hn_alloc_fail_at(0);
+        assert_int_equal(hn_alloc_live_blocks(), before);
+        if (status == HN_OK) {
+            assert_null(strstr(output, "note:"));
+            assert_true(n > 50);
+            break;
+        }
+        if (status != HN_MEMORY || err.status != HN_MEMORY) {
+            fail_msg("allocation %d: status %d, %s", (int)n, (int)status, err.message);
+        }
+    }
+    hn_free(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_for_people),
+        cmocka_unit_test(csv_has_full_precision),
+        cmocka_unit_test(json_says_everything),
+        cmocka_unit_test(without_the_experiment),
+        cmocka_unit_test(one_seed_has_no_deviation),
+        cmocka_unit_test(rows_may_differ_in_metrics),
+        cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(curves_hold_every_epoch),
+        cmocka_unit_test(report_without_memory),
+    };
+    return cmocka_run_group_tests(tests, make_top, drop_top);
+}
