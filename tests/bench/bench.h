@@ -1,0 +1,63 @@
+/* What the benches share: graphs, time, the machine's floors, and the one line that each benchmark prints. */
+#ifndef HN_BENCH_H
+#define HN_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "propagate.h"
+
+/* ---- graph.c: a user-item graph in both directions ---- */
+typedef struct BenchGraph {
+    char label[64]; /* "phone", or "synthetic, as large as phone" */
+    HnCsr users, items;
+    uint64_t *user_offsets, *item_offsets;
+    int32_t *user_items, *item_users;
+    uint64_t n_pairs;
+} BenchGraph;
+
+/* Reads LightGCN lists ("user item item ..."). */
+HnStatus bench_graph_read(const char *path, const char *label, BenchGraph *graph, HnError *err);
+/* A stand-in with given counts: item popularity falls as rank^-0.8, user degrees vary, the same graph every time. */
+HnStatus bench_graph_make(uint64_t n_users, uint64_t n_items, uint64_t n_pairs, const char *like, BenchGraph *graph,
+                          HnError *err);
+/* Writes it as LightGCN lists, for the peers. */
+HnStatus bench_graph_write(const BenchGraph *graph, const char *path, HnError *err);
+void bench_graph_free(BenchGraph *graph);
+
+/* ---- clock.c: time ---- */
+
+/* Seconds. Ratios to peers compare medians. Shares of a floor compare the best of both: what else runs on the machine
+ * for a moment must not count as distance. */
+typedef struct BenchTime {
+    double best, median;
+} BenchTime;
+
+/* Runs work(context) once to warm up, then at least `least` times and until `seconds` have passed. */
+BenchTime bench_time(void (*work)(void *context), void *context, int least, double seconds);
+float *bench_floats(uint64_t n, HnError *err); /* filled with -1 .. 1; hn_free it */
+
+/* ---- floors.c: what this machine can do, measured now ---- */
+
+double bench_stream_gbs(void);               /* read + write over 256 MiB, all threads */
+double bench_gather_gbs(const HnCsr *graph); /* rows of 64 floats, fetched in the graph's order, summed and dropped */
+double bench_product_gflops(int64_t m, int64_t n, int64_t k); /* hn_gemm, all threads */
+
+/* ---- line.c: the result ---- */
+typedef struct BenchLine {
+    const char *name;
+    double ours_ms;
+    double peer_ms;    /* 0 = no peer in this run */
+    const char *peer;  /* what the peer is */
+    double goal;       /* least ratio peer / ours; 0 = none */
+    double share;      /* of the floor: 1 = at the floor; 0 = not measured */
+    double share_goal; /* least share; 0 = none */
+    const char *floor; /* what the share is of */
+    char note[160];    /* anything else, e.g. which graph */
+} BenchLine;
+
+void bench_line_head(void);
+void bench_line_print(const BenchLine *line);
+
+#endif

@@ -1,0 +1,36 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "bench.h"
+
+enum { MOST_RUNS = 2000 };
+
+static int compare_doubles(const void *left, const void *right) {
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+BenchTime bench_time(void (*work)(void *context), void *context, int least, double seconds) {
+    static double times[MOST_RUNS];
+    int n = 0;
+    work(context);
+    for (double spent = 0.0; n < MOST_RUNS && (n < least || spent < seconds); n++) {
+        const double start = hn_clock_seconds();
+        work(context);
+        times[n] = hn_clock_seconds() - start;
+        spent += times[n];
+    }
+    qsort(times, (size_t)n, sizeof times[0], compare_doubles);
+    return (BenchTime){times[0], times[n / 2]};
+}
+
+float *bench_floats(uint64_t n, HnError *err) {
+    float *x = hn_alloc(n, sizeof *x, "bench values", err);
+    uint64_t state = n;
+    for (uint64_t i = 0; x != NULL && i < n; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        x[i] = (float)(int32_t)(state >> 32) * 0x1p-31f;
+    }
+    return x;
+}
