@@ -14,11 +14,11 @@ src/config : src/base : yaml.h
 src/data : src/base src/config hdf5_schemas/store.h : jansson.h zlib.h
 src/cf : src/base src/config src/data kernels mpi/comm.h mpi/shard.h hdf5_schemas/store.h : omp.h
 src/llm : src/base kernels mpi/comm.h hdf5_schemas/store.h : jansson.h pcre2.h utf8proc.h omp.h
-src/semantic : src/base src/config src/data src/llm mpi/comm.h mpi/deal.h mpi/shard.h hdf5_schemas/store.h : curl/ jansson.h omp.h
+src/semantic : src/base src/config src/data src/llm kernels mpi/comm.h mpi/deal.h mpi/shard.h hdf5_schemas/store.h : curl/ jansson.h omp.h
 src/report : src/base src/config hdf5_schemas/store.h : jansson.h
 src/app : src kernels mpi hdf5_schemas/store.h : jansson.h omp.h sys/vfs.h
-mpi : src/base : mpi.h nccl.h cuda_runtime.h
-kernels : src/base : omp.h immintrin.h cpuid.h oneapi/ dnnl.h dnnl_types.h cuda
+mpi : src/base : mpi.h nccl.h cuda_runtime
+kernels : src/base : emulator.h omp.h immintrin.h cpuid.h oneapi/ dnnl.h dnnl_types.h cuda
 hdf5_schemas : src/base : hdf5.h H5 mpi.h
 RULES
 # The C library and POSIX, which every room may use.
