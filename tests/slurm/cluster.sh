@@ -129,8 +129,9 @@ stop() {
     end_daemon "$dir/slurmctld.pid" slurmctld
     end_daemon "$dir/munged.pid" munged
     # A step's own daemon that hung outlives slurmd; ours is known by its configuration.
-    for process in $(pgrep -x slurmstepd); do
-        tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | grep -qxF "SLURM_CONF=$SLURM_CONF" && kill -9 "$process"
+    for process in $(grep -lsx slurmstepd /proc/[0-9]*/comm); do
+        process=${process%/comm}
+        tr '\0' '\n' 2>/dev/null <"$process/environ" | grep -qxF "SLURM_CONF=$SLURM_CONF" && kill -9 "${process#/proc/}"
     done
     return 0
 }
