@@ -30,6 +30,13 @@ void hn_fixed_to_float_ref(const int64_t *s, int shift, const float *row_scale, 
 void hn_fixed_to_float_cpu(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
                            int dim);
 
+/* The same on a device: all pointers are device memory (*result too), stream is a cudaStream_t. 0 or the CUDA error
+ * code. */
+int hn_max_magnitude_cuda(const float *x, uint64_t n, float *result, void *stream);
+int hn_fixed_from_float_cuda(const float *x, int shift, int32_t *q, uint64_t n, void *stream);
+int hn_fixed_to_float_cuda(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
+                           int dim, void *stream);
+
 #ifdef __cplusplus
 }
 #endif

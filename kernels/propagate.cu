@@ -1,0 +1,148 @@
+/* Graph propagation on a device: see propagate.h for what it computes.
+ *
+ * A block has eight warps and takes eight rows, one a warp, and 32 columns of x, one a lane; so the reads of a row of x
+ * are coalesced, and every element is one chain of additions in graph order, made by one thread: the same bits as the
+ * twins on the CPU. A chain cannot be cut, but what it waits for can be fetched by others: for a long row (a popular
+ * item has 10^5 edges) all warps of the block bring rows of x into shared memory, from where the row's own warp adds
+ * them in order. Not tuned: it has not been timed on a device yet.
+ */
+#include "device.h"
+#include "propagate.h"
+
+namespace {
+
+constexpr int kLanes = 32;
+constexpr int kWarps = 8;
+constexpr int kStagedPerWarp = 8;
+constexpr int kStaged = kWarps * kStagedPerWarp; /* edges in shared memory at a time */
+constexpr uint64_t kLongRow = 256;               /* edges above which the whole block helps */
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+__device__ inline float add(float total, float x) {
+    return __fadd_rn(total, x);
+}
+
+__device__ inline int64_t add(int64_t total, int32_t x) {
+    return total + x;
+}
+
+__device__ inline void store(float total, const float *row_scale, uint64_t row, uint64_t at, float *y, float *sum) {
+    float value = row_scale != nullptr ? __fmul_rn(row_scale[row], total) : total;
+    y[at] = value;
+    if (sum != nullptr) {
+        sum[at] = __fadd_rn(sum[at], value);
+    }
+}
+
+__device__ inline void store(int64_t total, const float *, uint64_t, uint64_t at, int64_t *y, int64_t *) {
+    y[at] = total;
+}
+
+/* A warp's sum over the edges [begin, end), for column d of its lane; lanes beyond dim only pass on column numbers. */
+template <typename X, typename Total>
+__device__ Total sum_of_edges(const int32_t *columns, uint64_t begin, uint64_t end, const X *x, int dim, int d) {
+    const int lane = (int)threadIdx.x;
+    Total total = 0;
+    for (uint64_t e = begin; e < end; e += kLanes) {
+        const int n = end - e < kLanes ? (int)(end - e) : kLanes;
+        const int32_t mine = lane < n ? columns[e + (uint64_t)lane] : 0;
+#pragma unroll 8
+        for (int k = 0; k < n; k++) {
+            const int32_t column = __shfl_sync(kAllLanes, mine, k);
+            if (d < dim) {
+                total = add(total, x[(uint64_t)column * (uint64_t)dim + (uint64_t)d]);
+            }
+        }
+    }
+    return total;
+}
+
+/* The warps bring rows of x for the n <= kStaged edges from e on into stage[kStaged][kLanes]. */
+template <typename X>
+__device__ void stage_edges(const int32_t *columns, uint64_t e, int n, const X *x, int dim, int d, X *stage) {
+    const int lane = (int)threadIdx.x, first = (int)threadIdx.y * kStagedPerWarp;
+    const int32_t mine = lane < kStagedPerWarp && first + lane < n ? columns[e + (uint64_t)first + (uint64_t)lane] : 0;
+#pragma unroll
+    for (int k = 0; k < kStagedPerWarp; k++) {
+        const int32_t column = __shfl_sync(kAllLanes, mine, k);
+        if (d < dim && first + k < n) {
+            stage[(first + k) * kLanes + lane] = x[(uint64_t)column * (uint64_t)dim + (uint64_t)d];
+        }
+    }
+}
+
+/* The whole block's work on one long row; the total is the warp `owner`'s. Every thread of the block comes here. */
+template <typename X, typename Total>
+__device__ Total sum_of_long_row(const int32_t *columns, uint64_t begin, uint64_t end, const X *x, int dim, int d,
+                                 int owner, X *stage) {
+    Total total = 0;
+    for (uint64_t e = begin; e < end; e += kStaged) {
+        const int n = end - e < kStaged ? (int)(end - e) : kStaged;
+        stage_edges(columns, e, n, x, dim, d, stage);
+        __syncthreads(); /* the rows are there */
+        if ((int)threadIdx.y == owner && d < dim) {
+            for (int k = 0; k < n; k++) {
+                total = add(total, stage[k * kLanes + (int)threadIdx.x]);
+            }
+        }
+        __syncthreads(); /* and may be overwritten */
+    }
+    return total;
+}
+
+template <typename X, typename Total>
+__global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total *y, Total *sum, int dim) {
+    HN_DYN_SHARED(X, stage);
+    const uint64_t first_row = (uint64_t)blockIdx.x * kWarps;
+    const int d = (int)blockIdx.y * kLanes + (int)threadIdx.x;
+
+    const uint64_t own = first_row + threadIdx.y;
+    if (own < graph.n_rows) {
+        const uint64_t begin = graph.offsets[own], end = graph.offsets[own + 1];
+        if (end - begin <= kLongRow) {
+            const Total total = sum_of_edges<X, Total>(graph.columns, begin, end, x, dim, d);
+            if (d < dim) {
+                store(total, row_scale, own, own * (uint64_t)dim + (uint64_t)d, y, sum);
+            }
+        }
+    }
+    for (int warp = 0; warp < kWarps; warp++) {
+        const uint64_t row = first_row + (uint64_t)warp;
+        if (row >= graph.n_rows) {
+            break;
+        }
+        const uint64_t begin = graph.offsets[row], end = graph.offsets[row + 1];
+        if (end - begin > kLongRow) {
+            const Total total = sum_of_long_row<X, Total>(graph.columns, begin, end, x, dim, d, warp, stage);
+            if ((int)threadIdx.y == warp && d < dim) {
+                store(total, row_scale, row, row * (uint64_t)dim + (uint64_t)d, y, sum);
+            }
+        }
+    }
+}
+
+template <typename X, typename Total>
+int launch(const HnCsr *graph, const X *x, const float *row_scale, Total *y, Total *sum, int dim, void *stream) {
+    if (dim < 1 || graph->n_rows > (uint64_t)kWarps * 0x7fffffffu) {
+        return (int)cudaErrorInvalidValue;
+    }
+    if (graph->n_rows == 0) {
+        return (int)cudaSuccess;
+    }
+    const dim3 grid((unsigned)((graph->n_rows + kWarps - 1) / kWarps), (unsigned)((dim + kLanes - 1) / kLanes));
+    const dim3 block(kLanes, kWarps);
+    HN_LAUNCH((propagate<X, Total>), grid, block, kStaged * kLanes * sizeof(X), stream, *graph, x, row_scale, y, sum,
+              dim);
+    return (int)cudaGetLastError();
+}
+
+} // namespace
+
+extern "C" int hn_propagate_cuda(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum,
+                                 int dim, void *stream) {
+    return launch<float, float>(graph, x, row_scale, y, sum, dim, stream);
+}
+
+extern "C" int hn_propagate_fixed_cuda(const HnCsr *graph, const int32_t *x, int64_t *y, int dim, void *stream) {
+    return launch<int32_t, int64_t>(graph, x, nullptr, y, nullptr, dim, stream);
+}
