@@ -11,6 +11,12 @@
 #include "base/file.h"
 #include "sample.h"
 
+/* HDF5 1.10 itself loses 456 bytes at each open of a file with a damaged header; what is ours comes from hn_alloc. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:libhdf5";
+}
+
 static char *folder;
 
 static int make_folder(void **state) {
