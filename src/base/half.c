@@ -4,6 +4,7 @@
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -78,8 +79,11 @@ __attribute__((target("avx,f16c"))) static size_t to_floats_f16c(const uint16_t 
     return i;
 }
 
+/* clang 14's __builtin_cpu_supports does not know "f16c"; that of AVX also asks whether the system keeps the registers.
+ */
 static bool has_f16c(void) {
-    return __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
 #else
