@@ -1,0 +1,127 @@
+#include "cf/batch.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* One line an array: pointer, elements, bytes an element. The size table that creation, freeing and planning share. */
+#define BATCH_ARRAYS(X)                          \
+    X(local, c, sizeof(uint32_t))                \
+    X(position, c, sizeof(uint32_t))             \
+    X(user, c, sizeof(int32_t))                  \
+    X(positive, c, sizeof(int32_t))              \
+    X(negative, c, sizeof(int32_t))              \
+    X(users, c, sizeof(int32_t))                 \
+    X(items, i, sizeof(int32_t))                 \
+    X(user_row, c, sizeof(int32_t))              \
+    X(positive_row, c, sizeof(int32_t))          \
+    X(negative_row, c, sizeof(int32_t))          \
+    X(item_uses, i, sizeof(int32_t))             \
+    X(user_begin, c + 1, sizeof(uint32_t))       \
+    X(user_pairs, c, sizeof(uint32_t))           \
+    X(item_begin, i + 1, sizeof(uint32_t))       \
+    X(item_entries, 2 * c, sizeof(uint32_t))     \
+    X(user_vectors, c, row)                      \
+    X(d_user_vectors, c, row)                    \
+    X(item_vectors, i, row)                      \
+    X(d_item_vectors, i, row)                    \
+    X(negatives, c, row)                         \
+    X(d_user, c, row)                            \
+    X(d_positive, c, row)                        \
+    X(d_negative, c, row)                        \
+    X(ids, 2 * positions, sizeof(int32_t))       \
+    X(user_mark, n_local_users, sizeof(int32_t)) \
+    X(item_mark, n_items, sizeof(int32_t))
+
+uint64_t hn_batch_bytes(uint64_t capacity, uint64_t max_positions, uint64_t n_local_users, uint64_t n_items, int dim) {
+    uint64_t c = capacity, positions = max_positions, row = (uint64_t)dim * sizeof(float);
+    uint64_t i = 2 * positions < n_items ? 2 * positions : n_items, total = 0;
+#define BATCH_BYTES(name, count, bytes) total += (uint64_t)(count) * (uint64_t)(bytes);
+    BATCH_ARRAYS(BATCH_BYTES)
+#undef BATCH_BYTES
+    return total;
+}
+
+HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, int dim, HnBatch *batch, HnError *err) {
+    uint64_t n_local_users = hn_user_shards_count(shards), n_items = shards->n_items, positions = max_positions;
+    uint64_t c = positions < shards->n_local_pairs ? positions : shards->n_local_pairs;
+    uint64_t i = 2 * positions < n_items ? 2 * positions : n_items;
+    size_t row = (size_t)dim * sizeof(float);
+    *batch = (HnBatch){
+        .dim = dim, .capacity = c, .max_positions = positions, .n_local_users = n_local_users, .n_all_items = n_items};
+    bool whole = true;
+#define BATCH_ALLOC(name, count, bytes)                     \
+    batch->name = hn_alloc((count), (bytes), "batch", err); \
+    whole = whole && batch->name != NULL;
+    BATCH_ARRAYS(BATCH_ALLOC)
+#undef BATCH_ALLOC
+    if (!whole) {
+        hn_batch_free(batch);
+        return HN_MEMORY;
+    }
+    memset(batch->user_mark, 0xff, n_local_users * sizeof *batch->user_mark);
+    memset(batch->item_mark, 0xff, n_items * sizeof *batch->item_mark);
+    return HN_OK;
+}
+
+void hn_batch_free(HnBatch *batch) {
+#define BATCH_FREE(name, count, bytes) hn_free(batch->name);
+    BATCH_ARRAYS(BATCH_FREE)
+#undef BATCH_FREE
+    *batch = (HnBatch){0};
+}
+
+/* The user of a local pair: the last one whose pairs start at or before it. */
+static int32_t user_of_pair(const HnUserShards *shards, uint64_t local) {
+    uint64_t pair = shards->train.offsets[0] + local;
+    uint64_t low = 0, high = hn_user_shards_count(shards); /* offsets[low] <= pair < offsets[high] */
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        if (shards->train.offsets[middle] <= pair) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return (int32_t)low;
+}
+
+static void set_pair(HnBatch *batch, const HnUserShards *shards, uint32_t k, uint32_t local, uint32_t position) {
+    batch->local[k] = local;
+    batch->position[k] = position;
+    batch->user[k] = user_of_pair(shards, local);
+    batch->positive[k] = shards->train.items[local];
+    batch->negative[k] = -1;
+}
+
+void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *shards, uint32_t epoch, uint64_t step) {
+    uint64_t begin = order->begin[step];
+    batch->epoch = epoch;
+    batch->n_positions = hn_order_batch_size(order, step);
+    batch->n = (uint32_t)(order->begin[step + 1] - begin);
+#pragma omp parallel for schedule(static) if (batch->n > 256)
+    for (uint32_t k = 0; k < batch->n; k++) {
+        set_pair(batch, shards, k, order->local[begin + k], order->position[begin + k]);
+    }
+}
+
+HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const uint64_t *pairs, uint64_t n,
+                             HnError *err) {
+    if (n > batch->max_positions) {
+        return hn_fail(err, HN_RANGE, "a batch of %llu pairs where train.batch is %llu", (unsigned long long)n,
+                       (unsigned long long)batch->max_positions);
+    }
+    uint64_t first = shards->train.offsets[0];
+    batch->epoch = 0;
+    batch->n_positions = n;
+    batch->n = 0;
+    for (uint64_t position = 0; position < n; position++) {
+        if (pairs[position] >= first && pairs[position] - first < shards->n_local_pairs) {
+            if (batch->n == batch->capacity) {
+                return hn_fail(err, HN_RANGE, "a given batch repeats pairs");
+            }
+            set_pair(batch, shards, batch->n++, (uint32_t)(pairs[position] - first), (uint32_t)position);
+        }
+    }
+    return HN_OK;
+}

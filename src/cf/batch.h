@@ -1,0 +1,66 @@
+/* One batch as a rank sees it: its own pairs, the distinct users and items they touch, and room for their vectors and
+ * gradients. Items are those that ANY rank's pairs touch, in ascending order, the same list on every rank.
+ */
+#ifndef HN_CF_BATCH_H
+#define HN_CF_BATCH_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "cf/order.h"
+#include "cf/shards.h"
+#include "comm.h"
+
+typedef struct HnBatch {
+    int dim;
+    uint64_t capacity; /* pairs that fit: this rank's share of a batch can be all of it */
+    uint64_t max_positions;
+    uint32_t epoch;
+    uint64_t n_positions; /* pairs of the batch over all ranks */
+    uint64_t n_used;      /* of these, pairs that have a negative: what means are taken over */
+    uint64_t n_skipped;   /* pairs of THIS rank without a negative (a user who took every item) */
+
+    uint32_t n;         /* this rank's pairs, in position order */
+    uint32_t *local;    /* [n] train pair number - first pair of this rank */
+    uint32_t *position; /* [n] */
+    int32_t *user;      /* [n] local user row */
+    int32_t *positive;  /* [n] item */
+    int32_t *negative;  /* [n] item; -1 = none */
+
+    uint32_t n_users, n_items;
+    int32_t *users;         /* [n_users] local user rows, ascending */
+    int32_t *items;         /* [n_items] ascending */
+    int32_t *user_row;      /* [n] place in users */
+    int32_t *positive_row;  /* [n] place in items */
+    int32_t *negative_row;  /* [n] */
+    int32_t *item_uses;     /* [n_items] occurrences over all ranks, as positive or negative */
+    uint32_t *user_begin;   /* [n_users + 1] */
+    uint32_t *user_pairs;   /* [n] pairs of each user, in position order */
+    uint32_t *item_begin;   /* [n_items + 1] */
+    uint32_t *item_entries; /* [2n] 2 * pair + (1 as negative), in position order */
+
+    float *user_vectors, *d_user_vectors;    /* [n_users][dim] final vectors of the batch's users; gradient */
+    float *item_vectors, *d_item_vectors;    /* [n_items][dim] */
+    float *negatives;                        /* [n][dim] the negative each pair is compared with */
+    float *d_user, *d_positive, *d_negative; /* [n][dim] gradient of each pair's loss */
+
+    int32_t *ids;       /* [2 * max_positions] positive + 1 and negative + 1 of every position */
+    int32_t *user_mark; /* [n local users] */
+    int32_t *item_mark; /* [n_items of the data set] */
+    uint64_t n_local_users, n_all_items;
+} HnBatch;
+
+HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, int dim, HnBatch *batch, HnError *err);
+void hn_batch_free(HnBatch *batch);
+uint64_t hn_batch_bytes(uint64_t capacity, uint64_t max_positions, uint64_t n_local_users, uint64_t n_items, int dim);
+
+/* This rank's pairs of batch `step` of the epoch that order was started for. */
+void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *shards, uint32_t epoch, uint64_t step);
+/* A batch given from outside (tests, benches): n train pair numbers over all ranks; this rank keeps its own. */
+HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const uint64_t *pairs, uint64_t n,
+                             HnError *err);
+/* After the negatives are drawn: drops pairs without one, exchanges item ids, and finds the distinct rows. Collective.
+ */
+HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);
+
+#endif

@@ -1,0 +1,154 @@
+#include "cf/graph.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static HnStatus degrees_create(HnDegrees *degrees, uint64_t n, HnError *err) {
+    degrees->n = n;
+    degrees->root = hn_alloc(n, sizeof(float), "degree roots", err);
+    degrees->inv_root = hn_alloc(n, sizeof(float), "degree roots", err);
+    degrees->scale = hn_alloc(n, sizeof(float), "degree scales", err);
+    return degrees->root && degrees->inv_root && degrees->scale ? HN_OK : HN_MEMORY;
+}
+
+static void degrees_free(HnDegrees *degrees) {
+    hn_free(degrees->scale);
+    hn_free(degrees->inv_root);
+    hn_free(degrees->root);
+}
+
+static void degrees_set(HnDegrees *degrees, uint64_t row, uint64_t degree) {
+    double d = (double)degree;
+    degrees->root[row] = degree > 0 ? (float)sqrt(d) : 1.0f;
+    degrees->inv_root[row] = degree > 0 ? (float)(1.0 / sqrt(d)) : 1.0f;
+    degrees->scale[row] = degree > 0 ? (float)(1.0 / d) : 0.0f;
+}
+
+/* Both halves, from the pairs sorted by user: filling item rows in user order leaves their columns ascending. */
+static HnStatus build_local(const HnUserShards *shards, HnGraph *graph, HnError *err) {
+    uint64_t n_users = hn_user_shards_count(shards), n_items = shards->n_items, base = shards->train.offsets[0];
+    graph->user_offsets = hn_alloc(n_users + 1, sizeof(uint64_t), "user offsets", err);
+    graph->item_offsets = hn_alloc(n_items + 1, sizeof(uint64_t), "item offsets", err);
+    graph->item_users = hn_alloc(shards->n_local_pairs, sizeof(int32_t), "transposed graph", err);
+    if (!graph->user_offsets || !graph->item_offsets || !graph->item_users) {
+        return HN_MEMORY;
+    }
+    for (uint64_t u = 0; u <= n_users; u++) {
+        graph->user_offsets[u] = shards->train.offsets[u] - base;
+    }
+    const int32_t *items = shards->train.items;
+    for (uint64_t p = 0; p < shards->n_local_pairs; p++) {
+        graph->item_offsets[items[p] + 1]++;
+    }
+    for (uint64_t i = 0; i < n_items; i++) {
+        graph->item_offsets[i + 1] += graph->item_offsets[i];
+    }
+    uint64_t *cursor = hn_alloc(n_items, sizeof(uint64_t), "transposed graph", err);
+    if (cursor == NULL) {
+        return HN_MEMORY;
+    }
+    memcpy(cursor, graph->item_offsets, n_items * sizeof *cursor);
+    for (uint64_t u = 0; u < n_users; u++) {
+        for (uint64_t p = graph->user_offsets[u]; p < graph->user_offsets[u + 1]; p++) {
+            graph->item_users[cursor[items[p]]++] = (int32_t)u;
+        }
+    }
+    hn_free(cursor);
+    graph->users = (HnCsr){n_users, n_items, graph->user_offsets, items};
+    graph->items = (HnCsr){n_items, n_users, graph->item_offsets, graph->item_users};
+    HN_TRY(degrees_create(&graph->user_degrees, n_users, err));
+    return degrees_create(&graph->item_degrees, n_items, err);
+}
+
+static HnStatus build_degrees(const HnUserShards *shards, HnComm *comm, HnGraph *graph, HnError *err) {
+    for (uint64_t u = 0; u < graph->users.n_rows; u++) {
+        degrees_set(&graph->user_degrees, u, graph->user_offsets[u + 1] - graph->user_offsets[u]);
+    }
+    int64_t *counts = hn_alloc(shards->n_items, sizeof *counts, "item degrees", err);
+    HnStatus status = hn_comm_agree(comm, counts == NULL ? HN_MEMORY : HN_OK, err);
+    if (status == HN_OK) {
+        for (uint64_t i = 0; i < shards->n_items; i++) {
+            counts[i] = (int64_t)(graph->item_offsets[i + 1] - graph->item_offsets[i]);
+        }
+        status = hn_comm_sum_i64(comm, counts, shards->n_items, err);
+    }
+    for (uint64_t i = 0; i < shards->n_items && status == HN_OK; i++) {
+        degrees_set(&graph->item_degrees, i, (uint64_t)counts[i]);
+    }
+    hn_free(counts);
+    return status;
+}
+
+HnStatus hn_graph_create(const HnUserShards *shards, HnComm *comm, HnGraph *graph, HnError *err) {
+    *graph = (HnGraph){0};
+    HnStatus status = hn_comm_agree(comm, build_local(shards, graph, err), err);
+    if (status == HN_OK) {
+        status = build_degrees(shards, comm, graph, err);
+    }
+    if (status != HN_OK) {
+        hn_graph_free(graph);
+    }
+    return status;
+}
+
+void hn_graph_free(HnGraph *graph) {
+    degrees_free(&graph->item_degrees);
+    degrees_free(&graph->user_degrees);
+    hn_free(graph->item_users);
+    hn_free(graph->item_offsets);
+    hn_free(graph->user_offsets);
+    *graph = (HnGraph){0};
+}
+
+HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_columns, HnSubgraph *sub, HnError *err) {
+    *sub = (HnSubgraph){0};
+    sub->offsets = hn_alloc(max_rows + 1, sizeof(uint64_t), "batch graph", err);
+    sub->cursor = hn_alloc(max_rows + 1, sizeof(uint64_t), "batch graph", err);
+    sub->columns = hn_alloc(max_columns, sizeof(int32_t), "batch graph", err);
+    if (!sub->offsets || !sub->cursor || !sub->columns) {
+        hn_subgraph_free(sub);
+        return HN_MEMORY;
+    }
+    return HN_OK;
+}
+
+void hn_subgraph_free(HnSubgraph *sub) {
+    hn_free(sub->columns);
+    hn_free(sub->cursor);
+    hn_free(sub->offsets);
+    *sub = (HnSubgraph){0};
+}
+
+void hn_subgraph_rows(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows) {
+    for (uint64_t r = 0; r < n_rows; r++) {
+        sub->offsets[r + 1] = sub->offsets[r] + graph->offsets[rows[r] + 1] - graph->offsets[rows[r]];
+    }
+#pragma omp parallel for schedule(static)
+    for (uint64_t r = 0; r < n_rows; r++) {
+        memcpy(sub->columns + sub->offsets[r], graph->columns + graph->offsets[rows[r]],
+               (sub->offsets[r + 1] - sub->offsets[r]) * sizeof *sub->columns);
+    }
+    sub->csr = (HnCsr){n_rows, graph->n_cols, sub->offsets, sub->columns};
+}
+
+void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows) {
+    uint64_t n_out = graph->n_cols;
+    memset(sub->offsets, 0, (n_out + 1) * sizeof *sub->offsets);
+    for (uint64_t r = 0; r < n_rows; r++) {
+        for (uint64_t e = graph->offsets[rows[r]]; e < graph->offsets[rows[r] + 1]; e++) {
+            sub->offsets[graph->columns[e] + 1]++;
+        }
+    }
+    for (uint64_t c = 0; c < n_out; c++) {
+        sub->cursor[c] = sub->offsets[c];
+        sub->offsets[c + 1] += sub->offsets[c];
+    }
+    for (uint64_t r = 0; r < n_rows; r++) {
+        for (uint64_t e = graph->offsets[rows[r]]; e < graph->offsets[rows[r] + 1]; e++) {
+            sub->columns[sub->cursor[graph->columns[e]]++] = (int32_t)r;
+        }
+    }
+    sub->csr = (HnCsr){n_out, n_rows, sub->offsets, sub->columns};
+}

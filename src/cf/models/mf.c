@@ -1,0 +1,65 @@
+/* Matrix factorisation: a row is its own final vector. The same as LightGCN without layers, bit for bit. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cf/model.h"
+#include "cf/rows.h"
+
+typedef struct Mf {
+    HnModelContext context;
+} Mf;
+
+static HnStatus mf_create(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err) {
+    (void)batch;
+    Mf *mf = hn_alloc(1, sizeof *mf, "MF", err);
+    if (mf == NULL) {
+        return HN_MEMORY;
+    }
+    mf->context = *context;
+    *state = mf;
+    return HN_OK;
+}
+
+static void mf_free(void *state) {
+    hn_free(state);
+}
+
+static uint64_t mf_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs, uint64_t batch, int dim,
+                         int layers, bool exact) {
+    (void)n_local_users, (void)n_items, (void)n_local_pairs, (void)batch, (void)dim, (void)layers, (void)exact;
+    return sizeof(Mf);
+}
+
+static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
+    (void)err;
+    const Mf *mf = state;
+    hn_rows_gather(batch->user_vectors, mf->context.users->value, batch->users, batch->n_users, batch->dim);
+    hn_rows_gather(batch->item_vectors, mf->context.items->value, batch->items, batch->n_items, batch->dim);
+    return HN_OK;
+}
+
+static HnStatus mf_backward(void *state, HnBatch *batch, HnError *err) {
+    (void)err;
+    const Mf *mf = state;
+    hn_rows_scatter(mf->context.users->gradient, batch->d_user_vectors, batch->users, batch->n_users, batch->dim);
+    hn_rows_scatter(mf->context.items->gradient, batch->d_item_vectors, batch->items, batch->n_items, batch->dim);
+    return HN_OK;
+}
+
+static HnStatus mf_embed(void *state, float *users, float *items, HnError *err) {
+    (void)err;
+    const HnModelContext *context = &((const Mf *)state)->context;
+    size_t row = (size_t)context->dim * sizeof(float);
+    memcpy(users, context->users->value, context->users->n_rows * row);
+    memcpy(items, context->items->value, context->items->n_rows * row);
+    return HN_OK;
+}
+
+const HnModelOps HN_MODEL_MF = {.name = "mf",
+                                .sparse_gradient = true,
+                                .create = mf_create,
+                                .free = mf_free,
+                                .bytes = mf_bytes,
+                                .forward = mf_forward,
+                                .backward = mf_backward,
+                                .embed = mf_embed};

@@ -1,0 +1,45 @@
+/* One layer of the bipartite graph over all ranks, in the scaled space z = D^-1/2 E (LightGCN, He et al. 2020, eq. 3):
+ *
+ *     users:  y_u = scale_u * sum of x_i over u's items            local: u's items are all here
+ *     items:  y_i = scale_i * sum of x_u over the users of ALL ranks
+ *
+ * The item sum crosses ranks. Exact: user rows become 31-bit integers on a scale that every rank knows, their sums are
+ * 64-bit integers, and one all-reduce joins them: the same bits for any number of ranks and threads. Otherwise floats.
+ * The all-reduce runs while the user half is computed.
+ */
+#ifndef HN_CF_PROPAGATION_H
+#define HN_CF_PROPAGATION_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "comm.h"
+#include "propagate.h"
+
+typedef struct HnHalf {
+    const HnCsr *graph;
+    const float *x;     /* [graph->n_cols][dim] */
+    const float *scale; /* [graph->n_rows] */
+    float *y;           /* [graph->n_rows][dim] */
+    float *sum;         /* [graph->n_rows][dim] or NULL: sum += y */
+} HnHalf;
+
+typedef struct HnPropagation {
+    HnComm *comm;
+    bool exact;
+    int dim;
+    int32_t *fixed;  /* [n_local_users][dim] */
+    int64_t *totals; /* [n_items][dim] */
+} HnPropagation;
+
+HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_local_users, uint64_t n_items,
+                               HnPropagation *propagation, HnError *err);
+void hn_propagation_free(HnPropagation *propagation);
+uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim, bool exact);
+
+/* Collective. bound: no |element| of items->x exceeds it on any rank (all ranks pass the same; used when exact; not
+ * finite = HN_NUMERIC on all ranks). users->graph may be NULL: no user half. items->y must not alias any x. */
+HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, const HnHalf *items, float bound,
+                              HnError *err);
+
+#endif

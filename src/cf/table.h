@@ -1,0 +1,35 @@
+/* A trainable table with its gradient and Adam's two moments: embedding rows, or the weights of the adapter. */
+#ifndef HN_CF_TABLE_H
+#define HN_CF_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "config/experiment.h"
+
+typedef struct HnTable {
+    uint64_t n_rows;    /* rows that this rank holds */
+    uint64_t first_row; /* global number of row 0 */
+    int dim;
+    float *value;    /* [n_rows][dim] */
+    float *gradient; /* [n_rows][dim] */
+    float *m, *v;    /* [n_rows][dim] Adam's moments */
+} HnTable;
+
+/* All zero. Local; free with hn_table_free (an all-zero struct is fine). */
+HnStatus hn_table_create(HnTable *table, uint64_t n_rows, uint64_t first_row, int dim, const char *what, HnError *err);
+void hn_table_free(HnTable *table);
+
+/* Initial embeddings: element (row, column) is a function of (seed, stream, global row, column) alone, so it does not
+ * depend on ranks. Fans are the GLOBAL number of rows and dim (cf. xavier on the whole table): uniform on
+ * +-sqrt(6/(rows+dim)), normal with std sqrt(2/(rows+dim)), or normal with std `std`. */
+void hn_table_init(HnTable *table, HnInitRule rule, double std, uint64_t n_rows_global, uint64_t seed,
+                   HnRngStream stream);
+/* Uniform on +-bound for elements begin .. end-1 of the flat table; matrix numbers the dense-layer matrix. */
+void hn_table_init_layer(HnTable *table, uint64_t begin, uint64_t end, double bound, uint64_t seed, uint32_t matrix);
+
+void hn_table_adam(HnTable *table, double learning_rate, uint64_t step, bool clear_gradient);
+
+#endif

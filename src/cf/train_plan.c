@@ -1,0 +1,61 @@
+/* What a training will need, from counts alone: the same size formulas that allocation uses. */
+#include "cf/adapter.h"
+#include "cf/batch.h"
+#include "cf/loss_sums.h"
+#include "cf/model.h"
+#include "cf/sampler.h"
+#include "cf/train.h"
+
+static uint64_t at_most(uint64_t value, uint64_t limit) {
+    return value < limit ? value : limit;
+}
+
+/* Bytes that a step hands to collectives on each rank: item sums of 2 L layers (the first and the last forward ones
+ * over the batch's items), the batch's gradient and ids, the adapter's gradient. */
+static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t n_items, uint64_t n_train,
+                               uint64_t n_weights) {
+    const uint64_t number = exact ? 8 : 4, row = (uint64_t)config->model.dim * number;
+    const uint64_t positions = at_most((uint64_t)config->train.batch, n_train);
+    const uint64_t batch_items = at_most(2 * positions, n_items);
+    uint64_t layers = config->model.backbone == HN_BACKBONE_LIGHTGCN ? (uint64_t)config->model.layers : 0;
+    uint64_t total = batch_items * row + 8 * positions + 16 + n_weights * number;
+    if (layers > 0) {
+        total += (2 * layers - 1) * n_items * row + batch_items * row;
+    }
+    if (n_weights > 0 && config->align.negatives == HN_ALIGN_BATCH && config->align.lambda > 0.0) {
+        total += positions * (2 * (uint64_t)config->model.dim + 4) * 4;
+    }
+    return total;
+}
+
+HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t n_users, uint64_t n_items,
+                       uint64_t n_train, uint64_t text_dim, int ranks, HnTrainPlan *plan, HnError *err) {
+    if (ranks < 1) {
+        return hn_fail(err, HN_USAGE, "a training plan for %d ranks", ranks);
+    }
+    if (config->train.virtual_shards < ranks) {
+        return hn_fail(err, HN_CONFIG,
+                       "%d trainer ranks, but train.virtual_shards is %lld: set it to at least %d, or use fewer ranks",
+                       ranks, (long long)config->train.virtual_shards, ranks);
+    }
+    const uint64_t n = (uint64_t)ranks, dim = (uint64_t)config->model.dim;
+    const uint64_t users = (n_users + n - 1) / n, pairs = (n_train + n - 1) / n;
+    const uint64_t positions = at_most((uint64_t)config->train.batch, n_train), capacity = at_most(positions, pairs);
+    const int shards = (int)((config->train.virtual_shards + ranks - 1) / ranks);
+    const bool semantic = config->sampler.name == HN_SAMPLER_SEMANTIC;
+    const uint64_t n_weights = semantic ? hn_adapter_weights(config, text_dim) : 0;
+    uint64_t memory = (users + n_items) * (7 * dim * 4 + 20) + pairs * (8 + 16 + 8) + (n_users + 1) * 8;
+    memory += hn_batch_bytes(capacity, positions, users, n_items, (int)dim);
+    memory += hn_loss_adder_bytes(capacity, at_most(2 * positions, n_items), (int)dim, reproducible);
+    memory += hn_model_ops(config->model.backbone)
+                  ->bytes(users, n_items, pairs, positions, (int)dim, (int)config->model.layers, reproducible);
+    memory += hn_sampler_ops(config->sampler.name)->bytes(config, pairs, text_dim, shards, reproducible);
+    uint64_t checkpoint = (n_users + n_items) * dim * 4 * 4 + n_weights * 12 + n * 16384;
+    *plan = (HnTrainPlan){.memory_per_rank = memory,
+                          .checkpoint_bytes = 3 * checkpoint, /* two are kept while the third is written */
+                          .model_bytes = (n_users + n_items) * dim * 4 + 65536,
+                          .n_files = 3 * (n + 1) + 2,
+                          .bytes_moved_per_step =
+                              ranks > 1 ? moved_per_step(config, reproducible, n_items, n_train, n_weights) : 0};
+    return HN_OK;
+}

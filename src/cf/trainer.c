@@ -1,0 +1,157 @@
+#include "cf/trainer.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "cpu.h"
+
+/* The ranks take the lowest instruction path that one of them has, so that all compute the same bits. */
+static HnStatus agree_on_path(HnComm *comm, HnError *err) {
+    int64_t lowest = -(int64_t)hn_cpu_path();
+    HN_TRY(hn_comm_max_i64(comm, &lowest, 1, err));
+    hn_cpu_path_cap((HnCpuPath)-lowest);
+    return HN_OK;
+}
+
+static HnStatus create_tables(HnTrainer *trainer, HnError *err) {
+    const HnTrainConfig *config = trainer->config;
+    const HnUserShards *shards = &trainer->shards;
+    uint64_t seed = (uint64_t)trainer->job->seed, n_local = hn_user_shards_count(shards);
+    HN_TRY(hn_table_create(&trainer->users, n_local, shards->user_begin, trainer->dim, "user embeddings", err));
+    HN_TRY(hn_table_create(&trainer->items, shards->n_items, 0, trainer->dim, "item embeddings", err));
+    hn_table_init(&trainer->users, config->model.init, config->model.init_std, shards->n_users, seed,
+                  HN_STREAM_INIT_USER);
+    hn_table_init(&trainer->items, config->model.init, config->model.init_std, shards->n_items, seed,
+                  HN_STREAM_INIT_ITEM);
+    size_t row = (size_t)trainer->dim * sizeof(float);
+    trainer->final_users = hn_alloc(n_local, row, "final user vectors", err);
+    trainer->final_items = hn_alloc(shards->n_items, row, "final item vectors", err);
+    return trainer->final_users && trainer->final_items ? HN_OK : HN_MEMORY;
+}
+
+/* Everything that needs no other rank. */
+static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
+    const HnTrainConfig *config = trainer->config;
+    const HnUserShards *shards = &trainer->shards;
+    /* A batch larger than the training part is all of it. */
+    uint64_t batch = (uint64_t)config->train.batch;
+    uint64_t positions = batch < shards->n_pairs ? batch : shards->n_pairs;
+    HN_TRY(create_tables(trainer, err));
+    HN_TRY(hn_order_create(shards->n_pairs, shards->train.offsets[0], shards->n_local_pairs, batch,
+                           config->train.drop_last, &trainer->order, err));
+    HN_TRY(hn_batch_create(shards, positions, trainer->dim, &trainer->batch, err));
+    HN_TRY(hn_loss_adder_create(trainer->comm, trainer->exact, &trainer->batch, &trainer->adder, err));
+    HnModelContext model = {.comm = trainer->comm,
+                            .exact = trainer->exact,
+                            .dim = trainer->dim,
+                            .layers = (int)config->model.layers,
+                            .shards = shards,
+                            .graph = &trainer->graph,
+                            .users = &trainer->users,
+                            .items = &trainer->items};
+    HN_TRY(trainer->model->create(&model, &trainer->batch, &trainer->model_state, err));
+    HnSamplerContext sampler = {.comm = trainer->comm,
+                                .exact = trainer->exact,
+                                .seed = (uint64_t)trainer->job->seed,
+                                .config = config,
+                                .shards = shards,
+                                .vectors_path = trainer->job->vectors_path};
+    return trainer->sampler->create(&sampler, &trainer->batch, &trainer->sampler_state, err);
+}
+
+/* Pairs that can have a negative at all: those of users who did not take every item. */
+static HnStatus check_usable(HnTrainer *trainer, HnError *err) {
+    const HnCsr *users = &trainer->graph.users;
+    int64_t usable = 0;
+    for (uint64_t u = 0; u < users->n_rows; u++) {
+        uint64_t n = users->offsets[u + 1] - users->offsets[u];
+        usable += n < users->n_cols ? (int64_t)n : 0;
+    }
+    HN_TRY(hn_comm_sum_i64(trainer->comm, &usable, 1, err));
+    if (usable == 0) {
+        return hn_fail(err, HN_INPUT,
+                       "every user with training pairs took every item: there is no negative to learn from; give data "
+                       "with more items, or loosen data.core_items");
+    }
+    return HN_OK;
+}
+
+static HnStatus create(HnTrainer *trainer, HnError *err) {
+    const HnTrainConfig *config = trainer->config;
+    trainer->model = hn_model_ops(config->model.backbone);
+    trainer->sampler = hn_sampler_ops(config->sampler.name);
+    trainer->loss = hn_pair_loss(config->loss.name);
+    HN_TRY(agree_on_path(trainer->comm, err));
+    HnStatus status = hn_user_shards_create(trainer->job->dataset, config->train.virtual_shards, trainer->comm,
+                                            &trainer->shards, err);
+    HN_TRY(hn_comm_agree(trainer->comm, status, err));
+    HN_TRY(hn_graph_create(&trainer->shards, trainer->comm, &trainer->graph, err));
+    HN_TRY(check_usable(trainer, err));
+    return hn_comm_agree(trainer->comm, create_parts(trainer, err), err);
+}
+
+HnStatus hn_trainer_create(const HnTrainJob *job, HnComm *comm, HnTrainer **out, HnError *err) {
+    if (job->threads > 0) {
+        omp_set_num_threads(job->threads);
+    }
+    HnTrainer *trainer = hn_alloc(1, sizeof *trainer, "trainer", err);
+    HN_TRY(hn_comm_agree(comm, trainer == NULL ? HN_MEMORY : HN_OK, err));
+    trainer->job = job;
+    trainer->config = job->config;
+    trainer->comm = comm;
+    trainer->exact = job->reproducible;
+    trainer->dim = (int)job->config->model.dim;
+    HnStatus status = create(trainer, err);
+    if (status != HN_OK) {
+        hn_trainer_free(&trainer);
+        return status;
+    }
+    *out = trainer;
+    return HN_OK;
+}
+
+void hn_trainer_free(HnTrainer **address) {
+    HnTrainer *trainer = *address;
+    if (trainer == NULL) {
+        return;
+    }
+    if (trainer->sampler != NULL) {
+        trainer->sampler->free(trainer->sampler_state);
+    }
+    if (trainer->model != NULL) {
+        trainer->model->free(trainer->model_state);
+    }
+    hn_loss_adder_free(&trainer->adder);
+    hn_batch_free(&trainer->batch);
+    hn_order_free(&trainer->order);
+    hn_free(trainer->final_items);
+    hn_free(trainer->final_users);
+    hn_table_free(&trainer->items);
+    hn_table_free(&trainer->users);
+    hn_graph_free(&trainer->graph);
+    hn_user_shards_free(&trainer->shards);
+    hn_free(trainer);
+    *address = NULL;
+}
+
+HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err) {
+    return trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items, err);
+}
+
+uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
+    const HnUserShards *shards = &trainer->shards;
+    uint64_t n_users = hn_user_shards_count(shards), n_items = shards->n_items, pairs = shards->n_local_pairs;
+    uint64_t positions = trainer->batch.max_positions, capacity = trainer->batch.capacity;
+    uint64_t batch_items = 2 * positions < n_items ? 2 * positions : n_items;
+    uint64_t text_dim = trainer->sampler->text_dim(trainer->sampler_state);
+    /* Tables with moments, and the final vectors; the graph both ways with its degrees; the order of an epoch. */
+    uint64_t total = (n_users + n_items) * (5 * (uint64_t)trainer->dim * 4 + 20) + pairs * (8 + 16);
+    total += hn_batch_bytes(capacity, positions, n_users, n_items, trainer->dim);
+    total += hn_loss_adder_bytes(capacity, batch_items, trainer->dim, trainer->exact);
+    total += trainer->model->bytes(n_users, n_items, pairs, positions, trainer->dim, (int)trainer->config->model.layers,
+                                   trainer->exact);
+    return total +
+           trainer->sampler->bytes(trainer->config, pairs, text_dim, shards->last - shards->first, trainer->exact);
+}

@@ -1,0 +1,93 @@
+/* One training, step by step: what hn_train drives, and what tests and benches drive themselves.
+ *
+ * The struct is open: its parts are plain data that checkpoint.c, digest.c and tests read. All calls but free and the
+ * accessors are collective over the trainer's group.
+ */
+#ifndef HN_CF_TRAINER_H
+#define HN_CF_TRAINER_H
+
+#include "base/log.h"
+#include "cf/batch.h"
+#include "cf/evaluate.h"
+#include "cf/loss.h"
+#include "cf/loss_sums.h"
+#include "cf/model.h"
+#include "cf/order.h"
+#include "cf/sampler.h"
+#include "cf/train.h"
+
+/* Loss of the steps of an epoch so far; sums of step means, in step order. */
+typedef struct HnEpochLoss {
+    double sums[HN_N_LOSSES];
+    uint64_t n_steps;
+} HnEpochLoss;
+
+typedef struct HnTrainer {
+    const HnTrainJob *job; /* borrowed, with everything it points to */
+    const HnTrainConfig *config;
+    HnComm *comm;
+    bool exact;
+    int dim;
+
+    HnUserShards shards;
+    HnGraph graph;
+    HnTable users, items;
+    HnOrder order;
+    HnBatch batch;
+    HnLossAdder adder;
+    const HnPairLoss *loss;
+    const HnModelOps *model;
+    void *model_state;
+    const HnSamplerOps *sampler;
+    void *sampler_state;
+
+    /* Where training stands. */
+    uint64_t epoch;         /* epochs done; the one under way has this number */
+    uint64_t step_in_epoch; /* steps done of it */
+    uint64_t steps;         /* optimiser steps done */
+    HnEpochLoss running;    /* of the epoch under way */
+    bool order_ready;       /* order holds the epoch under way */
+    bool gradient_waits;    /* gradients are computed and not yet used */
+    bool warned_skips;
+    bool stop;            /* a rank was asked to stop */
+    HnProgress *progress; /* borrowed, or NULL: kept up to date in pairs of all epochs */
+
+    float *final_users, *final_items; /* hn_trainer_embed's output */
+    uint64_t pairs_done;              /* over all ranks, skipped ones left out */
+} HnTrainer;
+
+HnStatus hn_trainer_create(const HnTrainJob *job, HnComm *comm, HnTrainer **trainer, HnError *err);
+void hn_trainer_free(HnTrainer **trainer);
+
+/* Means over the batch's pairs. */
+typedef struct HnStepReport {
+    double loss[HN_N_LOSSES];
+    uint64_t n_pairs; /* over all ranks */
+} HnStepReport;
+
+/* A batch given from outside instead of the next one of the epoch: train pair numbers and, unless NULL, negatives. The
+ * same on every rank. */
+typedef struct HnGivenBatch {
+    const uint64_t *pairs;    /* [n] */
+    const int32_t *negatives; /* [n] items, or NULL = drawn */
+    uint64_t n;
+} HnGivenBatch;
+
+/* Loss and gradients of the next batch (given NULL), or of a given one; parameters stay. */
+HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err);
+/* The optimiser's step on the gradients that are there. */
+void hn_trainer_update(HnTrainer *trainer);
+/* Both, and the books: step_in_epoch, running loss; on the last step of an epoch, the next epoch begins. */
+HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err);
+/* All steps that the epoch under way has left. loss: means of the epoch. Ends early, with trainer->stop set, where a
+ * rank was asked to stop. */
+HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err);
+
+/* Final vectors of all rows to final_users, final_items. */
+HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err);
+/* SHA-256 over all parameters in global row order, per virtual shard: the same for any number of ranks. */
+HnStatus hn_trainer_digest(const HnTrainer *trainer, char hex[65], HnError *err);
+
+uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer);
+
+#endif

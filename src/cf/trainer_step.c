@@ -1,0 +1,145 @@
+/* One step: take the batch, draw negatives, forward, losses, backward, optimiser. Everything that could differ between
+ * ranks is either a function of (seed, epoch, position) or agreed on. */
+#include <string.h>
+
+#include "base/log.h"
+#include "cf/sums.h"
+#include "cf/trainer.h"
+
+static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
+    HnBatch *batch = &trainer->batch;
+    if (given == NULL) {
+        if (!trainer->order_ready) {
+            hn_order_start_epoch(&trainer->order, (uint64_t)trainer->job->seed, (uint32_t)trainer->epoch);
+            trainer->order_ready = true;
+        }
+        hn_batch_take(batch, &trainer->order, &trainer->shards, (uint32_t)trainer->epoch, trainer->step_in_epoch);
+    } else {
+        HN_TRY(hn_comm_agree(trainer->comm, hn_batch_take_given(batch, &trainer->shards, given->pairs, given->n, err),
+                             err));
+    }
+    if (given != NULL && given->negatives != NULL) {
+        for (uint32_t k = 0; k < batch->n; k++) {
+            batch->negative[k] = given->negatives[batch->position[k]];
+        }
+    } else {
+        trainer->sampler->draw(trainer->sampler_state, batch);
+    }
+    return hn_batch_index(batch, trainer->comm, err);
+}
+
+/* A user who took every item has no negative: its pairs are skipped, said once. */
+static void warn_skips(HnTrainer *trainer) {
+    const HnBatch *batch = &trainer->batch;
+    if (batch->n_used < batch->n_positions && !trainer->warned_skips) {
+        trainer->warned_skips = true;
+        hn_log(
+            HN_LOG_WARN,
+            "%s: some users took every item, so their pairs have no negative and are skipped (%llu of the %llu pairs "
+            "of this batch)",
+            trainer->job->variant, (unsigned long long)(batch->n_positions - batch->n_used),
+            (unsigned long long)batch->n_positions);
+    }
+}
+
+static HnStatus losses(HnTrainer *trainer, HnLossSums *sums, HnError *err) {
+    HnBatch *batch = &trainer->batch;
+    HN_TRY(trainer->model->forward(trainer->model_state, batch, err));
+    HN_TRY(trainer->sampler->forward(trainer->sampler_state, batch, err));
+    hn_loss_ranking(batch, trainer->loss, (float)trainer->config->loss.margin, sums);
+    hn_loss_l2(batch, &trainer->users, &trainer->items, trainer->config->train.l2, sums);
+    return trainer->sampler->align(trainer->sampler_state, batch, sums, err);
+}
+
+static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l2, HnStepReport *report) {
+    double n = trainer->batch.n_used > 0 ? (double)trainer->batch.n_used : 1.0;
+    report->n_pairs = trainer->batch.n_used;
+    report->loss[HN_LOSS_RANKING] = hn_loss_from_fixed(sums->ranking) / n;
+    report->loss[HN_LOSS_ALIGN] = trainer->config->align.lambda * hn_loss_from_fixed(sums->align) / n;
+    report->loss[HN_LOSS_L2] = hn_loss_from_fixed(sums->l2_rows) / n + own_l2;
+    report->loss[HN_LOSS_TOTAL] =
+        report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] + report->loss[HN_LOSS_L2];
+}
+
+static HnStatus gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err) {
+    HnBatch *batch = &trainer->batch;
+    HnLossSums sums = {0};
+    if (trainer->gradient_waits && trainer->model->sparse_gradient) {
+        size_t row = (size_t)trainer->dim * sizeof(float);
+        memset(trainer->users.gradient, 0, trainer->users.n_rows * row);
+        memset(trainer->items.gradient, 0, trainer->items.n_rows * row);
+    }
+    HN_TRY(take_batch(trainer, given, err));
+    warn_skips(trainer);
+    HN_TRY(losses(trainer, &sums, err));
+    double l2 = trainer->config->train.l2;
+    double own_l2 =
+        0.5 * l2 * trainer->sampler->l2(trainer->sampler_state) / (double)(batch->n_used ? batch->n_used : 1);
+    HN_TRY(trainer->sampler->backward(trainer->sampler_state, batch, err));
+    trainer->stop = hn_stop_requested();
+    HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));
+    HN_TRY(trainer->model->backward(trainer->model_state, batch, err));
+    hn_l2_gradient(batch, &trainer->users, &trainer->items, l2);
+    trainer->gradient_waits = true;
+    report_step(trainer, &sums, own_l2, report);
+    return HN_OK;
+}
+
+HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err) {
+    HnError cause = HN_ERROR_INIT;
+    HnStatus status = gradients(trainer, given, report, &cause);
+    if (status == HN_NUMERIC) {
+        return hn_fail(err, status, "%s, seed %lld, epoch %llu, step %llu: %s", trainer->job->variant,
+                       (long long)trainer->job->seed, (unsigned long long)trainer->epoch + 1,
+                       (unsigned long long)trainer->step_in_epoch + 1, cause.message);
+    }
+    return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", cause.message);
+}
+
+void hn_trainer_update(HnTrainer *trainer) {
+    const double rate = trainer->config->train.learning_rate;
+    const bool clear = trainer->model->sparse_gradient;
+    trainer->steps++;
+    hn_table_adam(&trainer->users, rate, trainer->steps, clear);
+    hn_table_adam(&trainer->items, rate, trainer->steps, clear);
+    HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
+    if (own != NULL && !trainer->config->semantic.adapter_frozen) {
+        hn_table_adam(own, rate, trainer->steps, false);
+    }
+    trainer->gradient_waits = false;
+}
+
+HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
+    HN_TRY(hn_trainer_gradients(trainer, NULL, report, err));
+    hn_trainer_update(trainer);
+    for (int i = 0; i < HN_N_LOSSES; i++) {
+        trainer->running.sums[i] += report->loss[i];
+    }
+    trainer->running.n_steps++;
+    trainer->pairs_done += report->n_pairs;
+    trainer->step_in_epoch++;
+    return HN_OK;
+}
+
+HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err) {
+    const uint64_t pairs_before = trainer->epoch * trainer->shards.n_pairs;
+    trainer->stop = false;
+    while (trainer->step_in_epoch < trainer->order.n_batches) {
+        HnStepReport report;
+        HN_TRY(hn_trainer_step(trainer, &report, err));
+        if (trainer->progress != NULL) {
+            hn_progress_update(trainer->progress, pairs_before + trainer->step_in_epoch * trainer->order.batch);
+        }
+        if (trainer->stop && trainer->step_in_epoch < trainer->order.n_batches) {
+            return HN_OK;
+        }
+    }
+    for (int i = 0; i < HN_N_LOSSES; i++) {
+        loss[i] = trainer->running.sums[i] / (double)trainer->running.n_steps;
+    }
+    trainer->running = (HnEpochLoss){0};
+    trainer->epoch++;
+    trainer->step_in_epoch = 0;
+    trainer->order_ready = false;
+    return HN_OK;
+}

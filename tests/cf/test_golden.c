@@ -1,0 +1,260 @@
+/* Training steps against those that PyTorch computed in double precision (tests/fixtures/golden). Both ways of summing
+ * must meet the tolerances. */
+#include "fixture.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/steps.json"
+
+static json_t *golden;
+
+static int64_t integer(const json_t *object, const char *key) {
+    json_t *value = json_object_get(object, key);
+    assert_true(json_is_integer(value));
+    return json_integer_value(value);
+}
+
+static double real(const json_t *object, const char *key) {
+    json_t *value = json_object_get(object, key);
+    assert_true(json_is_number(value));
+    return json_number_value(value);
+}
+
+static bool is_word(const json_t *object, const char *key, const char *word) {
+    const char *value = json_string_value(json_object_get(object, key));
+    assert_non_null(value);
+    return strcmp(value, word) == 0;
+}
+
+/* All numbers of a nested array, in order. */
+static size_t flatten(const json_t *value, float *out, size_t n) {
+    if (json_is_array(value)) {
+        size_t i;
+        json_t *element;
+        json_array_foreach(value, i, element) {
+            n = flatten(element, out, n);
+        }
+        return n;
+    }
+    if (out != NULL) {
+        out[n] = json_is_true(value) ? 1.0f : (float)json_number_value(value);
+    }
+    return n + 1;
+}
+
+static float *numbers(const json_t *value, size_t *n) {
+    *n = flatten(value, NULL, 0);
+    float *out = calloc(*n + 1, sizeof *out);
+    (void)flatten(value, out, 0);
+    return out;
+}
+
+static World world_of(const json_t *one) {
+    World world = world_make((uint64_t)integer(golden, "n_users"), (uint64_t)integer(golden, "n_items"));
+    size_t i;
+    json_t *pair;
+    json_array_foreach(json_object_get(one, "pairs"), i, pair) {
+        uint64_t user = (uint64_t)json_integer_value(json_array_get(pair, 0));
+        world.part[user * world.n_items + (uint64_t)json_integer_value(json_array_get(pair, 1))] = 1;
+    }
+    return world;
+}
+
+static HnTrainConfig config_of(const json_t *one) {
+    static int64_t hidden[8];
+    HnTrainConfig config = small_config();
+    const json_t *semantic = json_object_get(one, "semantic");
+    config.model.dim = integer(golden, "dim");
+    config.model.layers = integer(one, "layers");
+    config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+    config.loss.name = is_word(one, "loss", "hinge") ? HN_LOSS_HINGE : HN_LOSS_BPR;
+    config.loss.margin = real(one, "margin");
+    config.train.l2 = real(one, "l2");
+    config.train.learning_rate = real(one, "learning_rate");
+    config.train.batch = integer(golden, "batch");
+    config.train.virtual_shards = 3;
+    if (!json_is_null(semantic)) {
+        size_t n;
+        float *widths = numbers(json_object_get(semantic, "hidden"), &n);
+        for (size_t i = 0; i < n; i++) {
+            hidden[i] = (int64_t)widths[i];
+        }
+        free(widths);
+        config.sampler.name = HN_SAMPLER_SEMANTIC;
+        config.semantic.alpha = real(semantic, "alpha");
+        config.semantic.adapter_hidden = (HnIntList){hidden, n};
+        config.semantic.adapter_last_relu = json_is_true(json_object_get(semantic, "last_relu"));
+        config.align.tau = real(semantic, "tau");
+        config.align.lambda = real(semantic, "lambda");
+        config.align.negatives = is_word(semantic, "align_negatives", "batch") ? HN_ALIGN_BATCH : HN_ALIGN_OWN;
+        config.align.vector = is_word(semantic, "align_vector", "adapted") ? HN_ALIGN_ADAPTED : HN_ALIGN_MIXED;
+    }
+    return config;
+}
+
+static char *vectors_of(const json_t *one, const World *world, const char *folder) {
+    const json_t *semantic = json_object_get(one, "semantic");
+    size_t n, n_present;
+    if (json_is_null(semantic)) {
+        return NULL;
+    }
+    float *text = numbers(json_object_get(semantic, "text"), &n);
+    float *present = numbers(json_object_get(semantic, "present"), &n_present);
+    uint8_t *marks = calloc(n_present, 1);
+    for (size_t i = 0; i < n_present; i++) {
+        marks[i] = present[i] > 0.5f;
+    }
+    char *path = world_vectors(world, folder, "vectors.h5", (uint64_t)integer(golden, "text_dim"), text, marks, 0);
+    free(marks);
+    free(present);
+    free(text);
+    return path;
+}
+
+static void put_initial(HnTable *table, const json_t *values) {
+    size_t n;
+    float *flat = numbers(values, &n);
+    assert_int_equal(n, table->n_rows * (uint64_t)table->dim);
+    memcpy(table->value, flat, n * sizeof *flat);
+    free(flat);
+}
+
+static void near(const char *what, const char *name, const float *got, const json_t *wanted, bool by_norm) {
+    size_t n;
+    float *want = numbers(wanted, &n);
+    double largest = 0.0, worst = 0.0, norm = 0.0, difference = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)got[i] - (double)want[i]);
+        largest = fmax(largest, fabs((double)want[i]));
+        worst = d > worst || isnan(d) ? d : worst;
+        norm += (double)want[i] * (double)want[i];
+        difference += d * d;
+    }
+    bool good = by_norm ? sqrt(difference) <= 1e-5 * sqrt(norm) : worst <= 1e-5 * largest;
+    if (!good) {
+        fail_msg("%s: %s off by %.3g (largest %.3g), norm %.3g of %.3g", name, what, worst, largest, sqrt(difference),
+                 sqrt(norm));
+    }
+    free(want);
+}
+
+static void check_loss(const char *name, const json_t *wanted, const HnStepReport *report, double lambda) {
+    const struct {
+        const char *key;
+        double got;
+    } parts[] = {{"ranking", report->loss[HN_LOSS_RANKING]},
+                 {"align", lambda > 0.0 ? report->loss[HN_LOSS_ALIGN] / lambda : 0.0},
+                 {"l2", report->loss[HN_LOSS_L2]},
+                 {"total", report->loss[HN_LOSS_TOTAL]}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        json_t *value = json_object_get(wanted, parts[i].key);
+        double want = json_is_number(value) ? json_number_value(value) : 0.0;
+        if (i == 1 && lambda == 0.0) {
+            continue;
+        }
+        if (!(fabs(parts[i].got - want) <= 1e-6 * fmax(fabs(want), 0.01))) {
+            fail_msg("%s: loss %s is %.9g, PyTorch has %.9g", name, parts[i].key, parts[i].got, want);
+        }
+    }
+}
+
+static void check_tables(const char *name, HnTrainer *trainer, const json_t *wanted, bool gradient) {
+    HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
+    const HnTable *tables[] = {&trainer->users, &trainer->items, own};
+    const char *const keys[] = {"users", "items", "adapter"};
+    for (size_t t = 0; t < 3; t++) {
+        if (tables[t] != NULL) {
+            near(keys[t], name, gradient ? tables[t]->gradient : tables[t]->value, json_object_get(wanted, keys[t]),
+                 !gradient);
+        }
+    }
+}
+
+static void run_case(const json_t *one, bool reproducible, const char *folder) {
+    HnError err = HN_ERROR_INIT;
+    const char *name = json_string_value(json_object_get(one, "name"));
+    World world = world_of(one);
+    HnTrainConfig config = config_of(one);
+    char *vectors = vectors_of(one, &world, folder);
+    Rig rig;
+    rig_start(&rig, &world, &config, folder, vectors, reproducible, 1);
+    HnTrainer *trainer = rig.trainer;
+    const json_t *initial = json_object_get(one, "initial");
+    put_initial(&trainer->users, json_object_get(initial, "users"));
+    put_initial(&trainer->items, json_object_get(initial, "items"));
+    if (vectors != NULL) {
+        put_initial(trainer->sampler->parameters(trainer->sampler_state), json_object_get(initial, "adapter"));
+    }
+    size_t s;
+    json_t *step;
+    json_array_foreach(json_object_get(one, "steps"), s, step) {
+        uint64_t pairs[64];
+        int32_t negatives[64];
+        const json_t *pair_list = json_object_get(step, "pairs"), *negative_list = json_object_get(step, "negatives");
+        HnGivenBatch given = {pairs, negatives, json_array_size(pair_list)};
+        for (size_t k = 0; k < given.n; k++) {
+            pairs[k] = (uint64_t)json_integer_value(json_array_get(pair_list, k));
+            negatives[k] = (int32_t)json_integer_value(json_array_get(negative_list, k));
+        }
+        HnStepReport report;
+        expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
+        check_loss(name, json_object_get(step, "loss"), &report, vectors == NULL ? 0.0 : config.align.lambda);
+        check_tables(name, trainer, json_object_get(step, "gradient"), true);
+        hn_trainer_update(trainer);
+        if (json_is_object(json_object_get(step, "after"))) {
+            check_tables(name, trainer, json_object_get(step, "after"), false);
+        }
+    }
+    rig_end(&rig);
+    hn_free(vectors);
+    world_free(&world);
+}
+
+static void all_cases(bool reproducible) {
+    char *folder = folder_make("golden");
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(golden, "cases"), i, one) {
+        print_message("  %s\n", json_string_value(json_object_get(one, "name")));
+        run_case(one, reproducible, folder);
+    }
+    assert_true(i >= 4);
+    folder_free(&folder);
+}
+
+static void test_float_sums(void **state) {
+    (void)state;
+    all_cases(false);
+}
+
+static void test_exact_sums(void **state) {
+    (void)state;
+    all_cases(true);
+}
+
+static int load(void **state) {
+    (void)state;
+    json_error_t error;
+    golden = json_load_file(GOLDEN, 0, &error);
+    if (golden == NULL) {
+        print_error("%s: %s\n", GOLDEN, error.text);
+    }
+    return golden == NULL;
+}
+
+static int unload(void **state) {
+    (void)state;
+    json_decref(golden);
+    return hn_alloc_live_blocks() == 0 ? 0 : 1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_sums), cmocka_unit_test(test_exact_sums)};
+    return cmocka_run_group_tests(tests, load, unload);
+}
