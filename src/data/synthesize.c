@@ -215,7 +215,7 @@ HnStatus hn_synthesize(const HnDataConfig *config, const char *folder, int part,
                        n_parts);
     }
     HnWorld world;
-    HN_TRY(hn_world_start(config, &world, err));
+    HN_TRY(hn_world_found(config, &world, err));
     HnStatus status = hn_folder_make(folder, err);
     if (status == HN_OK) {
         status = write_file(&world, folder, true, part, n_parts, err);

@@ -120,7 +120,7 @@ static HnStatus build_alias(HnWorld *world, double exponent, HnError *err) {
     return HN_OK;
 }
 
-HnStatus hn_world_start(const HnDataConfig *config, HnWorld *world, HnError *err) {
+HnStatus hn_world_found(const HnDataConfig *config, HnWorld *world, HnError *err) {
     memset(world, 0, sizeof *world);
     world->n_users = (uint64_t)config->synthetic.users;
     world->n_items = (uint64_t)config->synthetic.items;

@@ -48,7 +48,7 @@ typedef struct HnPicks { /* of one user; room grows and is used again */
 } HnPicks;
 
 /* Refuses worlds that cannot be: fewer interactions than users, more than half of all pairs. */
-HnStatus hn_world_start(const HnDataConfig *config, HnWorld *world, HnError *err);
+HnStatus hn_world_found(const HnDataConfig *config, HnWorld *world, HnError *err);
 void hn_world_free(HnWorld *world);
 uint64_t hn_world_degree(const HnWorld *world, uint64_t user); /* interactions; the sum is exactly n_interactions */
 /* The user's interactions in order of time; no item twice. */

@@ -296,7 +296,7 @@ HnStatus hn_world_prepare(const HnDataConfig *config, const char *config_yaml, c
                           HnPrepareReport *report, HnError *err) {
     HnWorld world;
     HN_TRY(check_config(config, err));
-    HN_TRY(hn_world_start(config, &world, err));
+    HN_TRY(hn_world_found(config, &world, err));
     Emit emit = {.world = &world, .report = report};
     HnProvenance provenance = {.config = config_yaml, .seed = config->synthetic.seed, .synthetic = true};
     HnStatus status = hn_split_setup(config, &emit.split, err);
