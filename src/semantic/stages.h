@@ -33,10 +33,12 @@ HnStatus hn_stage_negatives(const HnStageContext *context, const char *item_prof
 HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, const char *item_profiles,
                         const char *folder, const char *out_path, HnStageReport *report, HnError *err);
 
-/* SHA-256 over the prompt files that prompt_folder ("" = the shipped ones) gives: part of what profiles are made from. */
+/* SHA-256 over the prompt files that prompt_folder ("" = the shipped ones) gives: part of what profiles are made from.
+ */
 HnStatus hn_prompts_id(const char *prompt_folder, char hex[65], HnError *err);
 
-/* Requests that the stages would send, for run --plan. */
+/* Requests that the stages would send at most, for run --plan: texts that repeat are embedded once, so the last is
+ * bounded by the item pool; an answer that does not parse may be asked for once more. */
 HnStatus hn_stage_plan(const HnLlmConfig *config, const HnDataset *dataset, uint64_t *n_profiles, uint64_t *n_negatives,
                        uint64_t *n_embeddings, HnError *err);
 

@@ -1,0 +1,43 @@
+#include "provider.h"
+
+#include <stdio.h>
+
+#include "providers.h"
+
+HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, const HnDataset *dataset,
+                          const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err) {
+    *provider = NULL;
+    switch (family) {
+    case HN_PROVIDER_EXTRACTIVE:
+        return hn_extractive_open(config, dataset, item_profiles, user_profiles, provider, err);
+    case HN_PROVIDER_HTTP:
+        return hn_http_open(config, provider, err);
+    case HN_PROVIDER_NATIVE:
+        break;
+    }
+    return hn_native_open(provider, err);
+}
+
+void hn_provider_close(HnProvider **provider) {
+    if (*provider) {
+        (*provider)->ops->close(*provider);
+        *provider = NULL;
+    }
+}
+
+HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, char *line, size_t n_bytes,
+                           HnError *err) {
+    switch (family) {
+    case HN_PROVIDER_EXTRACTIVE:
+        snprintf(line, n_bytes, "extractive: ready (no language model needed)");
+        return HN_OK;
+    case HN_PROVIDER_HTTP:
+        return hn_http_check(config, line, n_bytes, err);
+    case HN_PROVIDER_NATIVE:
+        break;
+    }
+    HnProvider *none = NULL;
+    HnStatus status = hn_native_open(&none, err);
+    snprintf(line, n_bytes, "native: %s", hn_status_text(status));
+    return status;
+}

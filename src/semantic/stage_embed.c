@@ -1,0 +1,176 @@
+/* The embedding stage: each distinct negative text once, then one vector per train pair. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "vectors.h"
+
+typedef struct Embed {
+    const HnStageContext *context;
+    HnDistinct *distinct;
+    uint64_t lost;
+} Embed;
+
+static HnStatus ask(void *self_, uint64_t number, HnRequest *request, HnText *system, HnText *input, bool *known,
+                    HnRecord *record, HnError *err) {
+    Embed *self = self_;
+    (void)system;
+    (void)known;
+    (void)record;
+    request->task = HN_TASK_EMBED;
+    return hn_distinct_text(self->distinct, (uint32_t)number, input, err);
+}
+
+static HnStatus judge(void *self_, uint64_t number, const HnAnswer *answer, HnRecord *record, bool *unparsable,
+                      HnError *err) {
+    (void)self_;
+    (void)err;
+    *unparsable = false;
+    record->status = HN_VECTOR_LOST;
+    if (!answer->vector || answer->dim == 0) {
+        hn_log(HN_LOG_WARN, "embedding of text %llu is empty", (unsigned long long)number);
+        return HN_OK;
+    }
+    for (uint32_t i = 0; i < answer->dim; i++) {
+        if (!isfinite(answer->vector[i])) {
+            hn_log(HN_LOG_WARN, "embedding of text %llu holds a value that is not finite: left out",
+                   (unsigned long long)number);
+            return HN_OK;
+        }
+    }
+    record->status = HN_VECTOR_OK;
+    record->vector = answer->vector;
+    record->dim = answer->dim;
+    return HN_OK;
+}
+
+/* Rank 0. */
+static HnStatus gather_and_seal(Embed *self, const HnWork *work, const char *out_path, const HnStageIdentity *identity,
+                                HnVectorsReport *report, HnError *err) {
+    HnSpool *spool = NULL;
+    HnStatus status = hn_spool_create(work->folder, work->n_items, &spool, err);
+    if (status == HN_OK) {
+        status = hn_spool_add_journals(spool, work->folder, err);
+    }
+    for (uint64_t text = 0; text < work->n_items && status == HN_OK; text++) {
+        HnRecord record;
+        status = hn_spool_get(spool, text, &record, err);
+        self->lost += status == HN_OK && record.status != HN_VECTOR_OK;
+    }
+    if (status == HN_OK) {
+        status = hn_vectors_seal(self->context, self->distinct, spool, out_path, identity, report, err);
+    }
+    hn_spool_free(&spool);
+    return status == HN_OK ? hn_folder_remove(work->folder, err) : status;
+}
+
+/* Collective. */
+static HnStatus embed(Embed *self, const char *negatives, const char *item_profiles, const char *journals,
+                      const char *out_path, const HnStageIdentity *identity, HnStageReport *report, HnError *err) {
+    const HnStageContext *context = self->context;
+    HnVectorsReport vectors;
+    HnWorkReport done;
+    HN_TRY(hn_comm_agree(context->workers, hn_distinct_open(negatives, item_profiles, &self->distinct, err), err));
+    HnWork work = {.name = "embeddings",
+                   .context = context,
+                   .folder = journals,
+                   .identity = hn_text_get(&identity->lines),
+                   .n_items = hn_distinct_count(self->distinct),
+                   .family = context->config->embedder,
+                   .item_profiles = item_profiles,
+                   .self = self,
+                   .ask = ask,
+                   .judge = judge,
+                   .lost_status = HN_VECTOR_LOST};
+    HN_TRY(hn_work_run(&work, &done, err));
+    report->done_before = done.done_before;
+    report->answered = done.answered;
+    HnStatus status = HN_OK;
+    if (hn_comm_rank(context->workers) == 0) {
+        status = gather_and_seal(self, &work, out_path, identity, &vectors, err);
+    }
+    HN_TRY(hn_comm_agree(context->workers, status, err));
+    HN_TRY(hn_comm_broadcast(context->workers, &self->lost, sizeof self->lost, 0, err));
+    report->items = work.n_items;
+    report->attempts = done.answered;
+    report->lost = self->lost;
+    return HN_OK;
+}
+
+/* Collective. */
+static HnStatus import(const HnStageContext *context, const char *out_path, const HnStageIdentity *identity,
+                       HnError *err) {
+    HnVectorsReport report;
+    HnStatus status = HN_OK;
+    if (hn_comm_rank(context->workers) == 0) {
+        status = hn_vectors_import(context, context->config->import_vectors, out_path, identity, &report, err);
+    }
+    return hn_comm_agree(context->workers, status, err);
+}
+
+static HnStatus identify(const HnStageContext *context, const char *negatives, const char *item_profiles,
+                         HnStageIdentity *identity, HnError *err) {
+    const HnLlmConfig *config = context->config;
+    HN_TRY(hn_stage_identity_start(context, "embeddings", true, identity, err));
+    if (config->import_vectors && config->import_vectors[0]) {
+        HN_TRY(hn_stage_identity_store(identity, "imported vectors", config->import_vectors, err));
+        return hn_stage_identity_finish(identity, err);
+    }
+    if (config->embedder == HN_PROVIDER_EXTRACTIVE) {
+        HN_TRY(hn_stage_identity_number(identity, "llm.embed_dim", config->embed_dim, err));
+        HN_TRY(hn_stage_identity_number(identity, "llm.max_review_words", config->max_review_words, err));
+    }
+    HN_TRY(
+        hn_stage_identity_line(identity, "llm.vector_type", config->vector_type == HN_VECTOR_F32 ? "f32" : "f16", err));
+    HN_TRY(hn_stage_identity_store(identity, "negatives", negatives, err));
+    HN_TRY(hn_stage_identity_store(identity, "profiles-items", item_profiles, err));
+    return hn_stage_identity_finish(identity, err);
+}
+
+/* Collective: how many pairs have no vector; said aloud. */
+static HnStatus summarise(const HnStageContext *context, const char *out_path, HnStageReport *report, HnError *err) {
+    HnVectorsReport vectors = {0};
+    HnStatus status = HN_OK;
+    if (hn_comm_rank(context->workers) == 0) {
+        status = hn_vectors_count(out_path, &vectors, err);
+    }
+    HN_TRY(hn_comm_agree(context->workers, status, err));
+    HN_TRY(hn_comm_broadcast(context->workers, &vectors, sizeof vectors, 0, err));
+    report->noise = vectors.absent;
+    if (hn_comm_rank(context->workers) == 0) {
+        hn_log(vectors.absent ? HN_LOG_WARN : HN_LOG_INFO,
+               "vectors: %llu train pairs, %llu without one (they train on random negatives alone)",
+               (unsigned long long)vectors.pairs, (unsigned long long)vectors.absent);
+    }
+    return HN_OK;
+}
+
+HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, const char *item_profiles,
+                        const char *folder, const char *out_path, HnStageReport *report, HnError *err) {
+    const HnLlmConfig *config = context->config;
+    Embed self = {.context = context};
+    HnStageIdentity identity = {0};
+    double started = hn_clock_seconds();
+    bool sealed = false, imported = config->import_vectors && config->import_vectors[0];
+    *report = (HnStageReport){0};
+    char *journals = hn_work_folder(folder, "vectors", err);
+    HnStatus status = journals ? identify(context, negatives, item_profiles, &identity, err) : HN_MEMORY;
+    status = hn_comm_agree(context->workers, status, err);
+    if (status == HN_OK) {
+        status = hn_stage_is_sealed(context, out_path, &identity, journals, &sealed, err);
+    }
+    if (status == HN_OK && !sealed) {
+        status = imported ? import(context, out_path, &identity, err)
+                          : embed(&self, negatives, item_profiles, journals, out_path, &identity, report, err);
+    }
+    if (status == HN_OK) {
+        status = summarise(context, out_path, report, err);
+    }
+    report->seconds = hn_clock_seconds() - started;
+    hn_distinct_close(&self.distinct);
+    hn_stage_identity_free(&identity);
+    hn_free(journals);
+    return status;
+}

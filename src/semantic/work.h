@@ -1,0 +1,53 @@
+/* The engine under every language-model stage: items 0 .. n_items-1 are dealt over the worker ranks, asked of a
+ * provider, judged, and journaled; what a journal holds is never asked again.
+ *
+ * Collective over the workers. Each rank appends to a journal of its own and commits it at the latest every half second
+ * or 64 records, and always before the dealer hears that an item is done: after a kill at most what was in flight or
+ * not yet committed is asked again. A rank whose endpoint is lost gives its items back and the others go on.
+ */
+#ifndef HN_SEMANTIC_WORK_H
+#define HN_SEMANTIC_WORK_H
+
+#include "base/text.h"
+#include "provider.h"
+#include "record.h"
+#include "spool.h"
+#include "stages.h"
+
+typedef struct HnWork HnWork;
+struct HnWork {
+    const char *name; /* "item profiles": for people */
+    const HnStageContext *context;
+    const char *folder;   /* the stage's journal folder; see hn_work_folder */
+    const char *identity; /* what the journals depend on, one "key: value" a line */
+    uint64_t n_items;
+    HnProviderFamily family;
+    const char *item_profiles, *user_profiles; /* for the provider; may be NULL */
+    bool may_repeat;                           /* an unparsable answer is asked for once more */
+    void *self;
+    /* Fills the request for an item, rendering into system and input; or fills *record and sets *known where there is
+     * nothing to ask. request->key is the item already. */
+    HnStatus (*ask)(void *self, uint64_t item, HnRequest *request, HnText *system, HnText *input, bool *known,
+                    HnRecord *record, HnError *err);
+    /* Judges an answer (never a lost one): fills status, item, texts or vector of *record, which may point into memory
+     * of self until the next call. *unparsable: breaks the contract's form. */
+    HnStatus (*judge)(void *self, uint64_t item, const HnAnswer *answer, HnRecord *record, bool *unparsable,
+                      HnError *err);
+    uint8_t lost_status; /* HnRecord.status where the provider gave up */
+};
+
+/* What one run of the engine did on all ranks. */
+typedef struct HnWorkReport {
+    uint64_t done_before, answered;
+    double seconds;
+} HnWorkReport;
+
+/* Until every item is in a journal. HN_INTERRUPTED: a stop was asked for; HN_NETWORK: no endpoint answers. */
+HnStatus hn_work_run(const HnWork *work, HnWorkReport *report, HnError *err);
+
+/* "<folder>/journal-<stage>", for hn_free. */
+char *hn_work_folder(const char *folder, const char *stage, HnError *err);
+/* Rank 0: makes the journal folder, or checks that it belongs to this identity (HN_CONFLICT says what differs). */
+HnStatus hn_work_claim(const HnWork *work, HnError *err);
+
+#endif
