@@ -193,12 +193,14 @@ static HnStatus check_identity(HnStore *store, const HnSchema *wanted, HnError *
     } else if (found == NULL) {
         status = hn_fail(err, HN_FORMAT, "%s: this program knows no %s stores. A newer hnlmrec may have made it (%s)",
                          store->path, name, written_by == NULL ? "version unknown" : written_by);
-    } else if (version > found->version || version < 1) {
+    } else if (version != found->version) {
         status = hn_fail(err, HN_FORMAT,
-                         "%s: version %lld of the %s schema, but this program reads versions up to %d. "
-                         "Use the hnlmrec that wrote it (%s) or a newer one",
+                         "%s: version %lld of the %s schema, but this program reads version %d. %s (it was written by "
+                         "hnlmrec %s)",
                          store->path, (long long)version, name, found->version,
-                         written_by == NULL ? "version unknown" : written_by);
+                         version > found->version ? "Use the hnlmrec that wrote it or a newer one"
+                                                  : "Run again what made it, or use the hnlmrec that wrote it",
+                         written_by == NULL ? "of unknown version" : written_by);
     }
     store->schema = found;
     hn_free(name);
