@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "report/results.h"
 
-enum { CELL_WIDTH = 21, LINE_WIDTH = 112 };
+enum { CELL_WIDTH = 20, LINE_WIDTH = 112 };
 
 /* Columns that a text takes, near enough: its code points. */
 static size_t width_of(const char *text) {
@@ -37,6 +37,14 @@ static HnStatus put_cell(HnText *line, const HnCell *cell, HnError *err) {
     return put_padded(line, text, CELL_WIDTH, err);
 }
 
+/* A line ends without the blanks that its last cell was padded with. */
+static HnStatus end_line(HnText *out, HnError *err) {
+    while (out->length > 0 && out->data[out->length - 1] == ' ') {
+        out->data[--out->length] = '\0';
+    }
+    return hn_text_puts(out, "\n", err);
+}
+
 static size_t seeds_of(const HnResults *results, const HnResultRow *row) {
     size_t n = 0;
     for (size_t s = 0; s < results->n_seeds; s++) {
@@ -53,7 +61,7 @@ static HnStatus put_block(const HnResults *results, const HnCell *cells, size_t 
         HN_TRY(hn_text_puts(out, " ", err));
         HN_TRY(put_padded(out, results->metrics[m], CELL_WIDTH - 1, err));
     }
-    HN_TRY(hn_text_puts(out, "\n", err));
+    HN_TRY(end_line(out, err));
     for (size_t r = 0; r < results->n_rows; r++) {
         char seeds[32];
         snprintf(seeds, sizeof seeds, "%zu/%zu", seeds_of(results, &results->rows[r]), results->n_seeds);
@@ -62,7 +70,7 @@ static HnStatus put_block(const HnResults *results, const HnCell *cells, size_t 
         for (size_t m = first; m < last; m++) {
             HN_TRY(put_cell(out, &cells[r * results->n_metrics + m], err));
         }
-        HN_TRY(hn_text_puts(out, "\n", err));
+        HN_TRY(end_line(out, err));
     }
     return hn_text_puts(out, "\n", err);
 }
@@ -95,7 +103,8 @@ static bool any_significant(const HnResults *results, const HnCell *cells) {
 
 static HnStatus put_legend(const HnResults *results, const HnCell *cells, HnText *out, HnError *err) {
     HN_TRY(hn_text_puts(out, "mean \u00b1 sample standard deviation over seeds", err));
-    HN_TRY(hn_text_puts(out, results->n_rows > 1 ? "; [ ] best mean of the column\n" : "\n", err));
+    HN_TRY(hn_text_puts(
+        out, results->n_rows > 1 ? "; [ ] best mean of the column, among the rows with most seeds\n" : "\n", err));
     if (results->n_rows > 1) {
         HN_TRY(hn_text_printf(
             out, err,
