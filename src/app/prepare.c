@@ -92,6 +92,7 @@ static void print_table(const HnPrepareReport *report, const char *out, bool syn
         print_coverage("categories", report->n_categories, report->items, "items");
         print_coverage("attributes", report->n_attributes, report->items, "items");
     }
+    (void)fflush(stdout);
 }
 
 static void warn(const HnPrepareReport *report) {

@@ -73,7 +73,6 @@ HnStatus hn_reader_to_utf8(HnReader *reader, const char *text, HnText *scratch, 
         hn_log(HN_LOG_INFO, "%s: lines that are not UTF-8 are read as ISO-8859-1", reader->path);
         reader->latin1_told = true;
     }
-    reader->latin1_lines++;
     hn_text_clear(scratch);
     for (size_t k = 0; k < n; k++) {
         unsigned char c = (unsigned char)text[k];

@@ -255,6 +255,8 @@ static HnStatus decode(HnInput *input, char *to, size_t room, size_t *n, HnError
         if (result == Z_STREAM_END) {
             input->member_open = false;
             HN_TRY(next_member(input, err));
+        } else if (result == Z_MEM_ERROR) {
+            return hn_fail(err, HN_MEMORY, "no memory to unpack %s", input->path);
         } else if (result != Z_OK && result != Z_BUF_ERROR) {
             return hn_fail(err, HN_INPUT, "%s: damaged gzip data near byte %llu (%s): fetch it again", input->path,
                            (unsigned long long)(input->offset - input->zip.avail_in),

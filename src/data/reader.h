@@ -65,10 +65,10 @@ struct HnReader {
     bool known;
     HnSeparator separator;
     int n_columns;
-    int column[5];    /* of user, item, rating, time, and the title of an items table; -1 = absent */
-    char **names;     /* [n_columns] of an items table */
-    bool latin1_told; /* the encoding was announced */
-    uint64_t latin1_lines;
+    int column[5];          /* of user, item, rating, time, and the title of an items table; -1 = absent */
+    char **names;           /* [n_columns] of an items table */
+    bool latin1_told;       /* the encoding was announced */
+    uint64_t markup_titles; /* titles that are left-over HTML, left out */
     HnText scratch[HN_ITEM_FIELDS + 2];
 };
 

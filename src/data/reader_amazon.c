@@ -122,6 +122,12 @@ static HnStatus item_attributes(HnReader *reader, const HnJsonValue *v, HnText *
     return HN_OK;
 }
 
+/* Some 2018 categories have page source where the title should be (<span class=...). */
+static bool is_markup(const char *title) {
+    title += strspn(title, " \t\n");
+    return title[0] == '<' && ((title[1] >= 'a' && title[1] <= 'z') || title[1] == '/' || title[1] == '!');
+}
+
 static HnStatus item(HnReader *reader, HnLine *line, HnItemText *out, bool *got, HnError *err) {
     HnJsonValue v[N_META_KEYS];
     *got = false;
@@ -135,6 +141,10 @@ static HnStatus item(HnReader *reader, HnLine *line, HnItemText *out, bool *got,
         hn_text_clear(&text[f]);
     }
     HN_TRY(join_strings(&v[M_TITLE], " ", NULL, &text[HN_ITEM_TITLE], scratch, err));
+    if (is_markup(hn_text_get(&text[HN_ITEM_TITLE]))) {
+        hn_text_clear(&text[HN_ITEM_TITLE]);
+        reader->markup_titles++;
+    }
     HN_TRY(join_strings(&v[M_DESCRIPTION], " ", NULL, &text[HN_ITEM_DESCRIPTION], scratch, err));
     HN_TRY(join_strings(&v[M_CATEGORY], ", ", NULL, &text[HN_ITEM_CATEGORIES], scratch, err));
     HN_TRY(join_strings(&v[M_CATEGORIES], ", ", NULL, &text[HN_ITEM_CATEGORIES], scratch, err));

@@ -71,6 +71,10 @@ HnStatus hn_scan(const HnScan *scan, HnScanResult *result, HnError *err) {
         status = hn_bad_lines_finish(&bad, err);
         hn_input_sha256(input, result->sha256);
     }
+    if (status == HN_OK && reader.markup_titles > 0) {
+        hn_log(HN_LOG_INFO, "%s: %llu titles are left-over HTML and left out", scan->path,
+               (unsigned long long)reader.markup_titles);
+    }
     result->lines_read = bad.read;
     result->lines_bad = bad.bad;
     hn_input_close(&input);
