@@ -2,6 +2,7 @@
 #include "emulator.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -48,9 +49,11 @@ struct Machine {
     uint64_t n_blocks = 0, n_waits = 0;
     cudaError_t last_error = cudaSuccess;
 
-    std::vector<Fibre> fibres;   /* made when first used, and kept */
-    std::vector<uint32_t> queue; /* the threads of the running block, in the order of this pass */
-    size_t n_threads = 0;        /* of the running block */
+    std::vector<Fibre> fibres;         /* made when first used, and kept */
+    std::vector<uint32_t> by_priority; /* the threads of the running block, who goes first */
+    std::vector<uint32_t> priority;    /* the inverse: a thread's place in it */
+    std::bitset<kMaxThreads> ready;    /* by place */
+    size_t n_threads = 0;              /* of the running block */
     Fibre *running = nullptr;
     const std::function<void()> *body = nullptr;
     dim3 grid, block;
@@ -175,9 +178,38 @@ void make_fibre(Fibre &fibre) {
     run(fibre, &context);
 }
 
+/* ---- who goes first -------------------------------------------------------------------------------------------- */
+
+/* Strict priorities, not turns: the first thread that can run does, again and again, so that it (or its warp) gets as
+ * far ahead of the others as the kernel's waits allow. That is what a missing barrier does not survive. */
+void set_priorities() {
+    put_in_order(machine.by_priority, machine.n_threads);
+    machine.priority.resize(machine.n_threads);
+    for (size_t place = 0; place < machine.n_threads; place++) {
+        machine.priority[machine.by_priority[place]] = (uint32_t)place;
+    }
+}
+
+void make_ready(Fibre &fibre) {
+    fibre.state = State::ready;
+    machine.ready.set(machine.priority[(size_t)number_of(fibre)]);
+}
+
+/* Behind all others. */
+void demote(const Fibre &fibre) {
+    const uint32_t place = machine.priority[(size_t)number_of(fibre)];
+    const uint32_t last = (uint32_t)machine.n_threads - 1;
+    const uint32_t other = machine.by_priority[last];
+    const bool other_is_ready = machine.ready.test(last);
+    std::swap(machine.by_priority[place], machine.by_priority[last]);
+    std::swap(machine.priority[(size_t)number_of(fibre)], machine.priority[other]);
+    machine.ready.set(place, other_is_ready && other != (uint32_t)number_of(fibre));
+    machine.ready.reset(last);
+}
+
 void start(Fibre &fibre, size_t number) {
     const dim3 &block = machine.block;
-    fibre.state = State::ready;
+    make_ready(fibre);
     fibre.index = {(unsigned)(number % block.x), (unsigned)(number / block.x % block.y),
                    (unsigned)(number / block.x / block.y)};
 }
@@ -238,7 +270,7 @@ void try_warp_call(Fibre &last) {
     }
     for (size_t k = 0; k < n_lanes; k++) {
         if ((last.mask >> k & 1) != 0) {
-            lanes[k].state = State::ready;
+            make_ready(lanes[k]);
         }
     }
 }
@@ -266,7 +298,10 @@ bool release_barrier() {
             stop("divergent barrier: %s, but %s", describe(*waiting, here, sizeof here),
                  describe(machine.fibres[t], there, sizeof there));
         }
-        machine.fibres[t].state = State::ready;
+    }
+    set_priorities();
+    for (size_t t = 0; t < machine.n_threads; t++) {
+        make_ready(machine.fibres[t]);
     }
     return true;
 }
@@ -275,20 +310,14 @@ void run_block(size_t shared_bytes) {
     /* A block of its own size, so that the sanitizer sees its end; never empty, so that its address is valid. */
     machine.shared = std::malloc(shared_bytes > 0 ? shared_bytes : 1);
     std::memset(machine.shared, kPoison, shared_bytes);
+    set_priorities();
     for (size_t t = 0; t < machine.n_threads; t++) {
         start(machine.fibres[t], t);
     }
     do {
-        bool ran = true;
-        while (ran) {
-            ran = false;
-            put_in_order(machine.queue, machine.n_threads);
-            for (uint32_t t : machine.queue) {
-                if (machine.fibres[t].state == State::ready) {
-                    run(machine.fibres[t], nullptr);
-                    ran = true;
-                }
-            }
+        for (size_t place = machine.ready._Find_first(); place < kMaxThreads; place = machine.ready._Find_first()) {
+            machine.ready.reset(place);
+            run(machine.fibres[machine.by_priority[place]], nullptr);
         }
     } while (release_barrier());
     std::free(machine.shared);
@@ -354,6 +383,8 @@ uint64_t hn_emu_warp(HnEmuWarpCall call, unsigned mask, uint64_t value, int from
 
 void hn_emu_maybe_yield() {
     if (machine.order == HN_EMU_RANDOM && next_random() % 4 == 0) {
+        demote(*machine.running);
+        make_ready(*machine.running);
         to_scheduler(*machine.running);
     }
 }

@@ -16,7 +16,7 @@ static const struct {
 
 int main(void) {
     int failures = 0;
-    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0] && failures == 0; i++) {
         hn_emu_set_order(orders[i].order, orders[i].seed);
         failures += propagate_body_run(&twin_propagate_device, orders[i].name);
         failures += fixed_body_run(&twin_fixed_device, orders[i].name);
