@@ -8,7 +8,7 @@
 enum { N_BUCKETS = 1 << 20 };
 
 struct HnTerms {
-    uint64_t n_documents;
+    uint64_t n_documents, n_words;
     uint32_t *frequency; /* [N_BUCKETS] */
     HnTermCount *counts; /* scratch */
     size_t capacity;
@@ -87,6 +87,7 @@ HnStatus hn_terms_add_document(HnTerms *terms, const HnWords *words, HnError *er
         }
     }
     terms->n_documents++;
+    terms->n_words += words->n;
     return HN_OK;
 }
 
@@ -102,4 +103,9 @@ float hn_terms_idf(const HnTerms *terms, uint64_t hash) {
     double df = (double)hn_terms_frequency(terms, hash), n = (double)terms->n_documents;
     /* Two terms of one document may share a bucket, so df can pass n: never below zero. */
     return df >= n ? 0.0F : (float)log((1.0 + n) / (1.0 + df));
+}
+
+double hn_terms_expected(const HnTerms *terms, uint64_t hash, uint64_t n_words) {
+    double share = (1.0 + (double)hn_terms_frequency(terms, hash)) / (1.0 + (double)terms->n_words);
+    return share * (double)n_words;
 }

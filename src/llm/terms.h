@@ -19,6 +19,9 @@ HnStatus hn_terms_add_document(HnTerms *terms, const HnWords *words, HnError *er
 uint64_t hn_terms_documents(const HnTerms *terms);
 uint32_t hn_terms_frequency(const HnTerms *terms, uint64_t hash);
 float hn_terms_idf(const HnTerms *terms, uint64_t hash);
+/* Occurrences of the term that chance alone would put into a text of n_words words: n_words times its share of the
+ * corpus' words, each document that holds it counted once. */
+double hn_terms_expected(const HnTerms *terms, uint64_t hash, uint64_t n_words);
 
 /* One term of a text with its count. */
 typedef struct HnTermCount {

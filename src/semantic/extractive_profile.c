@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "extractive.h"
 
-enum { MOST_TERMS = 12, MOST_CATEGORIES = 4, CATEGORY_SLOTS = 64, SHORTEST_WORD = 3, SUMMARY_WORDS = 30 };
+enum { MOST_TERMS = 12, MOST_CATEGORIES = 4, CATEGORY_SLOTS = 64, SHORTEST_WORD = 3, COMMON = 12, SUMMARY_WORDS = 30 };
 
 /* A term and how telling it is. */
 typedef struct Telling {
@@ -14,24 +14,30 @@ typedef struct Telling {
     double score;
 } Telling;
 
-/* (1 + ln tf) idf, as in the embedder; 0 for terms that are no topic: numbers, short or common words, rare accidents.
- */
+/* True where the word may stand for a topic: no number, not short, not in more than one document of COMMON. */
+static bool is_topic(const HnExtractive *self, const HnWord *word) {
+    uint64_t n = hn_terms_documents(self->terms), df = hn_terms_frequency(self->terms, word->hash);
+    bool letters = word->unspaced;
+    for (uint32_t at = word->begin; at < word->end; at++) {
+        letters = letters || !isdigit((unsigned char)self->words.folded.data[at]);
+    }
+    return letters && (word->unspaced || word->end - word->begin >= SHORTEST_WORD) && df <= n / COMMON + 1;
+}
+
+/* Log-odds against the corpus, weighted by count: count ln(count / expected). 0 for what is no topic, or rare by
+ * accident. */
 static double tell(const HnExtractive *self, const HnTermCount *term) {
-    const HnWord *word = &self->words.words[term->word];
     uint64_t n = hn_terms_documents(self->terms), df = hn_terms_frequency(self->terms, term->hash);
-    if (df > n / 5 + 1 || (df < 2 && n > 20) || (term->n_words == 2 && term->count < 2)) {
+    if ((df < 2 && n > 20) || (term->n_words == 2 && term->count < 2)) {
         return 0.0;
     }
     for (uint32_t i = 0; i < term->n_words; i++) {
-        bool letters = word[i].unspaced;
-        for (uint32_t at = word[i].begin; at < word[i].end; at++) {
-            letters = letters || !isdigit((unsigned char)self->words.folded.data[at]);
-        }
-        if (!letters || (word[i].end - word[i].begin < SHORTEST_WORD && !word[i].unspaced)) {
+        if (!is_topic(self, &self->words.words[term->word + i])) {
             return 0.0;
         }
     }
-    return (1.0 + log((double)term->count)) * (double)hn_terms_idf(self->terms, term->hash);
+    double odds = (double)term->count / hn_terms_expected(self->terms, term->hash, self->words.n);
+    return odds > 1.0 ? (double)term->count * log(odds) : 0.0;
 }
 
 /* Larger scores first; equal ones as they appear in the text. */
@@ -209,7 +215,8 @@ static HnStatus top_categories(const HnText *all, HnText *body, HnError *err) {
     return body->length > 0 ? hn_text_puts(body, ". ", err) : HN_OK;
 }
 
-/* source = the user's reviews, and names and summaries of the items; json = all their categories. */
+/* source = the user's reviews and the items' names, their descriptions where there is no review; json = all their
+ * categories. */
 static HnStatus gather_user(HnExtractive *self, uint32_t user, size_t *n_items, size_t *n_reviews, HnError *err) {
     const HnWitness *chosen = NULL;
     HnText summary = {0};
@@ -225,7 +232,11 @@ static HnStatus gather_user(HnExtractive *self, uint32_t user, size_t *n_items, 
             status ? status : hn_evidence_item_field(self->evidence, HN_TEXT_TITLE, chosen[i].item, &self->source, err);
         status = status ? status : hn_text_puts(&self->source, " . ", err);
         hn_text_clear(&summary);
-        status = status ? status : hn_evidence_item_summary(self->evidence, chosen[i].item, &summary, err);
+        if (!chosen[i].has_review) { /* the user's own words first */
+            status = status
+                         ? status
+                         : hn_evidence_item_field(self->evidence, HN_TEXT_DESCRIPTION, chosen[i].item, &summary, err);
+        }
         size_t n = hn_first_words(hn_text_get(&summary), summary.length, SUMMARY_WORDS);
         status = status ? status : hn_text_append(&self->source, hn_text_get(&summary), n, err);
         status = status ? status : hn_text_puts(&self->source, " . ", err);

@@ -6,9 +6,9 @@
 
 #include "base/text.h"
 #include "spool.h"
+#include "stage_job.h"
 #include "stages.h"
 #include "store.h"
-#include "work.h"
 
 /* What a stage's answers depend on, one "key: value" a line, and the inputs for the provenance. */
 typedef struct HnStageIdentity {

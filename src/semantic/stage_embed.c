@@ -47,14 +47,14 @@ static HnStatus judge(void *self_, uint64_t number, const HnAnswer *answer, HnRe
 }
 
 /* Rank 0. */
-static HnStatus gather_and_seal(Embed *self, const HnWork *work, const char *out_path, const HnStageIdentity *identity,
-                                HnVectorsReport *report, HnError *err) {
+static HnStatus gather_and_seal(Embed *self, const HnStageJob *job, const char *out_path,
+                                const HnStageIdentity *identity, HnVectorsReport *report, HnError *err) {
     HnSpool *spool = NULL;
-    HnStatus status = hn_spool_create(work->folder, work->n_items, &spool, err);
+    HnStatus status = hn_spool_create(job->folder, job->n_items, &spool, err);
     if (status == HN_OK) {
-        status = hn_spool_add_journals(spool, work->folder, err);
+        status = hn_spool_add_journals(spool, job->folder, err);
     }
-    for (uint64_t text = 0; text < work->n_items && status == HN_OK; text++) {
+    for (uint64_t text = 0; text < job->n_items && status == HN_OK; text++) {
         HnRecord record;
         status = hn_spool_get(spool, text, &record, err);
         self->lost += status == HN_OK && record.status != HN_VECTOR_OK;
@@ -63,7 +63,7 @@ static HnStatus gather_and_seal(Embed *self, const HnWork *work, const char *out
         status = hn_vectors_seal(self->context, self->distinct, spool, out_path, identity, report, err);
     }
     hn_spool_free(&spool);
-    return status == HN_OK ? hn_folder_remove(work->folder, err) : status;
+    return status == HN_OK ? hn_folder_remove(job->folder, err) : status;
 }
 
 /* Collective. */
@@ -71,29 +71,29 @@ static HnStatus embed(Embed *self, const char *negatives, const char *item_profi
                       const char *out_path, const HnStageIdentity *identity, HnStageReport *report, HnError *err) {
     const HnStageContext *context = self->context;
     HnVectorsReport vectors;
-    HnWorkReport done;
+    HnStageJobReport done;
     HN_TRY(hn_comm_agree(context->workers, hn_distinct_open(negatives, item_profiles, &self->distinct, err), err));
-    HnWork work = {.name = "embeddings",
-                   .context = context,
-                   .folder = journals,
-                   .identity = hn_text_get(&identity->lines),
-                   .n_items = hn_distinct_count(self->distinct),
-                   .family = context->config->embedder,
-                   .item_profiles = item_profiles,
-                   .self = self,
-                   .ask = ask,
-                   .judge = judge,
-                   .lost_status = HN_VECTOR_LOST};
-    HN_TRY(hn_work_run(&work, &done, err));
+    HnStageJob job = {.name = "embeddings",
+                      .context = context,
+                      .folder = journals,
+                      .identity = hn_text_get(&identity->lines),
+                      .n_items = hn_distinct_count(self->distinct),
+                      .family = context->config->embedder,
+                      .item_profiles = item_profiles,
+                      .self = self,
+                      .ask = ask,
+                      .judge = judge,
+                      .lost_status = HN_VECTOR_LOST};
+    HN_TRY(hn_stage_job_run(&job, &done, err));
     report->done_before = done.done_before;
     report->answered = done.answered;
     HnStatus status = HN_OK;
     if (hn_comm_rank(context->workers) == 0) {
-        status = gather_and_seal(self, &work, out_path, identity, &vectors, err);
+        status = gather_and_seal(self, &job, out_path, identity, &vectors, err);
     }
     HN_TRY(hn_comm_agree(context->workers, status, err));
     HN_TRY(hn_comm_broadcast(context->workers, &self->lost, sizeof self->lost, 0, err));
-    report->items = work.n_items;
+    report->items = job.n_items;
     report->attempts = done.answered;
     report->lost = self->lost;
     return HN_OK;
@@ -155,7 +155,7 @@ HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, co
     double started = hn_clock_seconds();
     bool sealed = false, imported = config->import_vectors && config->import_vectors[0];
     *report = (HnStageReport){0};
-    char *journals = hn_work_folder(folder, "vectors", err);
+    char *journals = hn_stage_folder(folder, "vectors", err);
     HnStatus status = journals ? identify(context, negatives, item_profiles, &identity, err) : HN_MEMORY;
     status = hn_comm_agree(context->workers, status, err);
     if (status == HN_OK) {

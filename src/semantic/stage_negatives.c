@@ -157,47 +157,48 @@ static HnStatus seal(const Negatives *self, HnSpool *spool, const char *out_path
 }
 
 /* Rank 0. */
-static HnStatus gather_and_seal(const Negatives *self, const HnWork *work, const char *out_path,
+static HnStatus gather_and_seal(const Negatives *self, const HnStageJob *job, const char *out_path,
                                 const HnStageIdentity *identity, HnError *err) {
     HnSpool *spool = NULL;
-    HnStatus status = hn_folder_make(work->folder, err); /* absent where there was nothing to ask */
+    HnStatus status = hn_folder_make(job->folder, err); /* absent where there was nothing to ask */
     if (status == HN_OK) {
-        status = hn_spool_create(work->folder, work->n_items, &spool, err);
+        status = hn_spool_create(job->folder, job->n_items, &spool, err);
     }
     if (status == HN_OK) {
-        status = hn_spool_add_journals(spool, work->folder, err);
+        status = hn_spool_add_journals(spool, job->folder, err);
     }
     if (status == HN_OK) {
         status = seal(self, spool, out_path, identity, err);
     }
     hn_spool_free(&spool);
-    return status == HN_OK ? hn_folder_remove(work->folder, err) : status;
+    return status == HN_OK ? hn_folder_remove(job->folder, err) : status;
 }
 
 /* Collective. */
 static HnStatus make(Negatives *self, const char *journals, const char *out_path, const HnStageIdentity *identity,
                      HnStageReport *report, HnError *err) {
     const HnStageContext *context = self->context;
-    HnWork work = {.name = "hard negatives",
-                   .context = context,
-                   .folder = journals,
-                   .identity = hn_text_get(&identity->lines),
-                   .n_items = hn_dataset_count(context->dataset, HN_PART_TRAIN) * self->n_samples,
-                   .family = context->config->provider,
-                   .item_profiles = self->item_profiles,
-                   .user_profiles = self->user_profiles,
-                   .may_repeat = context->config->provider == HN_PROVIDER_HTTP && context->config->http.temperature > 0,
-                   .self = self,
-                   .ask = ask,
-                   .judge = judge,
-                   .lost_status = HN_NEGATIVE_LOST};
-    HnWorkReport done;
-    HN_TRY(hn_work_run(&work, &done, err));
+    HnStageJob job = {.name = "hard negatives",
+                      .context = context,
+                      .folder = journals,
+                      .identity = hn_text_get(&identity->lines),
+                      .n_items = hn_dataset_count(context->dataset, HN_PART_TRAIN) * self->n_samples,
+                      .family = context->config->provider,
+                      .item_profiles = self->item_profiles,
+                      .user_profiles = self->user_profiles,
+                      .may_repeat =
+                          context->config->provider == HN_PROVIDER_HTTP && context->config->http.temperature > 0,
+                      .self = self,
+                      .ask = ask,
+                      .judge = judge,
+                      .lost_status = HN_NEGATIVE_LOST};
+    HnStageJobReport done;
+    HN_TRY(hn_stage_job_run(&job, &done, err));
     report->done_before = done.done_before;
     report->answered = done.answered;
     HnStatus status = HN_OK;
     if (hn_comm_rank(context->workers) == 0) {
-        status = gather_and_seal(self, &work, out_path, identity, err);
+        status = gather_and_seal(self, &job, out_path, identity, err);
     }
     return hn_comm_agree(context->workers, status, err);
 }
@@ -227,7 +228,7 @@ HnStatus hn_stage_negatives(const HnStageContext *context, const char *item_prof
     double started = hn_clock_seconds();
     bool sealed = false;
     *report = (HnStageReport){0};
-    char *journals = hn_work_folder(folder, "negatives", err);
+    char *journals = hn_stage_folder(folder, "negatives", err);
     HnStatus status = journals ? HN_OK : HN_MEMORY;
     if (status == HN_OK && config->provider != HN_PROVIDER_EXTRACTIVE) {
         status = hn_prompt_load(config->prompt_folder, HN_TASK_HARD_NEGATIVE, &self.prompt, err);

@@ -143,25 +143,25 @@ static HnStatus import_and_seal(const Profiles *self, const char *path, const ch
 }
 
 /* Collective: asks, then rank 0 seals. */
-static HnStatus ask_and_seal(Profiles *self, const HnWork *work, const char *out_path, const HnStageIdentity *identity,
-                             HnStageReport *report, HnError *err) {
-    HnWorkReport done;
+static HnStatus ask_and_seal(Profiles *self, const HnStageJob *job, const char *out_path,
+                             const HnStageIdentity *identity, HnStageReport *report, HnError *err) {
+    HnStageJobReport done;
     HnSpool *spool = NULL;
-    HN_TRY(hn_work_run(work, &done, err));
+    HN_TRY(hn_stage_job_run(job, &done, err));
     report->done_before = done.done_before;
     report->answered = done.answered;
     HnStatus status = HN_OK;
     if (hn_comm_rank(self->context->workers) == 0) {
-        status = hn_spool_create(work->folder, work->n_items, &spool, err);
+        status = hn_spool_create(job->folder, job->n_items, &spool, err);
         if (status == HN_OK) {
-            status = hn_spool_add_journals(spool, work->folder, err);
+            status = hn_spool_add_journals(spool, job->folder, err);
         }
         if (status == HN_OK) {
             status = seal(self, spool, out_path, identity, false, err);
         }
         hn_spool_free(&spool);
         if (status == HN_OK) {
-            status = hn_folder_remove(work->folder, err);
+            status = hn_folder_remove(job->folder, err);
         }
     }
     return hn_comm_agree(self->context->workers, status, err);
@@ -198,19 +198,20 @@ static HnStatus make(Profiles *self, const char *import, const char *journals, c
         }
         return hn_comm_agree(context->workers, status, err);
     }
-    HnWork work = {.name = self->users ? "user profiles" : "item profiles",
-                   .context = context,
-                   .folder = journals,
-                   .identity = hn_text_get(&identity->lines),
-                   .n_items = self->users ? hn_dataset_users(context->dataset) : hn_dataset_items(context->dataset),
-                   .family = context->config->provider,
-                   .item_profiles = self->item_profiles,
-                   .may_repeat = context->config->provider == HN_PROVIDER_HTTP && context->config->http.temperature > 0,
-                   .self = self,
-                   .ask = ask,
-                   .judge = judge,
-                   .lost_status = HN_PROFILE_LOST};
-    return ask_and_seal(self, &work, out_path, identity, report, err);
+    HnStageJob job = {.name = self->users ? "user profiles" : "item profiles",
+                      .context = context,
+                      .folder = journals,
+                      .identity = hn_text_get(&identity->lines),
+                      .n_items = self->users ? hn_dataset_users(context->dataset) : hn_dataset_items(context->dataset),
+                      .family = context->config->provider,
+                      .item_profiles = self->item_profiles,
+                      .may_repeat =
+                          context->config->provider == HN_PROVIDER_HTTP && context->config->http.temperature > 0,
+                      .self = self,
+                      .ask = ask,
+                      .judge = judge,
+                      .lost_status = HN_PROFILE_LOST};
+    return ask_and_seal(self, &job, out_path, identity, report, err);
 }
 
 HnStatus hn_stage_profiles(const HnStageContext *context, bool users, const char *folder, const char *out_path,
@@ -226,7 +227,7 @@ HnStatus hn_stage_profiles(const HnStageContext *context, bool users, const char
     double started = hn_clock_seconds();
     bool sealed = false;
     *report = (HnStageReport){0};
-    char *journals = hn_work_folder(folder, users ? "profiles-users" : "profiles-items", err);
+    char *journals = hn_stage_folder(folder, users ? "profiles-users" : "profiles-items", err);
     HnStatus status = journals ? HN_OK : HN_MEMORY;
     if (status == HN_OK && !import && config->provider != HN_PROVIDER_EXTRACTIVE) {
         status = hn_prompt_load(config->prompt_folder, self.task, &self.prompt, err);

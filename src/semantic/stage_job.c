@@ -1,4 +1,4 @@
-#include "work.h"
+#include "stage_job.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +26,7 @@ typedef struct Open {
 } Open;
 
 typedef struct Loop {
-    const HnWork *work;
+    const HnStageJob *job;
     HnProvider *provider;
     HnDeal *deal;
     HnJournal *journal;
@@ -75,7 +75,7 @@ static HnStatus ask(Loop *loop, Open open, HnError *err) {
     HnRequest request = {.key = open.item, .user = UINT32_MAX, .item = UINT32_MAX};
     HnRecord record = {.item = -1};
     bool known = false;
-    HN_TRY(loop->work->ask(loop->work->self, open.item, &request, &loop->system, &loop->input, &known, &record, err));
+    HN_TRY(loop->job->ask(loop->job->self, open.item, &request, &loop->system, &loop->input, &known, &record, err));
     if (known) {
         return keep(loop, open.item, &record, err);
     }
@@ -109,16 +109,16 @@ static HnStatus take(Loop *loop, const HnAnswer *answer, HnError *err) {
     open.answer_tokens += answer->answer_tokens;
     HnRecord record = {.item = -1};
     if (answer->status != HN_ANSWER_OK) {
-        hn_log(HN_LOG_WARN, "%s: item %llu got no answer: %s", loop->work->name, (unsigned long long)open.item,
+        hn_log(HN_LOG_WARN, "%s: item %llu got no answer: %s", loop->job->name, (unsigned long long)open.item,
                answer->note);
-        record.status = loop->work->lost_status;
+        record.status = loop->job->lost_status;
         record.lost = answer->status == HN_ANSWER_LOST;
         record.raw = answer->note;
         record.n_raw = (uint32_t)strlen(answer->note);
     } else {
         bool unparsable = false;
-        HN_TRY(loop->work->judge(loop->work->self, open.item, answer, &record, &unparsable, err));
-        if (unparsable && loop->work->may_repeat && open.asks < 2) {
+        HN_TRY(loop->job->judge(loop->job->self, open.item, answer, &record, &unparsable, err));
+        if (unparsable && loop->job->may_repeat && open.asks < 2) {
             return ask(loop, open, err);
         }
     }
@@ -163,7 +163,7 @@ static HnStatus drain(Loop *loop, int wait_ms, HnError *err) {
 
 static void show(Loop *loop) {
     if (loop->noise > 0) {
-        snprintf(loop->what, sizeof loop->what, "%s (%llu noise or lost here)", loop->work->name,
+        snprintf(loop->what, sizeof loop->what, "%s (%llu noise or lost here)", loop->job->name,
                  (unsigned long long)loop->noise);
     }
     hn_progress_update(&loop->progress, hn_deal_finished_count(loop->deal));
@@ -220,19 +220,19 @@ static HnStatus mark_done(void *context, uint64_t key, uint32_t kind, const void
 }
 
 /* Rank 0 finds what is done; all learn how much. */
-static HnStatus find_done(const HnWork *work, Done *done, HnError *err) {
-    HnComm *comm = work->context->workers;
+static HnStatus find_done(const HnStageJob *job, Done *done, HnError *err) {
+    HnComm *comm = job->context->workers;
     HnStatus status = HN_OK;
-    done->n_items = work->n_items;
+    done->n_items = job->n_items;
     if (hn_comm_rank(comm) == 0) {
         HnJournalStats stats = {0};
-        status = hn_work_claim(work, err);
+        status = hn_stage_claim(job, err);
         if (status == HN_OK) {
-            done->flags = hn_alloc(work->n_items, 1, "finished items", err);
-            status = done->flags ? hn_journal_scan(work->folder, mark_done, done, &stats, err) : HN_MEMORY;
+            done->flags = hn_alloc(job->n_items, 1, "finished items", err);
+            status = done->flags ? hn_journal_scan(job->folder, mark_done, done, &stats, err) : HN_MEMORY;
         }
         if (status == HN_OK && stats.n_torn_bytes > 0) {
-            hn_log(HN_LOG_INFO, "%s: %llu bytes of unfinished answers at the end of a journal are dropped", work->name,
+            hn_log(HN_LOG_INFO, "%s: %llu bytes of unfinished answers at the end of a journal are dropped", job->name,
                    (unsigned long long)stats.n_torn_bytes);
         }
     }
@@ -242,7 +242,7 @@ static HnStatus find_done(const HnWork *work, Done *done, HnError *err) {
 
 /* Several endpoints are shared out over the ranks. */
 static HnStatus pick_endpoint(Loop *loop, HnError *err) {
-    int rank = hn_comm_rank(loop->work->context->workers);
+    int rank = hn_comm_rank(loop->job->context->workers);
     HnHttpConfig *http = &loop->config.http;
     bool own = http->embed_url && http->embed_url[0];
     if ((http->url && http->url[0]) || !own) {
@@ -257,16 +257,16 @@ static HnStatus pick_endpoint(Loop *loop, HnError *err) {
 }
 
 static HnStatus open_loop(Loop *loop, HnError *err) {
-    const HnWork *work = loop->work;
+    const HnStageJob *job = loop->job;
     char name[32];
-    snprintf(name, sizeof name, "rank-%05d", hn_comm_rank(work->context->workers));
-    HN_TRY(hn_journal_open(work->folder, name, &loop->journal, err));
-    loop->config = *work->context->config;
-    if (work->family == HN_PROVIDER_HTTP) {
+    snprintf(name, sizeof name, "rank-%05d", hn_comm_rank(job->context->workers));
+    HN_TRY(hn_journal_open(job->folder, name, &loop->journal, err));
+    loop->config = *job->context->config;
+    if (job->family == HN_PROVIDER_HTTP) {
         HN_TRY(pick_endpoint(loop, err));
     }
-    return hn_provider_open(work->family, &loop->config, work->context->dataset, work->item_profiles,
-                            work->user_profiles, &loop->provider, err);
+    return hn_provider_open(job->family, &loop->config, job->context->dataset, job->item_profiles, job->user_profiles,
+                            &loop->provider, err);
 }
 
 static void close_loop(Loop *loop) {
@@ -283,12 +283,12 @@ static void close_loop(Loop *loop) {
 
 /* From the loop's end to one verdict on all ranks. A lost endpoint is no failure where others did its items. */
 static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *err) {
-    const HnWork *work = loop->work;
-    HnComm *comm = work->context->workers;
+    const HnStageJob *job = loop->job;
+    HnComm *comm = job->context->workers;
     HnError end_err = HN_ERROR_INIT, late_err = HN_ERROR_INIT;
     HnStatus late = loop->journal ? commit(loop, &late_err) : HN_OK; /* what came in is kept whatever went wrong */
     if (looped == HN_NETWORK) {
-        hn_log(HN_LOG_WARN, "%s: %s", work->name, loop_err->message);
+        hn_log(HN_LOG_WARN, "%s: %s", job->name, loop_err->message);
     }
     HnStatus ended = hn_deal_end(&loop->deal, &end_err);
     HnStatus closed = loop->journal ? hn_journal_close(&loop->journal, &late_err) : HN_OK;
@@ -307,26 +307,26 @@ static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *
             status = hn_fail(err, HN_INTERRUPTED,
                              "%s: stopped as asked; what is answered is kept, the same command goes "
                              "on from there",
-                             work->name);
+                             job->name);
         } else {
-            status = hn_fail(err, ended, "%s: %s", work->name, end_err.message);
+            status = hn_fail(err, ended, "%s: %s", job->name, end_err.message);
         }
     }
     return hn_comm_agree(comm, status, err);
 }
 
-static HnStatus run_pending(const HnWork *work, const Done *done, HnWorkReport *report, HnError *err) {
-    HnComm *comm = work->context->workers;
-    Loop loop = {.work = work};
+static HnStatus run_pending(const HnStageJob *job, const Done *done, HnStageJobReport *report, HnError *err) {
+    HnComm *comm = job->context->workers;
+    Loop loop = {.job = job};
     HnError loop_err = HN_ERROR_INIT;
-    snprintf(loop.what, sizeof loop.what, "%s", work->name);
+    snprintf(loop.what, sizeof loop.what, "%s", job->name);
     HnStatus status = hn_comm_agree(comm, open_loop(&loop, err), err);
     if (status == HN_OK) {
         size_t chunk = loop.provider->ops->capacity(loop.provider);
-        status = hn_deal_start(comm, work->n_items, done->flags, chunk, &loop.deal, err);
+        status = hn_deal_start(comm, job->n_items, done->flags, chunk, &loop.deal, err);
     }
     if (status == HN_OK) {
-        hn_progress_start(&loop.progress, loop.what, work->n_items, done->n);
+        hn_progress_start(&loop.progress, loop.what, job->n_items, done->n);
         loop.last_commit = hn_clock_seconds();
         HnStatus looped = run_loop(&loop, &loop_err);
         status = finish(&loop, looped, &loop_err, err);
@@ -343,18 +343,18 @@ static HnStatus run_pending(const HnWork *work, const Done *done, HnWorkReport *
     return HN_OK;
 }
 
-HnStatus hn_work_run(const HnWork *work, HnWorkReport *report, HnError *err) {
+HnStatus hn_stage_job_run(const HnStageJob *job, HnStageJobReport *report, HnError *err) {
     Done done = {0};
     double started = hn_clock_seconds();
-    *report = (HnWorkReport){0};
-    HnStatus status = find_done(work, &done, err);
+    *report = (HnStageJobReport){0};
+    HnStatus status = find_done(job, &done, err);
     report->done_before = done.n;
-    if (status == HN_OK && done.n < work->n_items) {
+    if (status == HN_OK && done.n < job->n_items) {
         if (done.n > 0) {
-            hn_log(HN_LOG_INFO, "%s: %llu of %llu are done already", work->name, (unsigned long long)done.n,
-                   (unsigned long long)work->n_items);
+            hn_log(HN_LOG_INFO, "%s: %llu of %llu are done already", job->name, (unsigned long long)done.n,
+                   (unsigned long long)job->n_items);
         }
-        status = run_pending(work, &done, report, err);
+        status = run_pending(job, &done, report, err);
     }
     hn_free(done.flags);
     report->seconds = hn_clock_seconds() - started;

@@ -5,8 +5,8 @@
  * or 64 records, and always before the dealer hears that an item is done: after a kill at most what was in flight or
  * not yet committed is asked again. A rank whose endpoint is lost gives its items back and the others go on.
  */
-#ifndef HN_SEMANTIC_WORK_H
-#define HN_SEMANTIC_WORK_H
+#ifndef HN_SEMANTIC_STAGE_JOB_H
+#define HN_SEMANTIC_STAGE_JOB_H
 
 #include "base/text.h"
 #include "provider.h"
@@ -14,11 +14,11 @@
 #include "spool.h"
 #include "stages.h"
 
-typedef struct HnWork HnWork;
-struct HnWork {
+typedef struct HnStageJob HnStageJob;
+struct HnStageJob {
     const char *name; /* "item profiles": for people */
     const HnStageContext *context;
-    const char *folder;   /* the stage's journal folder; see hn_work_folder */
+    const char *folder;   /* the stage's journal folder; see hn_stage_folder */
     const char *identity; /* what the journals depend on, one "key: value" a line */
     uint64_t n_items;
     HnProviderFamily family;
@@ -37,17 +37,17 @@ struct HnWork {
 };
 
 /* What one run of the engine did on all ranks. */
-typedef struct HnWorkReport {
+typedef struct HnStageJobReport {
     uint64_t done_before, answered;
     double seconds;
-} HnWorkReport;
+} HnStageJobReport;
 
 /* Until every item is in a journal. HN_INTERRUPTED: a stop was asked for; HN_NETWORK: no endpoint answers. */
-HnStatus hn_work_run(const HnWork *work, HnWorkReport *report, HnError *err);
+HnStatus hn_stage_job_run(const HnStageJob *job, HnStageJobReport *report, HnError *err);
 
 /* "<folder>/journal-<stage>", for hn_free. */
-char *hn_work_folder(const char *folder, const char *stage, HnError *err);
+char *hn_stage_folder(const char *folder, const char *stage, HnError *err);
 /* Rank 0: makes the journal folder, or checks that it belongs to this identity (HN_CONFLICT says what differs). */
-HnStatus hn_work_claim(const HnWork *work, HnError *err);
+HnStatus hn_stage_claim(const HnStageJob *job, HnError *err);
 
 #endif
