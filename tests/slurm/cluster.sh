@@ -87,7 +87,7 @@ start() {
     local n try
     mkdir -p "$dir/state" && chmod 755 "$dir" && write_configuration || return 1
     mungekey --create --keyfile="$dir/munge.key" &&
-        munged --key-file="$dir/munge.key" --socket="$dir/munge.socket" --pid-file="$dir/munged.pid" \
+        munged --force --key-file="$dir/munge.key" --socket="$dir/munge.socket" --pid-file="$dir/munged.pid" \
             --log-file="$dir/munged.log" --seed-file="$dir/munge.seed" --num-threads=2 || return 1
     slurmctld -c || return 1
     for ((n = 1; n <= nodes; n++)); do start_node "node$n" || return 1; done

@@ -15,6 +15,7 @@ if ldd "$program" | grep -q libmpich; then
 fi
 
 work=$(mktemp -d) failures=0
+chmod 755 "$work" # MUNGE wants its socket within reach of all
 finish() {
     "$here/cluster.sh" stop "$work/cluster"
     rm -rf "$work"
