@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log_private.h"
+
 /* The status of an error that is not kept: what the caller asked for. */
 static HnStatus set_message(HnError *err, HnStatus status, const char *format, va_list args) {
     if (err == NULL) {
@@ -14,7 +16,9 @@ static HnStatus set_message(HnError *err, HnStatus status, const char *format, v
         return err->status;
     }
     err->status = status;
-    (void)vsnprintf(err->message, sizeof err->message, format, args);
+    int length = vsnprintf(err->message, sizeof err->message, format, args);
+    /* Here and not where it is printed: messages also go into journals, logs of runs, and to other ranks. */
+    hn_log_redact(err->message, length >= (int)sizeof err->message);
     return status;
 }
 

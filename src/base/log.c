@@ -37,19 +37,17 @@ HnStatus hn_log_hide(const char *secret, HnError *err) {
         return hn_fail(err, HN_RANGE, "a secret of %zu bytes cannot be hidden from messages; the limit is %d bytes",
                        length, MAX_SECRET_BYTES);
     }
-    HnStatus status = HN_OK;
     (void)pthread_mutex_lock(&state.lock);
     bool known = false;
     for (size_t i = 0; i < state.n_secrets; i++) {
         known = known || strcmp(state.secrets[i], secret) == 0;
     }
-    if (!known && state.n_secrets == MAX_SECRETS) {
-        status = hn_fail(err, HN_RANGE, "more than %d secrets cannot be hidden from messages", MAX_SECRETS);
-    } else if (!known) {
+    bool full = !known && state.n_secrets == MAX_SECRETS;
+    if (!known && !full) {
         memcpy(state.secrets[state.n_secrets++], secret, length + 1);
     }
-    (void)pthread_mutex_unlock(&state.lock);
-    return status;
+    (void)pthread_mutex_unlock(&state.lock); /* before hn_fail, which redacts its message under the same lock */
+    return full ? hn_fail(err, HN_RANGE, "more than %d secrets cannot be hidden from messages", MAX_SECRETS) : HN_OK;
 }
 
 static size_t replace_all(char *text, size_t length, const char *secret) {
@@ -83,6 +81,12 @@ static void redact(char *text, bool was_cut) {
             *c = '?';
         }
     }
+}
+
+void hn_log_redact(char *text, bool was_cut) {
+    (void)pthread_mutex_lock(&state.lock);
+    redact(text, was_cut);
+    (void)pthread_mutex_unlock(&state.lock);
 }
 
 void hn_log(HnLogLevel level, const char *format, ...) {

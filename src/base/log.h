@@ -13,7 +13,8 @@ typedef enum HnLogLevel { HN_LOG_DEBUG, HN_LOG_INFO, HN_LOG_WARN, HN_LOG_ERROR }
  * r]". */
 void hn_log_setup(HnLogLevel level, int rank);
 void hn_log(HnLogLevel level, const char *format, ...) HN_PRINTF(2, 3);
-/* A word that must never be printed again (an API key): every later message has it replaced by "[secret]". */
+/* A word that must never be printed again (an API key): every later message has it replaced by "[secret]", that of an
+ * HnError too. */
 HnStatus hn_log_hide(const char *secret, HnError *err);
 
 double hn_clock_seconds(void);       /* monotonic */

@@ -1,4 +1,5 @@
 /* Messages: levels, ranks, secrets that never show, progress in a file, stop by signal. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -80,6 +81,16 @@ static void secrets_never_show(void **state) {
         capture_end();
         assert_null(strstr(captured, "sk-"));
     }
+    assert_int_equal(hn_fail(&err, HN_NETWORK, "refused: \"Bearer %s\"\033[1m", "sk-abcdef123456"), HN_NETWORK);
+    assert_string_equal(err.message, "refused: \"Bearer [secret]\"?[1m");
+    hn_error_clear(&err);
+    for (size_t at = sizeof err.message - 20; at < sizeof err.message; at++) {
+        memset(text, '.', sizeof text - 1);
+        memcpy(text + at, "sk-abcdef123456", 15);
+        hn_fail_errno(&err, EIO, "%s", text);
+        assert_null(strstr(err.message, "sk-"));
+        hn_error_clear(&err);
+    }
     char huge[600];
     memset(huge, 'k', sizeof huge - 1);
     huge[sizeof huge - 1] = '\0';
@@ -124,6 +135,26 @@ static void progress_in_a_file_is_plain(void **state) {
     assert_null(strstr(line_end + 1, "nothing"));
 }
 
+static void progress_on_a_terminal_is_a_bar(void **state) {
+    (void)state;
+    HnProgress progress;
+    capture_start();
+    hn_progress_start(&progress, "epoch 3", 100, 0);
+    progress.on_terminal = true;
+    progress.started -= 5.0;
+    progress.last_shown -= 5.0;
+    hn_progress_update(&progress, 50);
+    hn_progress_finish(&progress);
+    hn_progress_start(&progress, "over", 10, 0);
+    progress.on_terminal = true;
+    progress.last_shown -= 5.0;
+    hn_progress_update(&progress, 11); /* more than announced: a full bar, not a longer one */
+    capture_end();
+    assert_non_null(strstr(captured, "\repoch 3  [############------------] 50 / 100  50%"));
+    assert_non_null(strstr(captured, "[########################] 11 / 10  100%"));
+    assert_null(strstr(captured, "#########################]"));
+}
+
 static void clocks_run(void **state) {
     (void)state;
     double before = hn_clock_seconds();
@@ -154,6 +185,7 @@ int main(void) {
         cmocka_unit_test(secrets_never_show),
         cmocka_unit_test(terminal_controls_are_shut_out),
         cmocka_unit_test(progress_in_a_file_is_plain),
+        cmocka_unit_test(progress_on_a_terminal_is_a_bar),
         cmocka_unit_test(clocks_run),
         cmocka_unit_test(signals_ask_for_a_stop),
     };
