@@ -1,0 +1,151 @@
+/* Splits: counts, shares, order of time, independence of other users. */
+#include "data/split.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "data/dataset.h"
+#include "fixture.h"
+
+enum { MOST = 200 };
+
+static HnSplitKey keys[MOST];
+
+static void count_parts(const uint8_t *parts, uint64_t n, uint64_t counts[3]) {
+    memset(counts, 0, 3 * sizeof *counts);
+    for (uint64_t p = 0; p < n; p++) {
+        assert_true(parts[p] <= HN_PART_TEST);
+        counts[parts[p]]++;
+    }
+}
+
+static void ratio(void **state) {
+    (void)state;
+    HnSplit split = {.rule = HN_SPLIT_BY_RATIO, .ratio = {0.8, 0.1, 0.1}, .seed = 3};
+    for (uint64_t n = 1; n <= 40; n++) {
+        double sum[3] = {0, 0, 0};
+        const int users = 4000;
+        for (uint32_t user = 0; user < (uint32_t)users; user++) {
+            uint8_t parts[MOST];
+            uint64_t counts[3], seen[3];
+            hn_split_counts(&split, user, n, counts);
+            hn_split_user(&split, user, n, NULL, parts, keys);
+            count_parts(parts, n, seen);
+            assert_memory_equal(seen, counts, sizeof seen);
+            assert_true(counts[HN_PART_TRAIN] >= 1);
+            assert_true(fabs((double)counts[HN_PART_TEST] - 0.1 * (double)n) < 1);
+            for (int part = 0; part < 3; part++) {
+                sum[part] += (double)counts[part];
+            }
+        }
+        /* On average the asked share, for every activity: 4 standard deviations of 4000 coin flips. */
+        double bound = n == 1 ? 1 : 4 * 0.5 / sqrt(users);
+        assert_true(fabs(sum[HN_PART_TEST] / users - 0.1 * (double)n) < (n <= 2 ? 0.2 : bound));
+        assert_true(fabs(sum[HN_PART_VALID] / users - 0.1 * (double)n) < (n <= 2 ? 0.2 : bound));
+        if (n % 10 == 0) {
+            assert_true(sum[HN_PART_TEST] == (double)users * (double)n / 10); /* nothing to round */
+        }
+    }
+    /* Every position is as likely to be the test one. */
+    uint64_t hits[10] = {0};
+    for (uint32_t user = 0; user < 20000; user++) {
+        uint8_t parts[10];
+        hn_split_user(&split, user, 10, NULL, parts, keys);
+        for (int p = 0; p < 10; p++) {
+            hits[p] += parts[p] == HN_PART_TEST;
+        }
+    }
+    for (int p = 0; p < 10; p++) {
+        assert_true(fabs((double)hits[p] - 2000) < 4 * sqrt(20000 * 0.1 * 0.9));
+    }
+}
+
+static void seeds(void **state) {
+    (void)state;
+    HnSplit a = {.rule = HN_SPLIT_BY_RATIO, .ratio = {0.5, 0.25, 0.25}, .seed = 1}, b = a;
+    uint8_t one[MOST], again[MOST], other[MOST];
+    hn_split_user(&a, 7, MOST, NULL, one, keys);
+    hn_split_user(&a, 7, MOST, NULL, again, keys);
+    assert_memory_equal(one, again, MOST);
+    hn_split_user(&a, 8, MOST, NULL, other, keys);
+    assert_memory_not_equal(one, other, MOST);
+    b.seed = 2;
+    hn_split_user(&b, 7, MOST, NULL, other, keys);
+    assert_memory_not_equal(one, other, MOST);
+}
+
+static void by_time(void **state) {
+    (void)state;
+    HnSplit split = {.rule = HN_SPLIT_BY_TIME, .ratio = {0.6, 0.2, 0.2}, .seed = 9};
+    for (uint32_t user = 0; user < 300; user++) {
+        HnRng rng;
+        int64_t times[MOST];
+        uint8_t parts[MOST];
+        uint64_t n = 1 + user % 60;
+        hn_rng_start(&rng, 1, HN_STREAM_TEST, 2, user);
+        for (uint64_t p = 0; p < n; p++) {
+            times[p] = (int64_t)hn_rng_below(&rng, 30); /* with ties */
+        }
+        hn_split_user(&split, user, n, times, parts, keys);
+        for (uint64_t p = 0; p < n; p++) {
+            for (uint64_t q = 0; q < n; q++) {
+                assert_false(parts[p] < parts[q] && times[p] > times[q]);
+            }
+        }
+    }
+}
+
+static void leave_one_out(void **state) {
+    (void)state;
+    HnSplit split = {.rule = HN_SPLIT_LEAVE_ONE_OUT};
+    const int64_t times[] = {50, 10, 90, 70};
+    uint8_t parts[4];
+    hn_split_user(&split, 0, 4, times, parts, keys);
+    const uint8_t expected[] = {HN_PART_TRAIN, HN_PART_TRAIN, HN_PART_TEST, HN_PART_VALID};
+    assert_memory_equal(parts, expected, 4);
+    uint64_t counts[3];
+    const uint64_t wanted[][3] = {{1, 0, 0}, {1, 0, 1}, {1, 1, 1}, {2, 1, 1}};
+    for (uint64_t n = 1; n <= 4; n++) {
+        hn_split_counts(&split, 0, n, counts);
+        assert_memory_equal(counts, wanted[n - 1], sizeof counts);
+    }
+    /* Without times the pair left out is a random one. */
+    uint64_t hits[4] = {0};
+    for (uint32_t user = 0; user < 4000; user++) {
+        hn_split_user(&split, user, 4, NULL, parts, keys);
+        for (int p = 0; p < 4; p++) {
+            hits[p] += parts[p] == HN_PART_TEST;
+        }
+    }
+    for (int p = 0; p < 4; p++) {
+        assert_true(hits[p] > 850 && hits[p] < 1150);
+    }
+}
+
+static void setup_refuses(void **state) {
+    (void)state;
+    double shares[3];
+    HnDataConfig config;
+    memset(&config, 0, sizeof config);
+    config.split = HN_SPLIT_BY_RATIO;
+    config.split_ratio = (HnDoubleList){shares, 3};
+    const double bad[][3] = {{0.8, 0.1, 0.2}, {0, 0.5, 0.5}, {1.2, -0.1, -0.1}, {NAN, 0.5, 0.5}};
+    for (size_t k = 0; k < 4; k++) {
+        HnSplit split;
+        HnError err = HN_ERROR_INIT;
+        memcpy(shares, bad[k], sizeof shares);
+        assert_int_equal(hn_split_setup(&config, &split, &err), HN_CONFIG);
+        assert_non_null(strstr(err.message, "data.split_ratio"));
+    }
+    HnSplit split;
+    HnError err = HN_ERROR_INIT;
+    config.split_ratio.n = 2;
+    assert_int_equal(hn_split_setup(&config, &split, &err), HN_CONFIG);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ratio), cmocka_unit_test(seeds), cmocka_unit_test(by_time),
+                                       cmocka_unit_test(leave_one_out), cmocka_unit_test(setup_refuses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
