@@ -19,7 +19,8 @@ ban() { # where pattern why [folders where it is allowed]
 : >"$work/findings"
 ban "$work/code" 'atoi|atof|atol|atoll' 'cannot report a bad number: hn_parse_*'
 ban "$work/code" 'sprintf|vsprintf|strcpy|strcat|stpcpy|gets' 'no bound: snprintf, hn_text_*'
-ban "$work/code" 'strtok|rand|srand|random|srandom|drand48' 'hidden state'
+ban "$work/code" 'strtok' 'hidden state'
+ban "$work/product" 'rand|srand|random|srandom|drand48' 'hidden state: hn_rng_*'
 ban "$work/product" 'exit|_exit|_Exit|quick_exit|abort' 'only src/app ends the program, and mpi/ the job' 'src/app/|mpi/'
 ban "$work/product" 'malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|asprintf' \
     'every block comes from hn_alloc' 'src/base/'

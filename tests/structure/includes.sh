@@ -14,7 +14,7 @@ src/config : src/base : yaml.h
 src/data : src/base src/config hdf5_schemas/store.h : jansson.h zlib.h
 src/cf : src/base src/config src/data kernels mpi/comm.h mpi/shard.h hdf5_schemas/store.h : omp.h
 src/llm : src/base kernels mpi/comm.h hdf5_schemas/store.h : jansson.h pcre2.h utf8proc.h omp.h
-src/semantic : src/base src/config src/data src/llm kernels mpi/comm.h mpi/deal.h mpi/shard.h hdf5_schemas/store.h : curl/ jansson.h omp.h
+src/semantic : src/base src/config src/data src/llm kernels mpi/comm.h mpi/deal.h mpi/shard.h hdf5_schemas/store.h : curl/ jansson.h omp.h sys/prctl.h
 src/report : src/base src/config hdf5_schemas/store.h : jansson.h
 src/app : src kernels mpi hdf5_schemas/store.h : jansson.h omp.h sys/vfs.h
 mpi : src/base : mpi.h nccl.h cuda_runtime

@@ -21,7 +21,7 @@ for name in $plan $convention; do
 done >>"$work/findings"
 
 # Absolute paths of a home, a work place or a mount; "/tmp" and system folders are every machine's.
-homes='home|root|Users|work|scratch|mnt|data|workspace'
+homes='home|root|Users|work|scratch|mnt|workspace'
 list_files | grep -vE '^tests/structure/|^tests/fixtures/' |
     xargs grep -nIE "(^|[^A-Za-z0-9_./{}\$~*<>-])/($homes)/[A-Za-z0-9_.]" /dev/null |
     sed 's|$|    <- an absolute path of one machine|' >>"$work/findings"
