@@ -1,5 +1,6 @@
 #include "base/half.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -81,9 +82,20 @@ __attribute__((target("avx,f16c"))) static size_t to_floats_f16c(const uint16_t 
 
 /* clang 14's __builtin_cpu_supports does not know "f16c"; that of AVX also asks whether the system keeps the registers.
  */
-static bool has_f16c(void) {
+static bool look_for_f16c(void) {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+/* Asked once: under a hypervisor CPUID costs tens of microseconds. Threads that race write the same answer. */
+static bool has_f16c(void) {
+    static atomic_int known; /* 0 = not asked, 1 = no, 2 = yes */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        answer = look_for_f16c() ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
 }
 
 #else
