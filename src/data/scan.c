@@ -62,8 +62,9 @@ HnStatus hn_scan(const HnScan *scan, HnScanResult *result, HnError *err) {
     HnBadLines bad;
     hn_reader_start(&reader, scan->ops, scan->path, scan->items, scan->with_text);
     hn_bad_lines_start(&bad, scan->path, scan->format, scan->max_bad_share);
-    unsigned flags = scan->ops != NULL && scan->items ? scan->ops->input_flags : 0;
-    HnStatus status = hn_input_open(scan->path, flags | (scan->first_pass ? (unsigned)HN_INPUT_HASH : 0), &input, err);
+    unsigned flags = scan->first_pass ? HN_INPUT_HASH : scan->own_check ? HN_INPUT_ANY_BYTES : 0;
+    flags |= scan->ops != NULL && scan->items ? scan->ops->input_flags : 0;
+    HnStatus status = hn_input_open(scan->path, flags, &input, err);
     if (status == HN_OK) {
         status = scan_lines(scan, input, &reader, &bad, err);
     }

@@ -16,6 +16,7 @@ typedef struct HnScan {
     bool with_text;
     double max_bad_share;
     bool first_pass; /* count malformed lines and compute sha256; else a second look at known lines */
+    bool own_check;  /* the callback looks at few lines, and checks their encoding itself */
     HnLineFn *each;
     void *context;
     const bool *done; /* set by the callback to end early; may be NULL */

@@ -19,7 +19,6 @@ typedef struct Wanted {
 
 typedef struct Reviews {
     HnWork *work;
-    HnReader *reader;
     const Wanted *wanted, *end; /* the next one, ascending by place */
     uint64_t file;
     bool done; /* nothing more is wanted from this file */
@@ -62,8 +61,11 @@ static HnStatus review_line(void *context, HnReader *reader, HnLine *line, HnErr
     Reviews *reviews = context;
     uint64_t where = reviews->file << LINE_BITS | line->number;
     if (reviews->wanted < reviews->end && reviews->wanted->where == where) {
-        reviews->reader = reader;
-        HN_TRY(reader->ops->interactions(reader, line, take_review, reviews, err));
+        if (!hn_utf8_valid(line->text, line->n_bytes, NULL)) {
+            hn_reader_refuse(reader, "it is not UTF-8 any more");
+        } else {
+            HN_TRY(reader->ops->interactions(reader, line, take_review, reviews, err));
+        }
         if (reader->why[0] != '\0') {
             return hn_fail(err, HN_CONFLICT,
                            "%s changed while it was read (line %llu: %s): start again when it is complete",
@@ -111,6 +113,7 @@ static HnStatus read_reviews(HnWork *work, HnError *err) {
                        .format = work->ops->name,
                        .with_text = true,
                        .max_bad_share = 1,
+                       .own_check = true,
                        .each = review_line,
                        .context = &reviews,
                        .done = &reviews.done};

@@ -62,10 +62,10 @@ static void whole_and_cut(void **state) {
     for (size_t k = 0; k < sizeof samples / sizeof samples[0]; k++) {
         const Sample *s = &samples[k];
         size_t n = strlen(s->interactions), n_items = strlen(s->items);
-        for (size_t cut = 0; cut <= n; cut += cut % 7 == 0 ? 2 : 5) {
+        for (size_t cut = 0; cut <= n; cut += cut % 7 == 0 ? 5 : 9) {
             run(s, s->interactions, cut, s->items, n_items);
         }
-        for (size_t cut = 0; cut <= n_items; cut += cut % 5 == 0 ? 3 : 7) {
+        for (size_t cut = 0; cut <= n_items; cut += cut % 5 == 0 ? 6 : 11) {
             run(s, s->interactions, n, s->items, cut);
         }
     }
@@ -75,7 +75,7 @@ static void damaged(void **state) {
     (void)state;
     char text[2][1024];
     for (uint32_t k = 0; k < sizeof samples / sizeof samples[0]; k++) {
-        for (uint32_t round = 0; round < 60; round++) {
+        for (uint32_t round = 0; round < 40; round++) {
             HnRng rng;
             hn_rng_start(&rng, 2, HN_STREAM_TEST, k, round);
             const char *given[] = {samples[k].interactions, samples[k].items};
