@@ -36,6 +36,14 @@ typedef struct HnSession {
     char vectors_id[65]; /* content of the vector store; "" = none */
 } HnSession;
 
+/* session.c. Collective. hn_session_free also after a failed create. */
+HnStatus hn_session_create(const HnTrainJob *job, HnComm *comm, HnSession *session, HnError *err);
+void hn_session_free(HnSession *session);
+void hn_session_announce(const HnSession *session); /* what a reader of the log must know once */
+/* The rest of the epoch under way, its digest and history, a validation where one is due. Where a stop was asked for
+ * within the epoch, returns early: trainer->step_in_epoch is not 0. */
+HnStatus hn_session_epoch(HnSession *session, HnError *err);
+
 /* identity.c: the same on every rank. */
 HnStatus hn_session_identity(HnSession *session, HnError *err);
 /* HN_CONFLICT naming the first line that differs and what to do, where they differ. */

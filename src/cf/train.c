@@ -10,96 +10,6 @@
 #include "base/text.h"
 #include "cf/session.h"
 
-static void session_free(HnSession *session) {
-    hn_free(session->identity);
-    hn_free(session->best_items);
-    hn_free(session->best_users);
-    hn_eval_set_free(&session->select_set);
-    hn_history_free(&session->history);
-    hn_trainer_free(&session->trainer);
-}
-
-static HnStatus session_create(HnSession *session, HnError *err) {
-    const HnTrainJob *job = session->job;
-    const HnTrainConfig *config = job->config;
-    HnStatus status = hn_metrics_find(&config->eval.ks, config->train.stop_metric, &session->stop_metric, err);
-    status = status == HN_OK ? hn_session_identity(session, err) : status;
-    HN_TRY(hn_comm_agree(session->comm, status, err));
-    HN_TRY(hn_trainer_create(job, session->comm, &session->trainer, err));
-    const HnTrainer *trainer = session->trainer;
-    size_t row = (size_t)trainer->dim * sizeof(float);
-    session->history.n_metrics = hn_metrics_count(&config->eval.ks);
-    session->best_epoch = -1;
-    session->best_users = hn_alloc(trainer->users.n_rows, row, "best user vectors", err);
-    session->best_items = hn_alloc(trainer->items.n_rows, row, "best item vectors", err);
-    status = session->best_users && session->best_items ? HN_OK : HN_MEMORY;
-    HN_TRY(hn_comm_agree(session->comm, status, err));
-    bool on_test = config->eval.select_on == HN_SELECT_TEST;
-    return hn_eval_set_create(job->dataset, &trainer->shards, on_test ? HN_PART_TEST : HN_PART_VALID,
-                              on_test && config->eval.mask == HN_MASK_TRAIN_VALID, session->comm, &session->select_set,
-                              err);
-}
-
-/* What a reader of the log must know once. */
-static void announce(const HnSession *session) {
-    const HnTrainJob *job = session->job;
-    const HnTrainer *trainer = session->trainer;
-    char users[32], items[32], pairs[32], memory[32];
-    hn_log(HN_LOG_INFO,
-           "training %s, seed %lld: %s users, %s items, %s pairs on %d rank(s)%s; rank 0 holds %llu users in %s",
-           job->variant, (long long)job->seed, hn_format_count(trainer->shards.n_users, users, sizeof users),
-           hn_format_count(trainer->shards.n_items, items, sizeof items),
-           hn_format_count(trainer->shards.n_pairs, pairs, sizeof pairs), hn_comm_size(session->comm),
-           job->reproducible ? ", reproducible" : "", (unsigned long long)hn_user_shards_count(&trainer->shards),
-           hn_format_bytes((double)hn_trainer_memory_bytes(trainer), memory, sizeof memory));
-    if (job->config->eval.select_on == HN_SELECT_TEST) {
-        hn_log(HN_LOG_WARN,
-               "%s: eval.select_on is test: the best epoch is chosen ON THE TEST PART, so the test metrics "
-               "are too good; use it only to compare with papers that do so",
-               job->variant);
-    }
-    if (session->select_set.n_users_global == 0) {
-        hn_log(HN_LOG_WARN, "%s: no user has items in the %s part: no early stopping, the last epoch is the result",
-               job->variant, job->config->eval.select_on == HN_SELECT_TEST ? "test" : "validation");
-    }
-}
-
-/* Ranks the final vectors, and keeps them where they are the best so far. */
-static HnStatus validate(HnSession *session, HnError *err) {
-    HnTrainer *trainer = session->trainer;
-    const HnIntList *ks = &trainer->config->eval.ks;
-    double start = hn_clock_seconds(), *values = hn_alloc(hn_metrics_count(ks), sizeof(double), "metrics", err);
-    HN_TRY(hn_comm_agree(session->comm, values == NULL ? HN_MEMORY : HN_OK, err));
-    HnStatus status = hn_trainer_embed(trainer, err);
-    if (status == HN_OK) {
-        status = hn_evaluate(&session->select_set, trainer->final_users, trainer->final_items, trainer->items.n_rows,
-                             trainer->dim, ks, session->comm, values, err);
-    }
-    if (status == HN_OK) {
-        status = hn_comm_agree(
-            session->comm,
-            hn_history_add_eval(&session->history, (int32_t)trainer->epoch, values, hn_clock_seconds() - start, err),
-            err);
-    }
-    if (status == HN_OK) {
-        double value = values[session->stop_metric];
-        bool better = session->best_epoch < 0 || value > session->best_value;
-        session->bad_evals = better ? 0 : session->bad_evals + 1;
-        if (better) {
-            size_t row = (size_t)trainer->dim * sizeof(float);
-            session->best_epoch = (int64_t)trainer->epoch;
-            session->best_value = value;
-            memcpy(session->best_users, trainer->final_users, trainer->users.n_rows * row);
-            memcpy(session->best_items, trainer->final_items, trainer->items.n_rows * row);
-        }
-        hn_log(HN_LOG_INFO, "%s, seed %lld, epoch %llu: %s %.5f%s (best %.5f at %lld)", session->job->variant,
-               (long long)session->job->seed, (unsigned long long)trainer->epoch, trainer->config->train.stop_metric,
-               value, better ? " *" : "", session->best_value, (long long)session->best_epoch);
-    }
-    hn_free(values);
-    return status;
-}
-
 static HnStatus interrupted(HnSession *session, HnError *err) {
     HN_TRY(hn_checkpoint_write(session, err));
     return hn_fail(err, HN_INTERRUPTED, "stopped at epoch %llu, step %llu; a checkpoint is on disk: run again to go on",
@@ -111,33 +21,21 @@ static bool stopped_early(const HnSession *session) {
     return patience > 0 && session->bad_evals >= patience;
 }
 
+/* One epoch, and a checkpoint where one is due or a stop was asked for. */
 static HnStatus one_epoch(HnSession *session, HnProgress *progress, char *what, size_t what_bytes, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const HnTrainConfig *config = trainer->config;
-    double loss[HN_N_LOSSES] = {0}, start = hn_clock_seconds();
-    char digest[65];
-    HN_TRY(hn_trainer_epoch(trainer, loss, err));
-    if (trainer->step_in_epoch > 0) {
+    HN_TRY(hn_session_epoch(session, err));
+    bool last = trainer->epoch == (uint64_t)config->train.epochs;
+    if (trainer->step_in_epoch > 0 || (trainer->stop && !last)) {
         return interrupted(session, err);
     }
-    HN_TRY(hn_trainer_digest(trainer, digest, err));
-    HnStatus status = hn_history_add_epoch(&session->history, loss, digest, hn_clock_seconds() - start, err);
-    HN_TRY(hn_comm_agree(session->comm, status, err));
-    hn_log(HN_LOG_DEBUG, "%s, seed %lld, epoch %llu: loss %.6f (ranking %.6f, align %.6f, l2 %.6f)",
-           session->job->variant, (long long)session->job->seed, (unsigned long long)trainer->epoch,
-           loss[HN_LOSS_TOTAL], loss[HN_LOSS_RANKING], loss[HN_LOSS_ALIGN], loss[HN_LOSS_L2]);
+    const double *loss = session->history.loss + (session->history.n_epochs - 1) * HN_N_LOSSES;
     (void)snprintf(what, what_bytes, "%s, seed %lld: epoch %llu, loss %.4f, pairs", session->job->variant,
                    (long long)session->job->seed, (unsigned long long)trainer->epoch + 1, loss[HN_LOSS_TOTAL]);
     hn_progress_update(progress, trainer->epoch * trainer->shards.n_pairs);
-    bool last = trainer->epoch == (uint64_t)config->train.epochs;
-    if (session->select_set.n_users_global > 0 && (last || trainer->epoch % (uint64_t)config->train.eval_every == 0)) {
-        HN_TRY(validate(session, err));
-    }
-    if (trainer->stop && !last) {
-        return interrupted(session, err);
-    }
     if (!last && trainer->epoch % (uint64_t)config->train.checkpoint_every == 0) {
-        HN_TRY(hn_checkpoint_write(session, err));
+        return hn_checkpoint_write(session, err);
     }
     return HN_OK;
 }
@@ -193,8 +91,7 @@ static HnStatus test(HnSession *session, double *values, HnError *err) {
 }
 
 static HnStatus train(HnSession *session, HnError *err) {
-    HN_TRY(session_create(session, err));
-    announce(session);
+    hn_session_announce(session);
     bool resumed = false;
     HN_TRY(hn_checkpoint_read(session, &resumed, err));
     if (resumed) {
@@ -228,8 +125,11 @@ HnStatus hn_train(const HnTrainJob *job, HnComm *comm, HnError *err) {
     if (done) {
         return HN_OK;
     }
-    HnSession session = {.job = job, .comm = comm};
-    status = train(&session, err);
-    session_free(&session);
+    HnSession session;
+    status = hn_session_create(job, comm, &session, err);
+    if (status == HN_OK) {
+        status = train(&session, err);
+    }
+    hn_session_free(&session);
     return status;
 }

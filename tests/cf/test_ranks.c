@@ -1,0 +1,328 @@
+/* Reproducible training gives the same bits for any number of ranks and threads. One program on 4 ranks trains every
+ * case in groups of 1, 2, 3 and 4 ranks with 1 and 2 threads, and compares everything: losses, parameter digests after
+ * every epoch, metrics. Then, in the same groups, a training that is cut off in the middle of an epoch by one number of
+ * ranks and taken up by another must end in the same bits.
+ *
+ * No cmocka: a rank that left a test alone would leave the others in a collective. A failure ends the job.
+ */
+#include "fixture.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cf/session.h"
+#include "mpi/world.h" /* not the data room's */
+#include "store.h"
+
+static HnComm *job_world;
+static int mismatches;
+
+static void stop(HnStatus status, const char *where, HnError *err) {
+    if (status != HN_OK) {
+        hn_world_abort(job_world, where, err);
+    }
+}
+
+typedef struct Case {
+    const char *name;
+    HnTrainConfig config;
+    uint64_t n_users, n_items;
+    bool vectors, absent; /* absent: some pairs have no vector */
+    World world;
+    char *folder, *vectors_path;
+    HnDataset *dataset;
+} Case;
+
+/* ---- the cases ---- */
+
+static int64_t deep_widths[] = {24, 10};
+
+static HnTrainConfig semantic_config(void) {
+    HnTrainConfig config = small_config();
+    config.sampler.name = HN_SAMPLER_SEMANTIC;
+    config.align.lambda = 0.1;
+    return config;
+}
+
+static size_t make_cases(Case *cases) {
+    size_t n = 0;
+    cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n++].config.model.backbone = HN_BACKBONE_MF;
+    cases[n] = (Case){.name = "lightgcn", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n++].config.model.layers = 3;
+    cases[n] = (Case){.name = "one layer, dim 1, hinge", .config = small_config(), .n_users = 40, .n_items = 30};
+    cases[n].config.model.layers = 1, cases[n].config.model.dim = 1;
+    cases[n].config.model.init = HN_INIT_NORMAL;
+    cases[n++].config.loss.name = HN_LOSS_HINGE;
+    cases[n] = (Case){.name = "more ranks than users", .config = small_config(), .n_users = 2, .n_items = 30};
+    cases[n++].config.train.batch = 7;
+    cases[n] =
+        (Case){.name = "semantic own", .config = semantic_config(), .n_users = 61, .n_items = 43, .vectors = true};
+    cases[n++].config.train.batch = 100;
+    cases[n] = (Case){.name = "semantic batch deep",
+                      .config = semantic_config(),
+                      .n_users = 50,
+                      .n_items = 37,
+                      .vectors = true,
+                      .absent = true};
+    cases[n].config.align.negatives = HN_ALIGN_BATCH, cases[n].config.align.vector = HN_ALIGN_ADAPTED;
+    cases[n].config.semantic.alpha = 0.5;
+    cases[n++].config.semantic.adapter_hidden = (HnIntList){deep_widths, 2};
+    cases[n] = (Case){.name = "random vectors, frozen",
+                      .config = semantic_config(),
+                      .n_users = 50,
+                      .n_items = 37,
+                      .vectors = true,
+                      .absent = true};
+    cases[n].config.semantic.vectors = HN_VECTORS_RANDOM, cases[n].config.semantic.missing = HN_MISSING_RANDOM_VECTOR;
+    cases[n++].config.semantic.adapter_frozen = true;
+    return n;
+}
+
+/* The files of a case, made by rank 0; the data set is opened by all. */
+static void open_case(Case *one, size_t number, const char *root) {
+    HnError err = HN_ERROR_INIT;
+    one->world = world_make(one->n_users, one->n_items);
+    world_fill(&one->world, one->n_users < 10 ? 12.0 : 8.0, 40 + number);
+    one->folder = hn_path_printf(&err, "%s/case-%zu", root, number);
+    uint64_t n_train = world_count(&one->world, 1);
+    uint8_t *present = hn_alloc(n_train, 1, "marks", &err);
+    for (uint64_t p = 0; p < n_train; p++) {
+        present[p] = !one->absent || p % 3 != 1;
+    }
+    if (hn_comm_rank(job_world) == 0) {
+        stop(hn_folder_make(one->folder, &err), "folder", &err);
+        HnDataset *made = world_dataset(&one->world, one->folder);
+        hn_dataset_close(&made);
+        char *path = one->vectors ? world_vectors(&one->world, one->folder, "vectors.h5", 20, NULL, present, 5) : NULL;
+        hn_free(path);
+    }
+    hn_free(present);
+    stop(hn_comm_barrier(job_world, &err), "barrier", &err);
+    char *path = hn_path_join(one->folder, "dataset.h5", &err);
+    stop(hn_dataset_open(path, &one->dataset, &err), "open", &err);
+    hn_free(path);
+    one->vectors_path = one->vectors ? hn_path_join(one->folder, "vectors.h5", &err) : NULL;
+}
+
+static void close_case(Case *one) {
+    hn_dataset_close(&one->dataset);
+    hn_free(one->vectors_path);
+    hn_free(one->folder);
+    world_free(&one->world);
+}
+
+static HnTrainJob job_of(const Case *one, int threads, const char *folder) {
+    return (HnTrainJob){.config = &one->config,
+                        .variant = one->name,
+                        .seed = 7,
+                        .reproducible = true,
+                        .threads = threads,
+                        .dataset = one->dataset,
+                        .vectors_path = one->vectors_path,
+                        .folder = folder,
+                        .config_yaml = "test"};
+}
+
+/* ---- every number of ranks ---- */
+
+/* Everything that must not differ, as text. */
+static void train_steps(const Case *one, HnComm *group, int threads, HnText *text) {
+    HnError err = HN_ERROR_INIT;
+    HnTrainJob job = job_of(one, threads, one->folder);
+    HnSession session;
+    stop(hn_session_create(&job, group, &session, &err), one->name, &err);
+    for (int64_t e = 0; e < one->config.train.epochs; e++) {
+        stop(hn_session_epoch(&session, &err), one->name, &err);
+        const double *loss = session.history.loss + (uint64_t)e * HN_N_LOSSES;
+        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a\n", (long long)e + 1,
+                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3]),
+             "text", &err);
+    }
+    for (uint64_t i = 0; i < session.history.n_evals * session.history.n_metrics; i++) {
+        stop(hn_text_printf(text, &err, "%a\n", session.history.metric[i]), "text", &err);
+    }
+    hn_session_free(&session);
+}
+
+static void compare(const char *name, int ranks, int threads, const char *reference, const char *mine) {
+    if (strcmp(reference, mine) != 0) {
+        size_t at = 0;
+        while (reference[at] == mine[at]) {
+            at++;
+        }
+        while (at > 0 && reference[at - 1] != '\n') {
+            at--;
+        }
+        fprintf(stderr, "%s: %d ranks, %d threads differ:\n  %.140s\n  %.140s\n", name, ranks, threads, reference + at,
+                mine + at);
+        mismatches++;
+    }
+}
+
+/* Rank 0's text, on all ranks. */
+static char *share(const HnText *text) {
+    HnError err = HN_ERROR_INIT;
+    uint64_t n = text->length + 1;
+    stop(hn_comm_broadcast(job_world, &n, sizeof n, 0, &err), "share", &err);
+    char *all = hn_alloc(n, 1, "reference", &err);
+    if (hn_comm_rank(job_world) == 0) {
+        memcpy(all, hn_text_get(text), n);
+    }
+    stop(hn_comm_broadcast(job_world, all, n, 0, &err), "share", &err);
+    return all;
+}
+
+static void every_group(const Case *one) {
+    /* Colours of the four ranks: groups of 1 and 3, of 4, of 2 and 2. */
+    static const int splits[3][4] = {{0, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 1}};
+    HnError err = HN_ERROR_INIT;
+    char *reference = NULL;
+    for (int s = 0; s < 3; s++) {
+        HnComm *group = NULL;
+        stop(hn_comm_split(job_world, splits[s][hn_comm_rank(job_world)], 0, &group, &err), "split", &err);
+        for (int threads = 1; threads <= 2; threads++) {
+            HnText text = {0};
+            train_steps(one, group, threads, &text);
+            if (reference == NULL) {
+                reference = share(&text);
+                if (hn_comm_rank(job_world) == 0) {
+                    printf("%s: %.80s\n", one->name, reference);
+                }
+            }
+            compare(one->name, hn_comm_size(group), threads, reference, hn_text_get(&text));
+            hn_text_free(&text);
+        }
+        hn_comm_free(&group);
+    }
+    hn_free(reference);
+}
+
+/* ---- cut off and taken up ---- */
+
+/* The content digest of a sealed result: volatile fields (times, ranks) are no part of it. */
+static void result_digest(const char *folder, char hex[65]) {
+    HnError err = HN_ERROR_INIT;
+    char *path = hn_path_join(folder, "result.h5", &err), model[65];
+    stop(hn_store_digest(path, NULL, NULL, hex, &err), "digest", &err);
+    hn_free(path);
+    path = hn_path_join(folder, "model.h5", &err);
+    stop(hn_store_digest(path, NULL, NULL, model, &err), "digest", &err);
+    hn_free(path);
+    for (int i = 0; i < 32; i++) {
+        hex[i] = model[i]; /* half of each */
+    }
+}
+
+/* One epoch and two steps, then a checkpoint. */
+static void begin_training(const Case *one, HnComm *group, const char *folder) {
+    HnError err = HN_ERROR_INIT;
+    HnTrainJob job = job_of(one, 2, folder);
+    HnSession session;
+    HnStepReport report;
+    stop(hn_session_create(&job, group, &session, &err), one->name, &err);
+    stop(hn_session_epoch(&session, &err), one->name, &err);
+    stop(hn_checkpoint_write(&session, &err), one->name, &err);
+    stop(hn_session_epoch(&session, &err), one->name, &err);
+    for (int k = 0; k < 2; k++) {
+        if (session.trainer->step_in_epoch + 1 < session.trainer->order.n_batches) {
+            stop(hn_trainer_step(session.trainer, &report, &err), one->name, &err);
+        }
+    }
+    stop(hn_checkpoint_write(&session, &err), one->name, &err);
+    hn_session_free(&session);
+}
+
+static void finish_training(const Case *one, HnComm *group, const char *folder, int threads) {
+    HnError err = HN_ERROR_INIT;
+    HnTrainJob job = job_of(one, threads, folder);
+    stop(hn_train(&job, group, &err), one->name, &err);
+}
+
+static void take_up(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    const int rank = hn_comm_rank(job_world);
+    char *whole = hn_path_printf(&err, "%s/whole", one->folder), wanted[65] = "", got[65] = "";
+    HnComm *alone = NULL, *three = NULL, *two = NULL;
+    stop(hn_comm_split(job_world, rank == 0 ? 0 : -1, 0, &alone, &err), "split", &err);
+    stop(hn_comm_split(job_world, rank < 3 ? 0 : -1, 0, &three, &err), "split", &err);
+    stop(hn_comm_split(job_world, rank < 2 ? 0 : -1, 0, &two, &err), "split", &err);
+    if (alone != NULL) {
+        finish_training(one, alone, whole, 1);
+        result_digest(whole, wanted);
+    }
+    struct {
+        HnComm *first, *second;
+    } ways[] = {{three, two}, {alone, job_world}, {job_world, alone}, {two, two}};
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        char *folder = hn_path_printf(&err, "%s/cut-%zu", one->folder, w);
+        if (rank == 0) {
+            stop(hn_folder_make(folder, &err), "folder", &err);
+        }
+        stop(hn_comm_barrier(job_world, &err), "barrier", &err);
+        if (ways[w].first != NULL) {
+            begin_training(one, ways[w].first, folder);
+        }
+        stop(hn_comm_barrier(job_world, &err), "barrier", &err);
+        if (ways[w].second != NULL) {
+            finish_training(one, ways[w].second, folder, 2);
+        }
+        stop(hn_comm_barrier(job_world, &err), "barrier", &err);
+        if (rank == 0) {
+            result_digest(folder, got);
+            if (strcmp(got, wanted) != 0) {
+                fprintf(stderr, "%s: cut off and taken up (way %zu) differs from the whole training\n", one->name, w);
+                mismatches++;
+            }
+        }
+        hn_free(folder);
+    }
+    hn_comm_free(&two);
+    hn_comm_free(&three);
+    hn_comm_free(&alone);
+    hn_free(whole);
+}
+
+int main(int argc, char **argv) {
+    HnError err = HN_ERROR_INIT;
+    if (hn_world_start(&argc, &argv, &job_world, &err) != HN_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    if (hn_comm_size(job_world) != 4) {
+        fprintf(stderr, "this test wants 4 ranks\n");
+        hn_world_end(&job_world);
+        return 77;
+    }
+    hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
+    omp_set_dynamic(0);
+    Case cases[8];
+    size_t n = make_cases(cases);
+    char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
+    if (hn_comm_rank(job_world) == 0) {
+        stop(hn_folder_remove(root, &err), "folder", &err);
+    }
+    stop(hn_comm_barrier(job_world, &err), "barrier", &err);
+    for (size_t i = 0; i < n; i++) {
+        open_case(&cases[i], i, root);
+        every_group(&cases[i]);
+        if (i == 1 || i == 3 || i == 5) {
+            take_up(&cases[i]);
+        }
+        close_case(&cases[i]);
+    }
+    int64_t all = mismatches;
+    stop(hn_comm_sum_i64(job_world, &all, 1, &err), "sum", &err);
+    if (hn_comm_rank(job_world) == 0) {
+        stop(hn_folder_remove(root, &err), "folder", &err);
+        printf("%zu cases, %lld differences\n", n, (long long)all);
+    }
+    hn_free(root);
+    hn_world_end(&job_world);
+    return all != 0 || hn_alloc_live_blocks() != 0;
+}
