@@ -1,6 +1,8 @@
 /* hnlmrec: picks the subcommand and runs it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/command.h"
 #include "base/text.h"
@@ -38,7 +40,19 @@ static int unknown_command(const char *name) {
     return HN_USAGE;
 }
 
+/* Threads that wait for each other should spin for microseconds and then sleep: libgomp's default spins for
+ * milliseconds, and where something else runs on the cores each wait then costs a time slice (seen: 100 times slower).
+ * libgomp reads its environment before main, so the program starts itself once more. Whoever sets either variable keeps
+ * it. */
+static void start_with_short_spins(char **argv) {
+    if (getenv("GOMP_SPINCOUNT") == NULL && getenv("OMP_WAIT_POLICY") == NULL &&
+        setenv("GOMP_SPINCOUNT", "20000", 1) == 0) {
+        execv("/proc/self/exe", argv); /* returns only where that is not possible: then spins stay long */
+    }
+}
+
 int main(int argc, char **argv) {
+    start_with_short_spins(argv);
     if (argc < 2) {
         char *help[] = {(char *)"help", NULL};
         hn_command_help(1, help);

@@ -21,8 +21,15 @@ expect_error "ranks know it together" "train.learning_rate" 3 run "$tiny" --out 
 # one more rank than virtual shards; and more ranks than users must simply work
 expect_error "more ranks than shards" "virtual_shards" 3 run "$tiny" --out "$work/shards" --set train.virtual_shards=2
 printf '0 0 1 2 3\n1 1 2 3 4\n' >"$work/two.txt"
-if run 4 run "$tiny" --out "$work/two" --set data.format=lightgcn --set "data.interactions=[$work/two.txt]" \
-    --set data.split_ratio='[0.5,0.25,0.25]' --set data.core_users=0 --set data.core_items=0 --set 'compare=[{name: RNS, sampler.name: rns}]'; then
+cat >"$work/two.yaml" <<YAML
+name: two
+seeds: [1]
+data: {format: lightgcn, interactions: [two.txt], split_ratio: [0.5, 0.25, 0.25]}
+train: {epochs: 2, eval_every: 1}
+compare:
+  - {name: RNS, sampler.name: rns}
+YAML
+if run 4 run "$work/two.yaml" --out "$work/two"; then
     pass "two users on four ranks"
 else
     fail "two users on four ranks"
