@@ -3,7 +3,9 @@
  *
  * Messages (HnMessage.kind):
  *   to rank 0     ASK a=items finished since the last one   RETURN a=item b=ticket c=why   LEAVE a=items finished
- *   from rank 0   GRANT a=first item b=count c=ticket       GRANTED (the ask is answered)  END a=items left b=first
+ *                 DONE a=items finished since the last one  CANCEL                         BYE (the very last one)
+ *   from rank 0   GRANT a=first item b=count c=ticket       GRANTED (the ask is answered)
+ *                 END a=items left b=first of them c=1 where cancelled; nothing comes after it
  */
 #include "deal.h"
 
@@ -16,7 +18,7 @@
 /* Finished items are reported together: at the latest when this many have come up, or with the next ask. */
 #define REPORT_EVERY 64
 
-enum { ASK = 1, RETURN, LEAVE, DONE, GRANT, GRANTED, END };
+enum { ASK = 1, RETURN, LEAVE, DONE, CANCEL, BYE, GRANT, GRANTED, END };
 enum { UNSTARTED = 0, REFUSED = 1 };
 
 typedef struct Range {
@@ -41,10 +43,12 @@ struct HnDeal {
 
     bool asked;    /* an ask is out, unanswered */
     bool finished; /* END has come */
+    bool cancelled;
     uint64_t left, first_left;
 
-    bool *hungry, *gone; /* [size], rank 0 only: ranks whose ask waits for items; ranks that sent LEAVE */
-    bool end_told;
+    /* Rank 0 only. [size]: ranks whose ask waits for items; that sent LEAVE; that sent BYE. */
+    bool *hungry, *gone, *silent;
+    bool cancel_asked, end_told;
 };
 
 static HnStatus worker_message(HnDeal *deal, const HnMessage *message, HnError *err);
@@ -87,18 +91,19 @@ static HnStatus dealer_settle(HnDeal *deal, HnError *err) {
     if (deal->end_told) {
         return HN_OK;
     }
-    for (int r = 0; r < deal->comm->size; r++) {
+    for (int r = 0; r < deal->comm->size && !deal->cancel_asked; r++) {
         if (deal->hungry[r] && !deal->gone[r]) {
             HN_TRY(answer_ask(deal, r, err));
         }
     }
     uint64_t left = 0, first_left = 0;
-    if (!hn_pool_is_settled(deal->pool, deal->gone, &left, &first_left)) {
+    bool settled = hn_pool_is_settled(deal->pool, deal->gone, &left, &first_left);
+    if (!settled && !deal->cancel_asked) {
         return HN_OK;
     }
     deal->end_told = true;
     for (int r = 0; r < deal->comm->size; r++) {
-        HN_TRY(to_worker(deal, r, END, left, first_left, 0, err));
+        HN_TRY(to_worker(deal, r, END, left, first_left, settled ? 0 : 1, err));
     }
     return HN_OK;
 }
@@ -118,6 +123,12 @@ static HnStatus dealer_message(HnDeal *deal, int from, const HnMessage *message,
     case LEAVE:
         hn_pool_finish(deal->pool, message->a);
         deal->gone[from] = true;
+        break;
+    case CANCEL:
+        deal->cancel_asked = true;
+        break;
+    case BYE:
+        deal->silent[from] = true;
         break;
     default:
         return hn_fail(err, HN_INTERNAL, "rank %d sent an unknown message to the dealer", from);
@@ -154,6 +165,7 @@ static HnStatus worker_message(HnDeal *deal, const HnMessage *message, HnError *
         deal->finished = true;
         deal->left = message->a;
         deal->first_left = message->b;
+        deal->cancelled = message->c != 0;
         return HN_OK;
     default:
         return hn_fail(err, HN_INTERNAL, "the dealer sent an unknown message");
@@ -203,7 +215,7 @@ HnStatus hn_deal_next(HnDeal *deal, uint64_t *item, bool *got, bool *finished, H
     }
     HN_TRY(ask_ahead(deal, err));
     *finished = deal->finished;
-    if (deal->queued == 0) {
+    if (deal->queued == 0 || deal->finished) {
         return HN_OK;
     }
     Range *range = &deal->queue[deal->queue_begin];
@@ -248,6 +260,10 @@ HnStatus hn_deal_return(HnDeal *deal, uint64_t item, HnError *err) {
     return poll_messages(deal, err);
 }
 
+HnStatus hn_deal_cancel(HnDeal *deal, HnError *err) {
+    return to_dealer(deal, CANCEL, 0, 0, 0, err);
+}
+
 uint64_t hn_deal_finished_count(const HnDeal *deal) {
     return deal->pool == NULL ? 0 : hn_pool_finished_count(deal->pool);
 }
@@ -261,6 +277,7 @@ static void deal_free(HnDeal *deal) {
     hn_free(deal->taken);
     hn_free(deal->hungry);
     hn_free(deal->gone);
+    hn_free(deal->silent);
     hn_free(deal);
 }
 
@@ -268,7 +285,8 @@ static HnStatus start_dealer(HnDeal *deal, uint64_t n, const uint8_t *done, HnEr
     size_t size = (size_t)deal->comm->size;
     deal->hungry = hn_alloc(size, sizeof *deal->hungry, "waiting ranks", err);
     deal->gone = hn_alloc(size, sizeof *deal->gone, "ranks that left", err);
-    if (deal->hungry == NULL || deal->gone == NULL) {
+    deal->silent = hn_alloc(size, sizeof *deal->silent, "ranks that ended", err);
+    if (deal->hungry == NULL || deal->gone == NULL || deal->silent == NULL) {
         return HN_MEMORY;
     }
     return hn_pool_create(n, done, deal->comm->size, &deal->pool, err);
@@ -319,41 +337,47 @@ static HnStatus give_all_back(HnDeal *deal, HnError *err) {
     return HN_OK;
 }
 
-static bool all_gone(const HnDeal *deal) {
+/* Rank 0 goes on until nobody will write to it again. */
+static bool all_silent(const HnDeal *deal) {
     for (int r = 0; deal->comm->rank == 0 && r < deal->comm->size; r++) {
-        if (!deal->gone[r]) {
+        if (!deal->silent[r]) {
             return false;
         }
     }
     return true;
 }
 
-HnStatus hn_deal_end(HnDeal **address, HnError *err) {
-    HnDeal *deal = *address;
+/* Deals on (rank 0) or waits for the end, giving back what still comes: a grant may cross our leave. */
+static HnStatus see_it_through(HnDeal *deal, HnError *err) {
     struct timespec pause = {0, 500000};
+    bool said_bye = false;
     /* LEAVE goes first, so that what is given back does not come straight back to us. */
     uint64_t n = deal->unreported;
     deal->unreported = 0;
-    HnStatus status = to_dealer(deal, LEAVE, n, 0, 0, err);
-    if (status == HN_OK) {
-        status = give_all_back(deal, err);
-    }
-    while (status == HN_OK && (!deal->finished || !all_gone(deal))) {
-        status = poll_messages(deal, err);
-        if (status == HN_OK) {
-            status = give_all_back(deal, err); /* a grant may have crossed our leave */
+    HN_TRY(to_dealer(deal, LEAVE, n, 0, 0, err));
+    for (;;) {
+        HN_TRY(give_all_back(deal, err));
+        if (deal->finished && !said_bye) {
+            HN_TRY(to_dealer(deal, BYE, 0, 0, 0, err));
+            said_bye = true;
         }
-        if (status == HN_OK && (!deal->finished || !all_gone(deal))) {
-            nanosleep(&pause, NULL);
+        if (said_bye && all_silent(deal)) {
+            break;
         }
+        nanosleep(&pause, NULL);
+        HN_TRY(poll_messages(deal, err));
     }
-    if (status == HN_OK) {
-        status = hn_message_flush(deal->comm, err);
-    }
-    if (status == HN_OK) {
-        status = hn_comm_barrier(deal->comm, err);
-    }
-    if (status == HN_OK && deal->left > 0) {
+    HN_TRY(hn_message_flush(deal->comm, err));
+    return hn_comm_barrier(deal->comm, err);
+}
+
+HnStatus hn_deal_end(HnDeal **address, HnError *err) {
+    HnDeal *deal = *address;
+    HnStatus status = see_it_through(deal, err);
+    if (status == HN_OK && deal->cancelled) {
+        status = hn_fail(err, HN_INTERRUPTED,
+                         "the work was stopped before its end; what is finished is kept, start the same command again");
+    } else if (status == HN_OK && deal->left > 0) {
         status =
             hn_fail(err, HN_NETWORK,
                     "%llu work items are left that no rank can do (the first is item %llu): see the warnings above "

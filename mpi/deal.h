@@ -21,6 +21,10 @@ HnStatus hn_deal_next(HnDeal *deal, uint64_t *item, bool *got, bool *finished, H
 HnStatus hn_deal_done(HnDeal *deal, uint64_t item, HnError *err);
 /* This rank cannot do the item: it goes back to the pool, for another rank, and never comes back here. */
 HnStatus hn_deal_return(HnDeal *deal, uint64_t item, HnError *err);
+/* Any rank, any time before its hn_deal_end: all ranks shall stop (a stop was asked for, or a failure that concerns
+ * all). hn_deal_next of every rank soon says finished; items in hand may still be done. hn_deal_end then returns
+ * HN_INTERRUPTED everywhere, unless everything was finished before the word got round. */
+HnStatus hn_deal_cancel(HnDeal *deal, HnError *err);
 HnStatus hn_deal_poll(HnDeal *deal, HnError *err);
 uint64_t hn_deal_finished_count(const HnDeal *deal); /* rank 0: over all ranks, for the progress line */
 /* Collective, but ranks may come at very different times: returns when every rank has seen the end; until then rank 0

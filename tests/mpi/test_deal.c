@@ -153,6 +153,71 @@ static void test_all_lost(void **state) {
     assert_int_equal(run_deal(50, 8, NULL, (Worker){0}, 42), HN_OK);                      /* and the next deal works */
 }
 
+/* One rank, each in turn, stops all of them; what was done before is done once, and the next deal works. */
+static void test_cancel(void **state) {
+    (void)state;
+    enum { N = 100000 };
+    int size = hn_comm_size(world), rank = hn_comm_rank(world);
+    static int32_t did[N];
+    for (int who = 0; who < size; who++) {
+        HnError err = HN_ERROR_INIT;
+        HnDeal *deal = NULL;
+        memset(did, 0, sizeof did);
+        assert_ok(hn_deal_start(world, N, NULL, 32, &deal, &err));
+        bool finished = false, got = false;
+        uint64_t item = 0, n_done = 0;
+        while (!finished) {
+            assert_ok(hn_deal_next(deal, &item, &got, &finished, &err));
+            assert_false(got && finished);
+            if (got) {
+                nap(10);
+                did[item]++;
+                assert_ok(hn_deal_done(deal, item, &err));
+                if (++n_done == 20 && rank == who) {
+                    assert_ok(hn_deal_cancel(deal, &err));
+                    assert_ok(hn_deal_cancel(deal, &err)); /* twice is fine */
+                }
+            }
+        }
+        assert_int_equal(hn_deal_end(&deal, &err), HN_INTERRUPTED);
+        int64_t total = (int64_t)n_done;
+        hn_error_clear(&err);
+        assert_ok(hn_comm_sum_i64(world, &total, 1, &err));
+        assert_true(total >= 20 && total < N);
+        assert_ok(hn_comm_sum_i32(world, did, N, &err));
+        for (int i = 0; i < N; i++) {
+            total -= did[i];
+            assert_true(did[i] <= 1);
+        }
+        assert_int_equal(total, 0);
+    }
+    assert_int_equal(run_deal(50, 8, NULL, (Worker){0}, 50), HN_OK);
+}
+
+/* A stop that comes when all is done, or that a rank leaves behind as it goes. */
+static void test_late_cancel(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    HnDeal *deal = NULL;
+    assert_ok(hn_deal_start(world, 0, NULL, 1, &deal, &err));
+    bool finished = false, got = false;
+    uint64_t item = 0;
+    while (!finished) {
+        assert_ok(hn_deal_next(deal, &item, &got, &finished, &err));
+    }
+    assert_ok(hn_deal_cancel(deal, &err));
+    assert_ok(hn_deal_end(&deal, &err));
+    assert_ok(hn_deal_start(world, 1000, NULL, 4, &deal, &err));
+    if (hn_comm_rank(world) == hn_comm_size(world) - 1) {
+        assert_ok(hn_deal_cancel(deal, &err)); /* and is gone, with items in its queue */
+    } else {
+        for (finished = false; !finished; nap(10)) {
+            assert_ok(hn_deal_next(deal, &item, &got, &finished, &err)); /* takes, and never does */
+        }
+    }
+    assert_int_equal(hn_deal_end(&deal, &err), HN_INTERRUPTED);
+}
+
 static void test_foreign_items(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -204,7 +269,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_sizes_and_chunks), cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_random_delays),    cmocka_unit_test(test_done_map),
         cmocka_unit_test(test_returns),          cmocka_unit_test(test_lost_workers),
-        cmocka_unit_test(test_all_lost),         cmocka_unit_test(test_foreign_items),
+        cmocka_unit_test(test_all_lost),         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_late_cancel),      cmocka_unit_test(test_foreign_items),
         cmocka_unit_test(test_finished_count),
     };
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
