@@ -75,7 +75,7 @@ static HnStatus put_page(HnText *page, HnError *err) {
                      "`bytes[offsets[i] : offsets[i+1]]`, UTF-8. A name in a shape stands for one size in the whole "
                      "file. *Optional* fields may be absent; of the *one of* fields a file has exactly one; *volatile* "
                      "fields (times, attempts, memory) are left out of digests. A version is raised when a required "
-                     "field is added or a meaning changes; newer versions are refused, not guessed at.\n\n"
+                     "field is added or a meaning changes; files of other versions are refused.\n\n"
                      "The root of every store:\n",
                      err));
     HN_TRY(put_attributes(page, hn_provenance_attributes, n_common, err));
