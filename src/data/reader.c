@@ -66,8 +66,7 @@ bool hn_reader_id_ok(HnReader *reader, const char *what, HnSlice id) {
 }
 
 bool hn_reader_time_ok(HnReader *reader, int64_t seconds) {
-    /* 10^11 seconds is the year 5138: such a number is milliseconds. */
-    if (seconds > 100000000000 || seconds < -100000000000) {
+    if (seconds > HN_LEAST_MS || seconds < -HN_LEAST_MS) {
         hn_reader_refuse(reader, "the time %lld is no Unix time in seconds", (long long)seconds);
         return false;
     }

@@ -20,6 +20,9 @@
 
 enum { HN_ID_MAX = 1024, HN_MAX_COLUMNS = 64 }; /* longest raw id in bytes; columns of a delimited file */
 
+/* 10^11: as seconds the year 5138, as milliseconds 1973; no data set reaches from one to the other. */
+#define HN_LEAST_MS INT64_C(100000000000)
+
 typedef struct HnSlice { /* borrowed bytes; data NULL = absent */
     const char *data;
     size_t n;
@@ -66,6 +69,7 @@ struct HnReader {
     HnSeparator separator;
     int n_columns;
     int column[5];          /* of user, item, rating, time, and the title of an items table; -1 = absent */
+    bool time_ms;           /* times are milliseconds (Amazon's 2023 tables: an item column parent_asin) */
     char **names;           /* [n_columns] of an items table */
     bool latin1_told;       /* the encoding was announced */
     uint64_t markup_titles; /* titles that are left-over HTML, left out */

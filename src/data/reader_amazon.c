@@ -22,7 +22,7 @@ static HnStatus read_numbers(HnReader *reader, const HnJsonValue *rating, const 
         if (!hn_json_i64(time, &out->time)) {
             return hn_reader_refuse(reader, "the time is not a whole number");
         }
-        if (ms && out->time < 100000000000) {
+        if (ms && out->time < HN_LEAST_MS) {
             return hn_reader_refuse(reader, "the timestamp %lld is not in milliseconds", (long long)out->time);
         }
         out->time = ms ? out->time / 1000 : out->time;

@@ -40,6 +40,8 @@ static bool read_header(HnReader *reader, char **fields, int n) {
         return false;
     }
     memcpy(reader->column, column, sizeof column);
+    /* Amazon's 2023 rating tables name the item so, and count milliseconds as the 2023 reviews do. */
+    reader->time_ms = strcmp(fields[column[1]], "parent_asin") == 0;
     return true;
 }
 
@@ -55,7 +57,9 @@ static bool learn(HnReader *reader, char **fields, int n) {
     reader->known = true;
     reader->n_columns = n;
     hn_log(HN_LOG_INFO, "%s: separator %s, %d columns%s", reader->path, hn_separator_name(reader->separator), n,
-           header ? ", named by a header line" : "");
+           reader->time_ms ? ", named by a header line, time in ms"
+           : header        ? ", named by a header line"
+                           : "");
     return header;
 }
 
@@ -78,6 +82,11 @@ static bool read_numbers(HnReader *reader, char **fields, HnInteraction *out) {
             }
             out->time = (int64_t)seconds;
         }
+        if (reader->time_ms && out->time < HN_LEAST_MS) {
+            hn_reader_refuse(reader, "the timestamp %lld is not in milliseconds", (long long)out->time);
+            return false;
+        }
+        out->time = reader->time_ms ? out->time / 1000 : out->time;
         return hn_reader_time_ok(reader, out->time);
     }
     return true;

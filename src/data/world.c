@@ -169,7 +169,7 @@ void hn_world_taste(const HnWorld *world, uint64_t user, HnTaste *taste) {
     }
 }
 
-static uint32_t draw_item(const HnWorld *world, const HnTaste *taste, HnRng *rng) {
+static uint32_t draw_item(const HnWorld *world, const HnTaste *taste, HnRng *rng, uint32_t *in_cell) {
     float c = hn_rng_float(rng), f = hn_rng_float(rng);
     uint32_t category = c < 0.5F   ? taste->category[0]
                         : c < 0.8F ? taste->category[1]
@@ -179,6 +179,7 @@ static uint32_t draw_item(const HnWorld *world, const HnTaste *taste, HnRng *rng
                        : f < 0.85F ? taste->flavour[1]
                                    : hn_rng_below(rng, world->n_flavours);
     uint64_t cell = (uint64_t)category * world->n_flavours + flavour;
+    *in_cell = (uint32_t)cell;
     uint64_t n_here = (world->n_items - cell + world->n_cells - 1) / world->n_cells;
     uint64_t rank = hn_rng_below64(rng, world->cell_items);
     rank = hn_rng_double(rng) < world->keep[rank] ? rank : world->other[rank];
@@ -200,22 +201,29 @@ static bool take(HnPicks *picks, uint32_t item) {
 }
 
 /* An item that the user does not have: by taste; where taste is used up, any; in the end, the next free one. */
-static uint32_t pick_item(const HnWorld *world, const HnTaste *taste, HnPicks *picks, HnRng *rng) {
+static uint32_t pick_item(const HnWorld *world, const HnTaste *taste, HnPicks *picks, HnRng *rng, uint32_t *cell) {
     uint32_t item = 0;
-    for (int k = 0; k < TRIES + UNIFORM_TRIES; k++) {
-        item = k < TRIES ? draw_item(world, taste, rng) : (uint32_t)hn_rng_below64(rng, world->n_items);
+    for (int k = 0; k < TRIES; k++) {
+        item = draw_item(world, taste, rng, cell);
         if (take(picks, item)) {
             return item;
         }
     }
-    do {
+    bool taken = false;
+    for (int k = 0; k < UNIFORM_TRIES && !taken; k++) {
+        item = (uint32_t)hn_rng_below64(rng, world->n_items);
+        taken = take(picks, item);
+    }
+    while (!taken) {
         item = (uint32_t)((item + 1) % world->n_items);
-    } while (!take(picks, item));
+        taken = take(picks, item);
+    }
+    *cell = cell_of(world, item);
     return item;
 }
 
-static float draw_rating(const HnWorld *world, const HnTaste *taste, uint32_t item, HnRng *rng) {
-    uint32_t cell = cell_of(world, item), category = cell / world->n_flavours, flavour = cell % world->n_flavours;
+static float draw_rating(const HnWorld *world, const HnTaste *taste, uint32_t cell, HnRng *rng) {
+    uint32_t category = cell / world->n_flavours, flavour = cell % world->n_flavours;
     bool flavoured = flavour == taste->flavour[0] || flavour == taste->flavour[1];
     bool fits = category == taste->category[0] || category == taste->category[1] || category == taste->category[2];
     float best = flavoured && fits ? 5 : flavoured ? 4 : fits ? 3 : 2;
@@ -258,9 +266,12 @@ HnStatus hn_world_picks(const HnWorld *world, uint64_t user, HnPicks *picks, HnE
     hn_rng_start(&rng, world->seed, HN_STREAM_SYNTHETIC, DRAW_PICKS, user);
     int64_t time = first_day + (int64_t)hn_rng_below64(&rng, (uint64_t)start_span);
     for (uint64_t p = 0; p < n; p++) {
-        uint32_t item = pick_item(world, &taste, picks, &rng);
+        HnPick *pick = &picks->picks[p];
+        pick->item = pick_item(world, &taste, picks, &rng, &pick->cell);
+        pick->position = (uint32_t)p;
         time += 1 + (int64_t)hn_rng_below64(&rng, (uint64_t)active_span / n + 1);
-        picks->picks[p] = (HnPick){item, (uint32_t)p, time, draw_rating(world, &taste, item, &rng)};
+        pick->time = time;
+        pick->rating = draw_rating(world, &taste, pick->cell, &rng);
     }
     return HN_OK;
 }

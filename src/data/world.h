@@ -37,7 +37,8 @@ typedef struct HnWorld {
 typedef struct HnPick {      /* one interaction */
     uint32_t item, position; /* position: order of the user's picks */
     int64_t time;
-    float rating; /* 1 .. 5 */
+    float rating;  /* 1 .. 5 */
+    uint32_t cell; /* category * n_flavours + flavour of the item */
 } HnPick;
 
 typedef struct HnPicks { /* of one user; room grows and is used again */

@@ -73,15 +73,15 @@ HnStatus hn_world_summary(const HnWorld *world, uint64_t user, const HnPick *pic
     HnRng rng;
     start_review(world, user, pick, &rng);
     HN_TRY(hn_text_puts(out, pick->rating >= 4 ? "Loved this" : pick->rating >= 3 ? "Fine" : "Not my taste,", err));
-    HN_TRY(put_word(out, HN_WORD_FLAVOUR, hn_world_flavour(world, pick->item), hn_rng_u32(&rng), err));
-    return put_word(out, HN_WORD_CATEGORY, hn_world_category(world, pick->item), draw_noun(&rng), err);
+    HN_TRY(put_word(out, HN_WORD_FLAVOUR, pick->cell % world->n_flavours, hn_rng_u32(&rng), err));
+    return put_word(out, HN_WORD_CATEGORY, pick->cell / world->n_flavours, draw_noun(&rng), err);
 }
 
 /* Four words in ten mean nothing; of the others most are the item's, some the user's own favourite flavour. */
 HnStatus hn_world_review(const HnWorld *world, uint64_t user, const HnPick *pick, HnText *out, HnError *err) {
     HnRng rng;
     HnTaste taste;
-    uint32_t category = hn_world_category(world, pick->item), flavour = hn_world_flavour(world, pick->item);
+    uint32_t category = pick->cell / world->n_flavours, flavour = pick->cell % world->n_flavours;
     start_review(world, user, pick, &rng);
     (void)hn_rng_u64(&rng); /* the summary's draws */
     hn_world_taste(world, user, &taste);

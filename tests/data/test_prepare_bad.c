@@ -1,11 +1,14 @@
 /* Bad input: each kind has its outcome, and a message that says what to do. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "config/experiment.h"
 #include "fixture.h"
 
@@ -176,14 +179,43 @@ static void output_folder(void **state) {
     fixture_prepare(&prepared, "absent/out.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
     assert_int_not_equal(prepared.status, HN_OK);
     assert_non_null(strstr(prepared.err.message, "absent/out.h5"));
-    if (geteuid() == 0) {
-        return; /* root writes where it may not */
-    }
-    const char *folder = fixture_path("readonly");
-    assert_int_equal(mkdir(folder, 0500), 0);
+    /* A folder that only others may write to; root has to become somebody else to see that. */
+    assert_int_equal(chmod(fixture_folder(), 0755), 0);
+    assert_int_equal(mkdir(fixture_path("readonly"), 0555), 0);
+    bool root = geteuid() == 0;
+    assert_int_equal(root ? seteuid(65534) : 0, 0);
     fixture_prepare(&prepared, "readonly/out.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
-    assert_int_not_equal(prepared.status, HN_OK);
-    assert_int_equal(chmod(folder, 0700), 0);
+    assert_int_equal(root ? seteuid(0) : 0, 0);
+    fixture_failed(&prepared, HN_IO, "readonly/out.h5", NULL);
+}
+
+/* The disk ends at 20,000 bytes: the same path as a full one. Nothing stays behind. */
+static void full_disk(void **state) {
+    (void)state;
+    struct rlimit old, small;
+    static char text[100000];
+    size_t n = 0;
+    for (int k = 0; n + 32 < sizeof text; k++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "u%d i%d\n", k, k * k % 97);
+    }
+    fixture_write("in.txt", text, n);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 20000;
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    fixture_prepare(&prepared, "full.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, before);
+    assert_true(prepared.status == HN_IO || prepared.status == HN_SPACE);
+    assert_non_null(strstr(prepared.err.message, "full.h5"));
+    char **names = NULL;
+    size_t n_names;
+    assert_int_equal(hn_folder_list(fixture_folder(), &names, &n_names, NULL), HN_OK);
+    for (size_t k = 0; k < n_names; k++) {
+        assert_null(strstr(names[k], "full.h5"));
+    }
+    hn_names_free(&names, n_names);
 }
 
 /* An old result survives a failed preparation as it was, and no temporary file is left. */
@@ -217,19 +249,31 @@ static void old_result_survives(void **state) {
     hn_names_free(&names, n_names);
 }
 
+/* Last: a stop that was asked for stays asked for. */
+static void stop(void **state) {
+    (void)state;
+    static char text[100000];
+    size_t n = 0;
+    while (n + 32 < sizeof text) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "u i%zu\n", n);
+    }
+    fixture_write("in.txt", text, n);
+    hn_stop_request();
+    fixture_prepare(&prepared, "stop.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
+    fixture_failed(&prepared, HN_INTERRUPTED, NULL);
+    fixture_prepare(&prepared, "stop.h5", "data.format=synthetic", NULL);
+    fixture_failed(&prepared, HN_INTERRUPTED, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(empty_input),
-        cmocka_unit_test(malformed_lines),
-        cmocka_unit_test(hopeless),
-        cmocka_unit_test(filters_that_leave_nothing),
-        cmocka_unit_test(contradictions),
-        cmocka_unit_test(out_of_range),
-        cmocka_unit_test(truncated),
-        cmocka_unit_test(one_megabyte_line),
-        cmocka_unit_test(bad_metadata),
-        cmocka_unit_test(output_folder),
-        cmocka_unit_test(old_result_survives),
+        cmocka_unit_test(empty_input),    cmocka_unit_test(malformed_lines),
+        cmocka_unit_test(hopeless),       cmocka_unit_test(filters_that_leave_nothing),
+        cmocka_unit_test(contradictions), cmocka_unit_test(out_of_range),
+        cmocka_unit_test(truncated),      cmocka_unit_test(one_megabyte_line),
+        cmocka_unit_test(bad_metadata),   cmocka_unit_test(output_folder),
+        cmocka_unit_test(full_disk),      cmocka_unit_test(old_result_survives),
+        cmocka_unit_test(stop),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -120,6 +120,10 @@ static void pairs(void **state) {
     assert_string_equal(interactions("timestamp:float\titem_id:token\tx:float\tuser_id:token\trating:float"), "");
     assert_string_equal(interactions("1.5e9\ti\t9\tu\t3"), "u i r3 t1500000000|");
     start(&HN_READER_PAIRS, false);
+    assert_string_equal(interactions("user_id,parent_asin,rating,timestamp"), ""); /* Amazon 2023 */
+    assert_string_equal(interactions("A,B,5.0,1588687728923"), "A B r5 t1588687728|");
+    assert_string_equal(interactions("A,B,5.0,1588687728"), "!");
+    start(&HN_READER_PAIRS, false);
     assert_string_equal(interactions("alone"), "!");
     assert_string_equal(interactions("a b c d e"), "!"); /* five columns without a header: which is which? */
     assert_string_equal(interactions("a  b"), "a b|");
