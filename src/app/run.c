@@ -254,22 +254,21 @@ static void run_in_world(Options *options, int argc, char **argv, HnError *err) 
 int hn_command_run(int argc, char **argv) {
     HnError err = HN_ERROR_INIT;
     Options options = {0};
-    options.run.sets = calloc((size_t)argc, sizeof *options.run.sets);
+    options.run.sets = hn_alloc((size_t)argc, sizeof *options.run.sets, "command line", &err);
     if (options.run.sets == NULL) {
-        hn_fail(&err, HN_MEMORY, "no memory for the command line");
         return hn_command_fail(&err);
     }
     if (parse_options(argc, argv, &options, &err) != HN_OK) {
-        free(options.run.sets);
+        hn_free(options.run.sets);
         return hn_command_fail(&err);
     }
     if (options.help) {
         fputs(usage, stdout);
-        free(options.run.sets);
+        hn_free(options.run.sets);
         return 0;
     }
     if (hn_world_start(&argc, &argv, &options.run.world, &err) != HN_OK) {
-        free(options.run.sets);
+        hn_free(options.run.sets);
         return hn_command_fail(&err);
     }
     int rank = hn_comm_rank(options.run.world);
@@ -279,6 +278,6 @@ int hn_command_run(int argc, char **argv) {
         hn_command_fail(&err);
     }
     hn_world_end(&options.run.world);
-    free(options.run.sets);
+    hn_free(options.run.sets);
     return (int)err.status;
 }
