@@ -4,52 +4,20 @@
 #include <string.h>
 
 #include "app/command.h"
+#include "app/data_options.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/experiment.h"
 #include "data/prepare.h"
 
-enum { MOST_SETS = 256 };
-
 static const char usage[] =
-    "usage: hnlmrec prepare EXPERIMENT.yaml [--set KEY=VALUE ...] --out dataset.h5\n\n"
+    "usage: hnlmrec prepare [EXPERIMENT.yaml] [--set KEY=VALUE ...] --out dataset.h5\n\n"
     "Reads what the data.* keys of the experiment name, filters, splits, numbers users and items, keeps item texts "
     "and\n"
     "the reviews of train pairs, and writes one dataset.h5. `hnlmrec help config data` explains the keys.\n"
-    "EXPERIMENT.yaml may be left out: then --set says everything. Never starts MPI.\n";
-
-typedef struct Options {
-    const char *experiment, *out;
-    const char *sets[MOST_SETS];
-    size_t n_sets;
-} Options;
-
-/* 0 = go on; -1 = help was printed; else the exit code. */
-static int parse(int argc, char **argv, Options *options) {
-    memset(options, 0, sizeof *options);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            return -1;
-        }
-        if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && options->n_sets < MOST_SETS) {
-            options->sets[options->n_sets++] = argv[++i];
-        } else if (strcmp(argv[i], "--out") == 0 && i + 1 < argc) {
-            options->out = argv[++i];
-        } else if (argv[i][0] != '-' && options->experiment == NULL) {
-            options->experiment = argv[i];
-        } else {
-            fprintf(stderr, "hnlmrec prepare: cannot use \"%s\"\n%s", argv[i], usage);
-            return HN_USAGE;
-        }
-    }
-    if (options->out == NULL || (options->experiment == NULL && options->n_sets == 0)) {
-        fputs(usage, stderr);
-        return HN_USAGE;
-    }
-    return 0;
-}
+    "The experiment may be a file or a shipped one (demo, paper/toys-and-games); without it --set says everything.\n"
+    "Never starts MPI.\n";
 
 static void print_count(const char *name, uint64_t value) {
     char text[32];
@@ -116,17 +84,17 @@ static void warn(const HnPrepareReport *report) {
 }
 
 int hn_command_prepare(int argc, char **argv) {
-    Options options;
-    int code = parse(argc, argv, &options);
-    if (code != 0) {
-        return code < 0 ? 0 : code;
+    HnDataOptions options;
+    int code;
+    if (!hn_data_options_parse(argc, argv, usage, false, &options, &code)) {
+        return code;
     }
     HnError err = HN_ERROR_INIT;
     HnExperiment *experiment = NULL;
     char *yaml = NULL;
     HnPrepareReport report;
     hn_stop_install();
-    HnStatus status = hn_experiment_load(options.experiment, options.sets, options.n_sets, &experiment, &err);
+    HnStatus status = hn_data_options_load(&options, &experiment, &err);
     if (status == HN_OK) {
         status = hn_experiment_dump(experiment, &yaml, &err);
     }
