@@ -1,7 +1,6 @@
 /* `hnlmrec prepare`: raw dumps (or the synthetic world) to one dataset.h5. */
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "app/command.h"
 #include "app/data_options.h"
@@ -13,9 +12,8 @@
 
 static const char usage[] =
     "usage: hnlmrec prepare [EXPERIMENT.yaml] [--set KEY=VALUE ...] --out dataset.h5\n\n"
-    "Reads what the data.* keys of the experiment name, filters, splits, numbers users and items, keeps item texts "
-    "and\n"
-    "the reviews of train pairs, and writes one dataset.h5. `hnlmrec help config data` explains the keys.\n"
+    "Reads what the data.* keys of the experiment name, filters, splits, numbers users and items, keeps the texts of\n"
+    "items and the reviews of train pairs, and writes one dataset.h5 (`hnlmrec help config data` explains the keys).\n"
     "The experiment may be a file or a shipped one (demo, paper/toys-and-games); without it --set says everything.\n"
     "Never starts MPI.\n";
 

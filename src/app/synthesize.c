@@ -1,7 +1,5 @@
 /* `hnlmrec synthesize`: the synthetic world as raw review and metadata files. */
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "app/command.h"
 #include "app/data_options.h"
