@@ -1,0 +1,292 @@
+/* Backbones and losses: against a dense matrix reference, against each other, and every gradient against differences of
+ * the loss. */
+#include "fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static char *folder;
+
+/* Ahat^l E summed over l = 0..L, over L+1, in double, from the dense normalised adjacency. */
+static void dense_reference(const World *world, const HnTrainer *trainer, int layers, double *users, double *items) {
+    uint64_t n_users = world->n_users, n = n_users + world->n_items;
+    int dim = trainer->dim;
+    double *a = calloc(n * n, sizeof *a), *now = calloc(n * (size_t)dim, sizeof *now);
+    double *next = calloc(n * (size_t)dim, sizeof *next), *sum = calloc(n * (size_t)dim, sizeof *sum);
+    double *degree = calloc(n, sizeof *degree);
+    for (uint64_t u = 0; u < n_users; u++) {
+        for (uint64_t i = 0; i < world->n_items; i++) {
+            if (world->part[u * world->n_items + i] == 1) {
+                degree[u] += 1.0, degree[n_users + i] += 1.0;
+                a[u * n + n_users + i] = a[(n_users + i) * n + u] = 1.0;
+            }
+        }
+    }
+    for (uint64_t k = 0; k < n * n; k++) {
+        a[k] = a[k] > 0.0 ? 1.0 / sqrt(degree[k / n] * degree[k % n]) : 0.0;
+    }
+    for (uint64_t k = 0; k < n * (uint64_t)dim; k++) {
+        uint64_t split = n_users * (uint64_t)dim;
+        now[k] = sum[k] = k < split ? (double)trainer->users.value[k] : (double)trainer->items.value[k - split];
+    }
+    for (int l = 0; l < layers; l++) {
+        memset(next, 0, n * (size_t)dim * sizeof *next);
+        for (uint64_t r = 0; r < n; r++) {
+            for (uint64_t k = 0; k < n; k++) {
+                for (int c = 0; c < dim && a[r * n + k] > 0.0; c++) {
+                    next[r * (uint64_t)dim + (uint64_t)c] += a[r * n + k] * now[k * (uint64_t)dim + (uint64_t)c];
+                }
+            }
+        }
+        memcpy(now, next, n * (size_t)dim * sizeof *now);
+        for (uint64_t k = 0; k < n * (uint64_t)dim; k++) {
+            sum[k] += now[k];
+        }
+    }
+    for (uint64_t k = 0; k < n * (uint64_t)dim; k++) {
+        uint64_t split = n_users * (uint64_t)dim;
+        *(k < split ? &users[k] : &items[k - split]) = sum[k] / (layers + 1);
+    }
+    free(degree), free(sum), free(next), free(now), free(a);
+}
+
+static double largest_difference(const float *got, const double *want, uint64_t n) {
+    double worst = 0.0;
+    for (uint64_t k = 0; k < n; k++) {
+        worst = fmax(worst, fabs((double)got[k] - want[k]));
+    }
+    return worst;
+}
+
+/* 17 users, 23 items, with a user and an item that have no pair. */
+static World gappy_world(void) {
+    World world = world_make(17, 23);
+    world_fill(&world, 5.0, 3);
+    memset(world.part + 4 * world.n_items, 0, world.n_items);
+    for (uint64_t u = 0; u < world.n_users; u++) {
+        world.part[u * world.n_items + 22] = 0;
+    }
+    return world;
+}
+
+static void test_propagation_is_the_matrix(void **state) {
+    (void)state;
+    World world = gappy_world();
+    for (int layers = 0; layers <= 4; layers++) {
+        for (int exact = 0; exact <= 1; exact++) {
+            HnError err = HN_ERROR_INIT;
+            HnTrainConfig config = small_config();
+            config.model.layers = layers;
+            Rig rig;
+            rig_start(&rig, &world, &config, folder, NULL, exact, 11);
+            double users[17 * 8], items[23 * 8];
+            dense_reference(&world, rig.trainer, layers, users, items);
+            expect_ok(hn_trainer_embed(rig.trainer, &err), &err);
+            assert_true(largest_difference(rig.trainer->final_users, users, 17 * 8) < 2e-7);
+            assert_true(largest_difference(rig.trainer->final_items, items, 23 * 8) < 2e-7);
+            rig_end(&rig);
+        }
+    }
+    world_free(&world);
+}
+
+/* The batch's rows come out of a shorter computation, with the same bits. */
+static void test_batch_rows_are_rows_of_the_whole(void **state) {
+    (void)state;
+    World world = gappy_world();
+    for (int exact = 0; exact <= 1; exact++) {
+        for (int layers = 0; layers <= 3; layers++) {
+            HnError err = HN_ERROR_INIT;
+            HnTrainConfig config = small_config();
+            config.model.layers = layers;
+            config.train.batch = 9;
+            Rig rig;
+            rig_start(&rig, &world, &config, folder, NULL, exact, 12);
+            HnStepReport report;
+            expect_ok(hn_trainer_gradients(rig.trainer, NULL, &report, &err), &err);
+            expect_ok(hn_trainer_embed(rig.trainer, &err), &err);
+            const HnBatch *batch = &rig.trainer->batch;
+            assert_int_equal(batch->n, 9);
+            for (uint32_t r = 0; r < batch->n_users; r++) {
+                assert_memory_equal(batch->user_vectors + r * 8, rig.trainer->final_users + batch->users[r] * 8, 32);
+            }
+            for (uint32_t r = 0; r < batch->n_items; r++) {
+                assert_memory_equal(batch->item_vectors + r * 8, rig.trainer->final_items + batch->items[r] * 8, 32);
+            }
+            rig_end(&rig);
+        }
+    }
+    world_free(&world);
+}
+
+static void digest_after(HnTrainer *trainer, int epochs, char hex[65]) {
+    HnError err = HN_ERROR_INIT;
+    double loss[HN_N_LOSSES];
+    for (int e = 0; e < epochs; e++) {
+        expect_ok(hn_trainer_epoch(trainer, loss, &err), &err);
+    }
+    expect_ok(hn_trainer_digest(trainer, hex, &err), &err);
+}
+
+static void test_mf_is_lightgcn_without_layers(void **state) {
+    (void)state;
+    World world = gappy_world();
+    for (int exact = 0; exact <= 1; exact++) {
+        char hex[2][65];
+        for (int mf = 0; mf <= 1; mf++) {
+            HnTrainConfig config = small_config();
+            config.model.backbone = mf ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+            config.model.layers = mf ? 3 : 0; /* MF has none, whatever is configured */
+            Rig rig;
+            rig_start(&rig, &world, &config, folder, NULL, exact, 13);
+            digest_after(rig.trainer, 5, hex[mf]);
+            rig_end(&rig);
+        }
+        assert_string_equal(hex[0], hex[1]);
+    }
+    world_free(&world);
+}
+
+/* ---- differences ---- */
+
+static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
+    HnError err = HN_ERROR_INIT;
+    HnStepReport report;
+    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
+    return report.loss[HN_LOSS_TOTAL];
+}
+
+/* Central differences of some elements of a table against its gradient. */
+static void check_table(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, const char *what) {
+    uint64_t n = table->n_rows * (uint64_t)table->dim;
+    float *gradient = malloc(n * sizeof *gradient);
+    (void)total_loss(trainer, given);
+    memcpy(gradient, table->gradient, n * sizeof *gradient);
+    float largest = 0.0f;
+    for (uint64_t k = 0; k < n; k++) {
+        largest = fmaxf(largest, fabsf(gradient[k]));
+    }
+    uint64_t step = n / 40 + 1;
+    for (uint64_t k = 0; k < n; k += step) {
+        const float h = 4e-3f, kept = table->value[k];
+        table->value[k] = kept + h;
+        double above = total_loss(trainer, given);
+        table->value[k] = kept - h;
+        double below = total_loss(trainer, given);
+        table->value[k] = kept;
+        double difference = (above - below) / (2.0 * (double)h);
+        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
+            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
+                     (double)gradient[k], difference, (double)largest);
+        }
+    }
+    free(gradient);
+}
+
+static void check_gradients(const HnTrainConfig *config, bool semantic, bool exact) {
+    World world = gappy_world();
+    char *vectors = semantic ? world_vectors(&world, folder, "vectors.h5", 12, NULL, NULL, 9) : NULL;
+    Rig rig;
+    rig_start(&rig, &world, config, folder, vectors, exact, 14);
+    uint64_t pairs[20];
+    int32_t negatives[20];
+    uint64_t n_train = world_count(&world, 1);
+    for (uint64_t k = 0; k < 20; k++) {
+        pairs[k] = (k * 7) % n_train;
+        negatives[k] = (int32_t)((k * 5) % 22);
+    }
+    HnGivenBatch given = {pairs, negatives, 20};
+    check_table(rig.trainer, &given, &rig.trainer->users, "user");
+    check_table(rig.trainer, &given, &rig.trainer->items, "item");
+    HnTable *own = rig.trainer->sampler->parameters(rig.trainer->sampler_state);
+    assert_true((own != NULL) == semantic);
+    if (own != NULL) {
+        check_table(rig.trainer, &given, own, "adapter");
+    }
+    rig_end(&rig);
+    hn_free(vectors);
+    world_free(&world);
+}
+
+static void test_gradients_of_random_negatives(void **state) {
+    (void)state;
+    for (int layers = 0; layers <= 2; layers++) {
+        for (int hinge = 0; hinge <= 1; hinge++) {
+            HnTrainConfig config = small_config();
+            config.model.layers = layers;
+            config.model.backbone = layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+            config.loss.name = hinge ? HN_LOSS_HINGE : HN_LOSS_BPR;
+            config.train.l2 = 0.05;
+            check_gradients(&config, false, hinge == 1);
+        }
+    }
+}
+
+static void test_gradients_of_semantic_negatives(void **state) {
+    (void)state;
+    static int64_t widths[] = {9, 6};
+    for (int way = 0; way < 8; way++) {
+        HnTrainConfig config = small_config();
+        config.sampler.name = HN_SAMPLER_SEMANTIC;
+        config.semantic.alpha = 0.4;
+        config.semantic.adapter_hidden = way & 1 ? (HnIntList){widths, 2} : (HnIntList){NULL, 0};
+        config.align.lambda = 0.5;
+        config.align.tau = 0.5;
+        config.align.negatives = way & 2 ? HN_ALIGN_BATCH : HN_ALIGN_OWN;
+        config.align.vector = way & 4 ? HN_ALIGN_ADAPTED : HN_ALIGN_MIXED;
+        config.train.l2 = 0.05;
+        check_gradients(&config, true, way % 3 == 0);
+    }
+}
+
+/* ---- tables ---- */
+
+static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    HnTable whole, part;
+    expect_ok(hn_table_create(&whole, 50, 0, 7, "whole", &err), &err);
+    expect_ok(hn_table_create(&part, 9, 31, 7, "part", &err), &err);
+    const HnInitRule rules[] = {HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL};
+    for (size_t r = 0; r < 3; r++) {
+        hn_table_init(&whole, rules[r], 0.1, 50, 5, HN_STREAM_INIT_USER);
+        hn_table_init(&part, rules[r], 0.1, 50, 5, HN_STREAM_INIT_USER);
+        assert_memory_equal(part.value, whole.value + 31 * 7, 9 * 7 * sizeof(float));
+        double bound = sqrt(6.0 / 57.0), squares = 0.0;
+        for (int k = 0; k < 350; k++) {
+            squares += (double)whole.value[k] * (double)whole.value[k];
+            assert_true(r > 0 || fabs((double)whole.value[k]) <= bound);
+        }
+        double std = r == 2 ? 0.1 : sqrt(2.0 / 57.0); /* of the uniform too: bound / sqrt(3) */
+        assert_true(fabs(sqrt(squares / 350.0) / std - 1.0) < 0.1);
+    }
+    hn_table_free(&part);
+    hn_table_free(&whole);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    folder = folder_make("model");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    folder_free(&folder);
+    return hn_alloc_live_blocks() == 0 ? 0 : 1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_propagation_is_the_matrix),
+        cmocka_unit_test(test_batch_rows_are_rows_of_the_whole),
+        cmocka_unit_test(test_mf_is_lightgcn_without_layers),
+        cmocka_unit_test(test_gradients_of_random_negatives),
+        cmocka_unit_test(test_gradients_of_semantic_negatives),
+        cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

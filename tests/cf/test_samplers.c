@@ -1,0 +1,273 @@
+/* Negatives: who is drawn, and that the vectors are really used. */
+#include "fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "cf/vectors.h"
+#include "store.h"
+
+static char *folder;
+static World world;
+
+static void test_uniform_outside_the_list(void **state) {
+    (void)state;
+    const int32_t taken[] = {0, 1, 5, 6, 9};
+    int counts[10] = {0};
+    const int draws = 50000;
+    for (int k = 0; k < draws; k++) {
+        counts[hn_sample_outside(taken, 5, 10, 3, 1, (uint64_t)k)]++;
+    }
+    const int free_items[] = {2, 3, 4, 7, 8};
+    double chi = 0.0;
+    int total = 0;
+    for (int j = 0; j < 5; j++) {
+        double expected = draws / 5.0, off = counts[free_items[j]] - expected;
+        chi += off * off / expected;
+        total += counts[free_items[j]];
+    }
+    assert_int_equal(total, draws); /* a taken item never comes */
+    assert_true(chi < 20.0);        /* 4 degrees of freedom: p = 0.0005 */
+}
+
+static void test_ends_of_the_list(void **state) {
+    (void)state;
+    const int32_t all[] = {0, 1, 2}, tail[] = {1, 2, 3}, head[] = {0, 1, 2};
+    assert_int_equal(hn_sample_outside(all, 3, 3, 1, 1, 1), -1);
+    assert_int_equal(hn_sample_outside(tail, 3, 4, 1, 1, 1), 0);
+    assert_int_equal(hn_sample_outside(head, 3, 4, 1, 1, 1), 3);
+    assert_int_equal(hn_sample_outside(NULL, 0, 1, 1, 1, 1), 0);
+}
+
+static void test_every_pair_once_an_epoch(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    HnTrainConfig config = small_config();
+    config.train.batch = 13;
+    Rig rig;
+    rig_start(&rig, &world, &config, folder, NULL, true, 4);
+    uint64_t n = world_count(&world, 1);
+    int *seen = calloc(n, sizeof *seen);
+    int32_t first_order[13];
+    for (int epoch = 0; epoch < 2; epoch++) {
+        for (uint64_t step = 0; step < rig.trainer->order.n_batches; step++) {
+            HnStepReport report;
+            expect_ok(hn_trainer_step(rig.trainer, &report, &err), &err);
+            const HnBatch *batch = &rig.trainer->batch;
+            for (uint32_t k = 0; k < batch->n; k++) {
+                seen[batch->local[k]]++;
+                assert_int_equal(batch->position[k], k);
+                assert_int_not_equal(
+                    world.part[(uint64_t)batch->user[k] * world.n_items + (uint64_t)batch->negative[k]], 1);
+            }
+            if (step == 0 && epoch == 0) {
+                memcpy(first_order, batch->local, sizeof first_order);
+            } else if (step == 0) {
+                assert_memory_not_equal(first_order, batch->local, sizeof first_order);
+            }
+        }
+        rig.trainer->epoch++, rig.trainer->step_in_epoch = 0, rig.trainer->order_ready = false;
+    }
+    for (uint64_t p = 0; p < n; p++) {
+        assert_int_equal(seen[p], 2);
+    }
+    free(seen);
+    rig_end(&rig);
+}
+
+/* Digest of user and item rows alone, and the loss of the first batch. */
+static double run(const HnTrainConfig *config, const char *vectors, bool exact, float *rows) {
+    HnError err = HN_ERROR_INIT;
+    Rig rig;
+    HnStepReport report = {0};
+    double first = 0.0;
+    rig_start(&rig, &world, config, folder, vectors, exact, 21);
+    for (int k = 0; k < 12; k++) {
+        if (rig.trainer->step_in_epoch == rig.trainer->order.n_batches) {
+            rig.trainer->epoch++, rig.trainer->step_in_epoch = 0, rig.trainer->order_ready = false;
+        }
+        expect_ok(hn_trainer_step(rig.trainer, &report, &err), &err);
+        first = k == 0 ? report.loss[HN_LOSS_RANKING] : first;
+    }
+    size_t n_users = rig.trainer->users.n_rows * 8, n_items = rig.trainer->items.n_rows * 8;
+    memcpy(rows, rig.trainer->users.value, n_users * sizeof *rows);
+    memcpy(rows + n_users, rig.trainer->items.value, n_items * sizeof *rows);
+    rig_end(&rig);
+    return first;
+}
+
+enum { ROWS = (40 + 30) * 8 };
+
+static void test_alpha_zero_is_random_negatives(void **state) {
+    (void)state;
+    char *vectors = world_vectors(&world, folder, "a.h5", 10, NULL, NULL, 1);
+    for (int exact = 0; exact <= 1; exact++) {
+        static float random[ROWS], semantic[ROWS];
+        HnTrainConfig config = small_config();
+        double random_loss = run(&config, NULL, exact, random);
+        config.sampler.name = HN_SAMPLER_SEMANTIC;
+        config.semantic.alpha = 0.0;
+        config.align.lambda = 0.0;
+        double semantic_loss = run(&config, vectors, exact, semantic);
+        assert_memory_equal(random, semantic, sizeof random);
+        assert_true(random_loss == semantic_loss);
+        /* And not by accident: with alpha the rows differ. */
+        config.semantic.alpha = 0.1;
+        (void)run(&config, vectors, exact, semantic);
+        assert_memory_not_equal(random, semantic, sizeof random);
+    }
+    hn_free(vectors);
+}
+
+static void test_vectors_count_from_the_first_batch(void **state) {
+    (void)state;
+    static float rows[ROWS];
+    HnTrainConfig config = small_config();
+    config.sampler.name = HN_SAMPLER_SEMANTIC;
+    char *a = world_vectors(&world, folder, "a.h5", 10, NULL, NULL, 1);
+    char *b = world_vectors(&world, folder, "b.h5", 10, NULL, NULL, 2);
+    double with_a = run(&config, a, true, rows), again = run(&config, a, true, rows),
+           with_b = run(&config, b, true, rows);
+    config.semantic.vectors = HN_VECTORS_RANDOM;
+    double with_noise = run(&config, a, true, rows);
+    assert_true(with_a == again);
+    assert_true(with_a != with_b);
+    assert_true(with_a != with_noise);
+    hn_free(b);
+    hn_free(a);
+}
+
+static void test_pairs_without_a_vector(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    static float plain[ROWS], absent[ROWS];
+    uint64_t n = world_count(&world, 1);
+    uint8_t *none = calloc(n, 1), *some = calloc(n, 1);
+    for (uint64_t p = 0; p < n; p++) {
+        some[p] = p % 2 == 0;
+    }
+    char *empty = world_vectors(&world, folder, "none.h5", 10, NULL, none, 1);
+    char *half = world_vectors(&world, folder, "half.h5", 10, NULL, some, 1);
+    HnTrainConfig config = small_config();
+    (void)run(&config, NULL, true, plain);
+    config.sampler.name = HN_SAMPLER_SEMANTIC;
+    config.align.lambda = 0.5;
+    (void)run(&config, empty, true, absent); /* no vectors at all: random negatives, whatever alpha and lambda say */
+    assert_memory_equal(plain, absent, sizeof plain);
+    Rig rig;
+    rig_start(&rig, &world, &config, folder, half, true, 3);
+    HnSamplerFacts facts;
+    expect_ok(rig.trainer->sampler->facts(rig.trainer->sampler_state, &facts, &err), &err);
+    assert_int_equal(facts.pairs_with_vector, (n + 1) / 2);
+    assert_int_equal(facts.pairs_without_vector, n / 2);
+    rig_end(&rig);
+    config.semantic.missing = HN_MISSING_RANDOM_VECTOR;
+    (void)run(&config, empty, true, absent);
+    assert_memory_not_equal(plain, absent, sizeof plain);
+    hn_free(half);
+    hn_free(empty);
+    free(some);
+    free(none);
+}
+
+static void test_random_vectors_are_noise_of_unit_length(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    HnTrainConfig config = small_config();
+    config.semantic.vectors = HN_VECTORS_RANDOM;
+    char *path = world_vectors(&world, folder, "wide.h5", 256, NULL, NULL, 1);
+    Rig rig;
+    HnTrainConfig plain = small_config();
+    rig_start(&rig, &world, &plain, folder, NULL, true, 3);
+    HnVectors vectors;
+    expect_ok(hn_vectors_load(path, &rig.trainer->shards, &config, 3, &vectors, &err), &err);
+    double mean_length = 0.0, dot = 0.0;
+    for (uint64_t p = 0; p < vectors.n; p++) {
+        float a[256], b[256];
+        hn_vectors_row(&vectors, p, a);
+        hn_vectors_row(&vectors, (p + 1) % vectors.n, b);
+        for (int c = 0; c < 256; c++) {
+            mean_length += (double)a[c] * (double)a[c] / (double)vectors.n;
+            dot += (double)a[c] * (double)b[c] / (double)vectors.n;
+        }
+    }
+    assert_true(fabs(mean_length - 1.0) < 0.05);
+    assert_true(fabs(dot) < 0.05);
+    hn_vectors_free(&vectors);
+    rig_end(&rig);
+    hn_free(path);
+}
+
+static void refused(const char *path, HnStatus status, const char *words) {
+    HnError err = HN_ERROR_INIT;
+    Rig rig;
+    HnTrainConfig config = small_config();
+    rig_start(&rig, &world, &config, folder, NULL, true, 3);
+    HnVectors vectors;
+    assert_int_equal(hn_vectors_load(path, &rig.trainer->shards, &config, 3, &vectors, &err), status);
+    if (strstr(err.message, words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", err.message, words);
+    }
+    rig_end(&rig);
+}
+
+static void test_stores_that_do_not_fit(void **state) {
+    (void)state;
+    World other = world_make(40, 30), shifted = world_make(40, 30);
+    world_fill(&other, 5.0, 77);
+    uint64_t n = world_count(&world, 1) * 10;
+    float *values = calloc(n, sizeof *values);
+    memcpy(shifted.part, world.part, 40 * 30);
+    for (uint64_t i = 0; i + 1 < 30; i++) { /* move one pair of user 3 to its neighbour: as many pairs, another item */
+        if (shifted.part[3 * 30 + i] == 1 && shifted.part[3 * 30 + i + 1] == 0) {
+            shifted.part[3 * 30 + i] = 0, shifted.part[3 * 30 + i + 1] = 1;
+            break;
+        }
+    }
+    char *path = world_vectors(&other, folder, "other.h5", 10, NULL, NULL, 1);
+    refused(path, HN_CONFLICT, "another data set");
+    hn_free(path);
+    path = world_vectors(&shifted, folder, "shifted.h5", 10, NULL, NULL, 1);
+    refused(path, HN_CONFLICT, "another data set");
+    hn_free(path);
+    values[25] = NAN;
+    path = world_vectors(&world, folder, "nan.h5", 10, values, NULL, 1);
+    refused(path, HN_INPUT, "pair 2 is not finite");
+    hn_free(path);
+    refused(NULL, HN_CONFIG, "llm.import_vectors");
+    free(values);
+    world_free(&shifted);
+    world_free(&other);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    folder = folder_make("samplers");
+    world = world_make(40, 30);
+    world_fill(&world, 8.0, 6);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    world_free(&world);
+    folder_free(&folder);
+    return hn_alloc_live_blocks() == 0 ? 0 : 1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_uniform_outside_the_list),
+        cmocka_unit_test(test_ends_of_the_list),
+        cmocka_unit_test(test_every_pair_once_an_epoch),
+        cmocka_unit_test(test_alpha_zero_is_random_negatives),
+        cmocka_unit_test(test_vectors_count_from_the_first_batch),
+        cmocka_unit_test(test_pairs_without_a_vector),
+        cmocka_unit_test(test_random_vectors_are_noise_of_unit_length),
+        cmocka_unit_test(test_stores_that_do_not_fit),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
