@@ -163,6 +163,7 @@ static HnStatus settle(HnHttp *self, Slot *slot, CURLcode code, HnError *err) {
     curl_off_t retry_after = 0;
     HnAnswer answer = {0};
     HnOutcome outcome;
+    char note[sizeof answer.note];
     curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &reply.http_status);
     curl_easy_getinfo(slot->easy, CURLINFO_RETRY_AFTER, &retry_after);
     curl_multi_remove_handle(self->multi, slot->easy);
@@ -180,7 +181,8 @@ static HnStatus settle(HnHttp *self, Slot *slot, CURLcode code, HnError *err) {
         finish(self, slot, &answer, HN_ANSWER_REFUSED, false);
         return HN_OK;
     case HN_OUTCOME_FATAL:
-        return endpoint_lost(self, slot, answer.note,
+        (void)snprintf(note, sizeof note, "refuses every request (%.200s)", answer.note);
+        return endpoint_lost(self, slot, note,
                              "check llm.http.url, llm.http.model and the key in the variable named by llm.http.key_env",
                              err);
     case HN_OUTCOME_AGAIN:

@@ -10,7 +10,9 @@
 typedef struct Embed {
     const HnStageContext *context;
     HnDistinct *distinct;
-    uint64_t lost;
+    struct {
+        uint64_t lost, attempts, prompt_tokens;
+    } totals; /* over all texts, also those of earlier starts */
 } Embed;
 
 static HnStatus ask(void *self_, uint64_t number, HnRequest *request, HnText *system, HnText *input, bool *known,
@@ -57,7 +59,11 @@ static HnStatus gather_and_seal(Embed *self, const HnStageJob *job, const char *
     for (uint64_t text = 0; text < job->n_items && status == HN_OK; text++) {
         HnRecord record;
         status = hn_spool_get(spool, text, &record, err);
-        self->lost += status == HN_OK && record.status != HN_VECTOR_OK;
+        if (status == HN_OK) {
+            self->totals.lost += record.status != HN_VECTOR_OK;
+            self->totals.attempts += record.attempts;
+            self->totals.prompt_tokens += record.prompt_tokens;
+        }
     }
     if (status == HN_OK) {
         status = hn_vectors_seal(self->context, self->distinct, spool, out_path, identity, report, err);
@@ -92,10 +98,11 @@ static HnStatus embed(Embed *self, const char *negatives, const char *item_profi
         status = gather_and_seal(self, &job, out_path, identity, &vectors, err);
     }
     HN_TRY(hn_comm_agree(context->workers, status, err));
-    HN_TRY(hn_comm_broadcast(context->workers, &self->lost, sizeof self->lost, 0, err));
+    HN_TRY(hn_comm_broadcast(context->workers, &self->totals, sizeof self->totals, 0, err));
     report->items = job.n_items;
-    report->attempts = done.answered;
-    report->lost = self->lost;
+    report->attempts = self->totals.attempts;
+    report->prompt_tokens = self->totals.prompt_tokens;
+    report->lost = self->totals.lost;
     return HN_OK;
 }
 

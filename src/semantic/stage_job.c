@@ -287,7 +287,7 @@ static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *
     HnComm *comm = job->context->workers;
     HnError end_err = HN_ERROR_INIT, late_err = HN_ERROR_INIT;
     HnStatus late = loop->journal ? commit(loop, &late_err) : HN_OK; /* what came in is kept whatever went wrong */
-    if (looped == HN_NETWORK) {
+    if (looped == HN_NETWORK && hn_comm_size(comm) > 1) { /* others may do its items: then nobody else says it */
         hn_log(HN_LOG_WARN, "%s: %s", job->name, loop_err->message);
     }
     HnStatus ended = hn_deal_end(&loop->deal, &end_err);
