@@ -31,7 +31,7 @@ void bench_graph_free(BenchGraph *graph);
 /* Seconds. Ratios to peers compare medians. Shares of a floor compare the best of both: what else runs on the machine
  * for a moment must not count as distance. */
 typedef struct BenchTime {
-    double best, median;
+    double best, median, mean;
 } BenchTime;
 
 /* Runs work(context) once to warm up, then at least `least` times and until `seconds` have passed. */
@@ -42,7 +42,8 @@ float *bench_floats(uint64_t n, HnError *err); /* filled with -1 .. 1; hn_free i
 
 double bench_stream_gbs(void);               /* read + write over 256 MiB, all threads */
 double bench_gather_gbs(const HnCsr *graph); /* rows of 64 floats, fetched in the graph's order, summed and dropped */
-double bench_product_gflops(int64_t m, int64_t n, int64_t k); /* hn_gemm, all threads */
+/* hn_gemm on all threads, the best of several. */
+double bench_product_gflops(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k);
 
 /* ---- line.c: the result ---- */
 typedef struct BenchLine {

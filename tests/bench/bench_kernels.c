@@ -99,8 +99,8 @@ static void bench_rank(Work *w, BenchLine *line) {
     const BenchTime time = bench_time(rank_all, w, 5, 1.0);
     const uint64_t n_items = w->graph->items.n_rows;
     const double flops = 2.0 * (double)w->n_ranked * (double)n_items * DIM;
-    const double product = bench_product_gflops((int64_t)w->n_ranked, (int64_t)n_items, DIM);
-    const double square = bench_product_gflops(2048, 2048, 2048);
+    const double product = bench_product_gflops(false, true, (int64_t)w->n_ranked, (int64_t)n_items, DIM);
+    const double square = bench_product_gflops(false, false, 2048, 2048, 2048);
     line->ours_ms = 1e3 * time.median;
     line->goal = 4.0;
     line->share = flops / time.best * 1e-9 / square;
@@ -179,7 +179,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "floors") == 0) {
         printf("floors of this machine (%s, %d threads): stream %.1f GB/s, product 2048^3 %.0f GFLOP/s with %s\n",
                hn_cpu_path_name(hn_cpu_path()), omp_get_max_threads(), bench_stream_gbs(),
-               bench_product_gflops(2048, 2048, 2048), hn_gemm_library());
+               bench_product_gflops(false, false, 2048, 2048, 2048), hn_gemm_library());
         return 0;
     }
     if (argc < 4 || run(argc, argv, &err) != HN_OK) {

@@ -15,14 +15,15 @@ BenchTime bench_time(void (*work)(void *context), void *context, int least, doub
     static double times[MOST_RUNS];
     int n = 0;
     work(context);
-    for (double spent = 0.0; n < MOST_RUNS && (n < least || spent < seconds); n++) {
+    double spent = 0.0;
+    for (; n < MOST_RUNS && (n < least || spent < seconds); n++) {
         const double start = hn_clock_seconds();
         work(context);
         times[n] = hn_clock_seconds() - start;
         spent += times[n];
     }
     qsort(times, (size_t)n, sizeof times[0], compare_doubles);
-    return (BenchTime){times[0], times[n / 2]};
+    return (BenchTime){times[0], times[n / 2], spent / n};
 }
 
 float *bench_floats(uint64_t n, HnError *err) {

@@ -10,6 +10,7 @@ enum { STREAM_FLOATS = 1 << 26, GATHER_AHEAD = 12, ROW = 64 };
 
 typedef struct Floor {
     const HnCsr *graph;
+    bool trans_a, trans_b;
     int64_t m, n, k;
     float *x, *y, *z;
     float sink;
@@ -82,11 +83,14 @@ double bench_gather_gbs(const HnCsr *graph) {
 
 static void product_once(void *context) {
     Floor *f = context;
-    (void)hn_gemm(false, true, f->m, f->n, f->k, 1.0f, f->x, f->k, f->y, f->k, 0.0f, f->z, f->n, NULL);
+    (void)hn_gemm(f->trans_a, f->trans_b, f->m, f->n, f->k, 1.0f, f->x, f->trans_a ? f->m : f->k, f->y,
+                  f->trans_b ? f->k : f->n, 0.0f, f->z, f->n, NULL);
 }
 
-double bench_product_gflops(int64_t m, int64_t n, int64_t k) {
-    Floor f = {.m = m,
+double bench_product_gflops(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k) {
+    Floor f = {.trans_a = trans_a,
+               .trans_b = trans_b,
+               .m = m,
                .n = n,
                .k = k,
                .x = bench_floats((uint64_t)(m * k), NULL),
@@ -94,7 +98,7 @@ double bench_product_gflops(int64_t m, int64_t n, int64_t k) {
                .z = bench_floats((uint64_t)(m * n), NULL)};
     double gflops = 0.0;
     if (f.x != NULL && f.y != NULL && f.z != NULL) {
-        gflops = 2e-9 * (double)m * (double)n * (double)k / bench_time(product_once, &f, 5, 0.5).best;
+        gflops = 2e-9 * (double)m * (double)n * (double)k / bench_time(product_once, &f, 7, 0.5).best;
     }
     hn_free(f.x);
     hn_free(f.y);

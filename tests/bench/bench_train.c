@@ -1,0 +1,240 @@
+/* bench_train lightgcn-step LISTS LABEL TEST FOLDER [PEER_MS]
+ * bench_train semantic-step-WIDTH LISTS LABEL TEST FOLDER [PEER_MS]
+ *
+ * Steps of the program's own trainer on one rank: 3 layers, width 64, batch 2048. The data set is prepared from LISTS
+ * (train) and TEST by the program's own reader; vectors of a semantic step are noise, since only their width matters
+ * here. Prints two lines: reproducible off and on. Files go to FOLDER and are removed. */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "bench.h"
+#include "cf/trainer.h"
+#include "comm.h"
+#include "data/prepare.h"
+#include "gemm.h"
+#include "store.h"
+
+enum { LAYERS = 3, DIM = 64, BATCH = 2048, CONFIG_KEYS = 12 };
+
+typedef struct Bench {
+    const char *name, *lists, *label, *test, *folder;
+    double peer_ms;
+    uint64_t text_dim; /* 0 = random negatives */
+    char *dataset_path, *vectors_path;
+    HnExperiment *experiment;
+    HnDataset *dataset;
+    HnTrainer *trainer;
+    HnError *err;
+} Bench;
+
+static HnStatus load_experiment(Bench *bench, HnError *err) {
+    char *sets[CONFIG_KEYS] = {0};
+    size_t n = 0;
+    sets[n++] = hn_path_printf(err, "data.format=lightgcn");
+    sets[n++] = hn_path_printf(err, "data.split=given");
+    sets[n++] = hn_path_printf(err, "data.interactions=[%s]", bench->lists);
+    sets[n++] = hn_path_printf(err, "data.test=[%s]", bench->test);
+    sets[n++] = hn_path_printf(err, "eval.select_on=test"); /* nothing is evaluated here */
+    sets[n++] = hn_path_printf(err, "model.backbone=lightgcn");
+    sets[n++] = hn_path_printf(err, "model.layers=%d", LAYERS);
+    sets[n++] = hn_path_printf(err, "model.dim=%d", DIM);
+    sets[n++] = hn_path_printf(err, "train.batch=%d", BATCH);
+    sets[n++] = hn_path_printf(err, "sampler.name=%s", bench->text_dim > 0 ? "semantic" : "rns");
+    HnStatus status = sets[n - 1] == NULL ? HN_MEMORY : HN_OK;
+    if (status == HN_OK) {
+        status = hn_experiment_load(NULL, (const char *const *)sets, n, &bench->experiment, err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        hn_free(sets[i]);
+    }
+    return status;
+}
+
+static HnStatus write_rows(HnStoreWriter *writer, uint64_t n_pairs, uint64_t dim, HnError *err) {
+    enum { ROWS = 1024 };
+    const uint64_t dims[2] = {n_pairs, dim};
+    uint16_t *rows = hn_alloc(ROWS, dim * sizeof *rows, "vectors", err);
+    uint64_t state = 1;
+    HnStatus status = rows == NULL ? HN_MEMORY : hn_store_define(writer, "vector", dims, err);
+    for (uint64_t p = 0; status == HN_OK && p < n_pairs; p += ROWS) {
+        for (uint64_t i = 0; i < ROWS * dim; i++) {
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            rows[i] = (uint16_t)((state >> 60 & 1) << 15 | 0x2400 | (state >> 40 & 0x3FF)); /* +-(1 to 2)/64 */
+        }
+        status = hn_store_write_rows(writer, "vector", p, n_pairs - p < ROWS ? n_pairs - p : ROWS, rows, err);
+    }
+    hn_free(rows);
+    return status;
+}
+
+static HnStatus write_vectors(Bench *bench, HnError *err) {
+    const uint64_t n_users = hn_dataset_users(bench->dataset);
+    HnPairs pairs = {0};
+    HnStoreWriter *writer = NULL;
+    const HnProvenance provenance = {.seed = -1, .synthetic = true};
+    HN_TRY(hn_dataset_pairs(bench->dataset, HN_PART_TRAIN, 0, n_users, &pairs, err));
+    const uint64_t n = pairs.offsets[n_users];
+    int32_t *users = hn_alloc(n, sizeof *users, "pairs", err);
+    uint8_t *present = hn_alloc(n, 1, "marks", err);
+    HnStatus status = users == NULL || present == NULL ? HN_MEMORY : HN_OK;
+    for (uint64_t u = 0; status == HN_OK && u < n_users; u++) {
+        for (uint64_t p = pairs.offsets[u]; p < pairs.offsets[u + 1]; p++) {
+            users[p] = (int32_t)u;
+            present[p] = 1;
+        }
+    }
+    status =
+        status == HN_OK ? hn_store_create(bench->vectors_path, &HN_SCHEMA_VECTORS, &provenance, &writer, err) : status;
+    status = status == HN_OK ? hn_store_write(writer, "pair/user", &n, users, err) : status;
+    status = status == HN_OK ? hn_store_write(writer, "pair/item", &n, pairs.items, err) : status;
+    status = status == HN_OK ? hn_store_write(writer, "present", &n, present, err) : status;
+    status = status == HN_OK ? write_rows(writer, n, bench->text_dim, err) : status;
+    status = status == HN_OK ? hn_store_set_i64(writer, "dim", (int64_t)bench->text_dim, err) : status;
+    status = status == HN_OK ? hn_store_seal(&writer, err) : status;
+    if (writer != NULL) {
+        hn_store_abandon(&writer);
+    }
+    hn_free(present);
+    hn_free(users);
+    hn_pairs_free(&pairs);
+    return status;
+}
+
+static HnStatus set_up(Bench *bench, HnError *err) {
+    HnPrepareReport report;
+    bench->dataset_path = hn_path_printf(err, "%s/dataset.h5", bench->folder);
+    bench->vectors_path = hn_path_printf(err, "%s/vectors.h5", bench->folder);
+    HN_TRY(hn_folder_make(bench->folder, err));
+    HN_TRY(load_experiment(bench, err));
+    HN_TRY(hn_prepare(&bench->experiment->data, "", bench->dataset_path, &report, err));
+    HN_TRY(hn_dataset_open(bench->dataset_path, &bench->dataset, err));
+    return bench->text_dim > 0 ? write_vectors(bench, err) : HN_OK;
+}
+
+/* The next step; an epoch's order is made when the epoch begins, as in training. */
+static void step_once(void *context) {
+    Bench *bench = context;
+    HnStepReport report;
+    if (bench->trainer->step_in_epoch == bench->trainer->order.n_batches) {
+        bench->trainer->epoch++;
+        bench->trainer->step_in_epoch = 0;
+        bench->trainer->order_ready = false;
+    }
+    (void)hn_trainer_step(bench->trainer, &report, bench->err);
+}
+
+/* Seconds that the adapter's products take by themselves: forward and weight gradient of both layers, and the gradient
+ * of the hidden rows. */
+static double products_floor(uint64_t text_dim, double *flops) {
+    const int64_t b = BATCH, in = (int64_t)text_dim, hidden = (in + DIM) / 2;
+    const struct {
+        int64_t m, n, k;
+        bool trans_a, trans_b;
+    } shapes[] = {{b, hidden, in, false, true},
+                  {b, DIM, hidden, false, true},
+                  {b, hidden, DIM, false, false},
+                  {hidden, in, b, true, false},
+                  {DIM, hidden, b, true, false}};
+    double seconds = 0.0;
+    *flops = 0.0;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const double of_this = 2.0 * (double)shapes[i].m * (double)shapes[i].n * (double)shapes[i].k;
+        const double gflops =
+            bench_product_gflops(shapes[i].trans_a, shapes[i].trans_b, shapes[i].m, shapes[i].n, shapes[i].k);
+        *flops += of_this;
+        seconds += of_this / gflops * 1e-9;
+    }
+    return seconds;
+}
+
+static void note_adapter(const Bench *bench, const HnSamplerFacts *before, const HnSamplerFacts *after, double steps,
+                         BenchLine *line, double *step_seconds) {
+    double flops;
+    const double floor = products_floor(bench->text_dim, &flops);
+    const double seconds = (after->product_seconds - before->product_seconds) / steps;
+    line->share = floor / seconds;
+    line->share_goal = 0.8;
+    line->floor = "the same products alone";
+    snprintf(line->note, sizeof line->note, "%s; adapter %.0f %% of the step, %.0f GFLOP/s (alone %.0f)", bench->label,
+             100.0 * seconds / *step_seconds, flops / seconds * 1e-9, flops / floor * 1e-9);
+}
+
+static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
+    HnComm *comm = NULL;
+    HnSamplerFacts before, after;
+    const HnTrainJob job = {.config = &bench->experiment->train,
+                            .variant = bench->name,
+                            .seed = 1,
+                            .reproducible = reproducible,
+                            .threads = omp_get_max_threads(),
+                            .dataset = bench->dataset,
+                            .vectors_path = bench->text_dim > 0 ? bench->vectors_path : NULL,
+                            .folder = bench->folder,
+                            .config_yaml = ""};
+    char name[80];
+    BenchLine line = {.name = name, .peer_ms = bench->peer_ms};
+    snprintf(name, sizeof name, "%s%s", bench->name, reproducible ? " (repr.)" : "");
+    HN_TRY(hn_comm_self(&comm, err));
+    HnStatus status = hn_trainer_create(&job, comm, &bench->trainer, err);
+    if (status == HN_OK) {
+        HnTrainer *trainer = bench->trainer;
+        (void)trainer->sampler->facts(trainer->sampler_state, &before, err);
+        const uint64_t steps_before = trainer->steps;
+        const BenchTime time = bench_time(step_once, bench, 10, 3.0);
+        (void)trainer->sampler->facts(trainer->sampler_state, &after, err);
+        const double steps = (double)(trainer->steps - steps_before);
+        double mean_seconds = time.mean;
+        line.ours_ms = 1e3 * time.median;
+        if (bench->text_dim > 0) {
+            note_adapter(bench, &before, &after, steps, &line, &mean_seconds);
+        } else {
+            line.goal = 8.0;
+            const double floor = (double)bench->trainer->shards.n_pairs * 2.0 * DIM * sizeof(float) * 2.0 * LAYERS;
+            snprintf(line.note, sizeof line.note, "%s; %.1f MB of rows gathered a step", bench->label, floor * 1e-6);
+        }
+        status = err->status;
+    }
+    if (status == HN_OK) {
+        bench_line_print(&line);
+    }
+    hn_trainer_free(&bench->trainer);
+    hn_comm_free(&comm);
+    return status;
+}
+
+static void clean_up(Bench *bench) {
+    HnError ignored = HN_ERROR_INIT;
+    hn_dataset_close(&bench->dataset);
+    hn_experiment_free(&bench->experiment);
+    hn_free(bench->dataset_path);
+    hn_free(bench->vectors_path);
+    (void)hn_folder_remove(bench->folder, &ignored);
+}
+
+int main(int argc, char **argv) {
+    static const char semantic[] = "semantic-step-";
+    HnError err = HN_ERROR_INIT;
+    if (argc < 6) {
+        fprintf(stderr, "usage: bench_train NAME LISTS LABEL TEST FOLDER [PEER_MS]\n");
+        return 2;
+    }
+    Bench bench = {
+        .name = argv[1], .lists = argv[2], .label = argv[3], .test = argv[4], .folder = argv[5], .err = &err};
+    bench.peer_ms = argc > 6 ? strtod(argv[6], NULL) : 0.0;
+    bench.text_dim = strncmp(bench.name, semantic, sizeof semantic - 1) == 0
+                         ? strtoull(bench.name + sizeof semantic - 1, NULL, 10)
+                         : 0;
+    HnStatus status = set_up(&bench, &err);
+    for (int reproducible = 0; reproducible <= 1 && status == HN_OK; reproducible++) {
+        status = run_mode(&bench, reproducible == 1, &err);
+    }
+    clean_up(&bench);
+    if (status != HN_OK) {
+        fprintf(stderr, "bench_train: %s\n", err.message);
+    }
+    return status == HN_OK ? 0 : 1;
+}
