@@ -31,7 +31,7 @@ digest_of() { "$program" digest "$1" | tail -n 1 | cut -d ' ' -f 1; }
 same_contents() { # what, folder, folder, log
     local a b
     a=$(digest_of "$2") b=$(digest_of "$3")
-    if [ ${#a} = 64 ] && [ "$a" = "$b" ]; then echo "ok: $1"; else fail "$1: digests '$a' and '$b'" "$4"; fi
+    if [ ${#a} = 64 ] && [ "$a" = "$b" ]; then echo "ok: $1 ($SECONDS s)"; else fail "$1: digests '$a' and '$b'" "$4"; fi
 }
 # A job's state, as the controller tells it ("COMPLETED").
 state_of() { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p' | sort -u | tr '\n' ' '; }
@@ -70,7 +70,7 @@ OUT=$work/array timeout 120 sbatch --wait --array=0-1 --ntasks=2 --output=array-
 same_contents "an array of seeds has the contents of a direct run" direct array array-1.log
 
 # 4. the time is up: checkpoint, requeue, the rest
-longer='--set train.epochs=1500 --set train.patience=0 --set train.checkpoint_every=50 --set train.eval_every=500'
+longer='--set seeds=[1] --set train.epochs=400 --set train.patience=0 --set train.checkpoint_every=50 --set train.eval_every=500'
 # shellcheck disable=SC2086 # a list of arguments
 direct longer $longer
 job=$(OUT=$work/requeued ARGS=$longer sbatch --parsable --ntasks=2 --output=requeued.log "$scripts/run.sbatch")
@@ -86,7 +86,7 @@ job=$(OUT=$work/cancelled ARGS=$longer sbatch --parsable --ntasks=2 --output=can
 wait_for 60 checkpoint_in "$work/cancelled" || fail "no checkpoint appeared" cancelled.log
 scancel "$job"
 wait_for 60 no_job_left || fail "the cancelled job did not end" cancelled.log
-if [ "$(state_of "$job")" = "CANCELLED " ]; then echo "ok: a cancelled job stays cancelled"; else
+if [ "$(state_of "$job")" = "CANCELLED " ]; then echo "ok: a cancelled job stays cancelled ($SECONDS s)"; else
     fail "the cancelled job is $(state_of "$job")" cancelled.log
 fi
 [ $failures = 0 ]
