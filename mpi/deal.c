@@ -44,6 +44,7 @@ struct HnDeal {
     bool asked;    /* an ask is out, unanswered */
     bool finished; /* END has come */
     bool cancelled;
+    bool broken; /* a call failed here (memory, MPI): what was dealt may be lost, so the end is a cancel */
     uint64_t left, first_left;
 
     /* Rank 0 only. [size]: ranks whose ask waits for items; that sent LEAVE; that sent BYE. */
@@ -202,13 +203,17 @@ static HnStatus poll_messages(HnDeal *deal, HnError *err) {
     return HN_OK;
 }
 
-HnStatus hn_deal_poll(HnDeal *deal, HnError *err) {
-    return poll_messages(deal, err);
+/* Remembers a failure for hn_deal_end. */
+static HnStatus note(HnDeal *deal, HnStatus status) {
+    deal->broken = deal->broken || status != HN_OK;
+    return status;
 }
 
-HnStatus hn_deal_next(HnDeal *deal, uint64_t *item, bool *got, bool *finished, HnError *err) {
-    *item = 0;
-    *got = *finished = false;
+HnStatus hn_deal_poll(HnDeal *deal, HnError *err) {
+    return note(deal, poll_messages(deal, err));
+}
+
+static HnStatus next_item(HnDeal *deal, uint64_t *item, bool *got, bool *finished, HnError *err) {
     HN_TRY(poll_messages(deal, err));
     if (deal->queued == 0 && deal->n_taken == 0) {
         HN_TRY(report(deal, err));
@@ -230,6 +235,12 @@ HnStatus hn_deal_next(HnDeal *deal, uint64_t *item, bool *got, bool *finished, H
     return ask_ahead(deal, err);
 }
 
+HnStatus hn_deal_next(HnDeal *deal, uint64_t *item, bool *got, bool *finished, HnError *err) {
+    *item = 0;
+    *got = *finished = false;
+    return note(deal, next_item(deal, item, got, finished, err));
+}
+
 /* Takes item off the list of those the caller works on. */
 static HnStatus drop_taken(HnDeal *deal, uint64_t item, Taken *taken, HnError *err) {
     for (size_t i = 0; i < deal->n_taken; i++) {
@@ -248,20 +259,20 @@ HnStatus hn_deal_done(HnDeal *deal, uint64_t item, HnError *err) {
     HN_TRY(drop_taken(deal, item, &taken, err));
     deal->unreported++;
     if (deal->unreported >= REPORT_EVERY || (deal->queued == 0 && deal->n_taken == 0)) {
-        HN_TRY(report(deal, err));
+        HN_TRY(note(deal, report(deal, err)));
     }
-    return poll_messages(deal, err);
+    return hn_deal_poll(deal, err);
 }
 
 HnStatus hn_deal_return(HnDeal *deal, uint64_t item, HnError *err) {
     Taken taken = {0};
     HN_TRY(drop_taken(deal, item, &taken, err));
-    HN_TRY(to_dealer(deal, RETURN, taken.item, taken.ticket, REFUSED, err));
-    return poll_messages(deal, err);
+    HN_TRY(note(deal, to_dealer(deal, RETURN, taken.item, taken.ticket, REFUSED, err)));
+    return hn_deal_poll(deal, err);
 }
 
 HnStatus hn_deal_cancel(HnDeal *deal, HnError *err) {
-    return to_dealer(deal, CANCEL, 0, 0, 0, err);
+    return note(deal, to_dealer(deal, CANCEL, 0, 0, 0, err));
 }
 
 uint64_t hn_deal_finished_count(const HnDeal *deal) {
@@ -311,6 +322,9 @@ HnStatus hn_deal_start(HnComm *comm, uint64_t n, const uint8_t *done, uint64_t c
     if (status == HN_OK && comm->rank == 0) {
         status = dealer_settle(deal, err); /* nothing to do at all: END at once */
     }
+    if (status == HN_OK) {
+        status = ask_ahead(deal, err);
+    }
     if (status != HN_OK) {
         if (deal != NULL) {
             deal_free(deal);
@@ -318,19 +332,19 @@ HnStatus hn_deal_start(HnComm *comm, uint64_t n, const uint8_t *done, uint64_t c
         return status;
     }
     *out = deal;
-    return ask_ahead(deal, err);
+    return HN_OK;
 }
 
 /* Nothing more will be done here: what this rank holds goes back for others. */
 static HnStatus give_all_back(HnDeal *deal, HnError *err) {
     for (; deal->queue_begin < deal->queue_end; deal->queue_begin++) {
         Range *range = &deal->queue[deal->queue_begin];
-        for (uint64_t i = 0; i < range->count; i++) {
+        for (uint64_t i = 0; i < range->count && !deal->cancelled; i++) {
             HN_TRY(to_dealer(deal, RETURN, range->first + i, range->ticket, UNSTARTED, err));
         }
     }
     deal->queued = 0;
-    while (deal->n_taken > 0) {
+    while (deal->n_taken > 0 && !deal->cancelled) {
         Taken taken = deal->taken[--deal->n_taken];
         HN_TRY(to_dealer(deal, RETURN, taken.item, taken.ticket, UNSTARTED, err));
     }
@@ -351,6 +365,9 @@ static bool all_silent(const HnDeal *deal) {
 static HnStatus see_it_through(HnDeal *deal, HnError *err) {
     struct timespec pause = {0, 500000};
     bool said_bye = false;
+    if (deal->broken) {
+        HN_TRY(to_dealer(deal, CANCEL, 0, 0, 0, err));
+    }
     /* LEAVE goes first, so that what is given back does not come straight back to us. */
     uint64_t n = deal->unreported;
     deal->unreported = 0;
