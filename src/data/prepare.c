@@ -1,10 +1,14 @@
 /* The preparation of a data set, step by step; what each step does is in the file that work.h names for it. */
 #include "prepare.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "work.h"
 #include "world.h"
@@ -146,6 +150,22 @@ static void work_free(HnWork *work) {
     hn_free(work->inputs);
 }
 
+/* Nobody should learn after hours of reading that the output's folder is not there. */
+static HnStatus check_output(const char *out_path, HnError *err) {
+    char *temp = NULL;
+    HN_TRY(hn_file_temp_name(out_path, &temp, err));
+    HnStatus status = HN_OK;
+    int fd = open(temp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        status = hn_fail_errno(err, errno, "cannot write %s", out_path);
+    } else {
+        (void)close(fd);
+        (void)unlink(temp);
+    }
+    hn_free(temp);
+    return status;
+}
+
 static HnStatus prepare_files(HnWork *work, const char *config_yaml, const char *out_path, HnError *err) {
     const HnDataConfig *config = work->config;
     HN_TRY(check_config(config, work->ops, err));
@@ -156,6 +176,7 @@ static HnStatus prepare_files(HnWork *work, const char *config_yaml, const char 
         return hn_fail(err, HN_CONFIG, "data.date_from (%s) is after data.date_to (%s)", config->date_from,
                        config->date_to);
     }
+    HN_TRY(check_output(out_path, err));
     HN_TRY(hn_work_collect(work, err));
     HN_TRY(hn_work_arrange(work, err));
     HN_TRY(count(work, work->report, err));
@@ -166,6 +187,11 @@ static HnStatus prepare_files(HnWork *work, const char *config_yaml, const char 
 HnStatus hn_prepare(const HnDataConfig *config, const char *config_yaml, const char *out_path, HnPrepareReport *report,
                     HnError *err) {
     memset(report, 0, sizeof *report);
+    if (config->dataset[0] != '\0') {
+        return hn_fail(err, HN_CONFIG,
+                       "data.dataset names a ready data set (%s): there is nothing to prepare; drop the key",
+                       config->dataset);
+    }
     if (config->format == HN_FORMAT_SYNTHETIC) {
         return hn_world_prepare(config, config_yaml, out_path, report, err);
     }

@@ -1,10 +1,12 @@
 /* Every reader on truncated, damaged and random files: each run ends with success or a named fault, and frees all.
  * Meant to be run under the address and undefined-behaviour sanitizers too. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "fixture.h"
 
 typedef struct Sample {
@@ -71,11 +73,18 @@ static void whole_and_cut(void **state) {
     }
 }
 
+/* HN_TEST_ROUNDS=30 looks thirty times as long. */
+static uint32_t rounds(uint32_t usual) {
+    int64_t factor = 1;
+    const char *given = getenv("HN_TEST_ROUNDS");
+    return given != NULL && hn_parse_i64(given, &factor) && factor > 0 ? usual * (uint32_t)factor : usual;
+}
+
 static void damaged(void **state) {
     (void)state;
     char text[2][1024];
     for (uint32_t k = 0; k < sizeof samples / sizeof samples[0]; k++) {
-        for (uint32_t round = 0; round < 40; round++) {
+        for (uint32_t round = 0; round < rounds(40); round++) {
             HnRng rng;
             hn_rng_start(&rng, 2, HN_STREAM_TEST, k, round);
             const char *given[] = {samples[k].interactions, samples[k].items};
@@ -98,7 +107,7 @@ static void garbage(void **state) {
     (void)state;
     static char text[1 << 16];
     for (uint32_t k = 0; k < sizeof samples / sizeof samples[0]; k++) {
-        for (uint32_t round = 0; round < 12; round++) {
+        for (uint32_t round = 0; round < rounds(12); round++) {
             HnRng rng;
             hn_rng_start(&rng, 3, HN_STREAM_TEST, k, round);
             size_t n = 1 + hn_rng_below(&rng, sizeof text - 1);

@@ -175,7 +175,8 @@ static void bad_metadata(void **state) {
 
 static void output_folder(void **state) {
     (void)state;
-    fixture_text("in.txt", "a x\nb x\n");
+    /* The folder is looked at before the input: this one could not even be read. */
+    fixture_text("in.txt", "");
     fixture_prepare(&prepared, "absent/out.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
     assert_int_not_equal(prepared.status, HN_OK);
     assert_non_null(strstr(prepared.err.message, "absent/out.h5"));
@@ -187,6 +188,18 @@ static void output_folder(void **state) {
     fixture_prepare(&prepared, "readonly/out.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
     assert_int_equal(root ? seteuid(0) : 0, 0);
     fixture_failed(&prepared, HN_IO, "readonly/out.h5", NULL);
+    fixture_prepare(&prepared, "out.h5", "data.format=pairs", set("data.interactions", "in.txt"), "data.dataset=old.h5",
+                    NULL);
+    fixture_failed(&prepared, HN_CONFIG, "data.dataset", NULL);
+}
+
+static HnStatus synthesize_into(const char *folder) {
+    HnError err = HN_ERROR_INIT;
+    HnExperiment *experiment = NULL;
+    assert_int_equal(hn_experiment_load(NULL, NULL, 0, &experiment, &err), HN_OK);
+    HnStatus status = hn_synthesize(&experiment->data, fixture_path(folder), 0, 1, &err);
+    hn_experiment_free(&experiment);
+    return status;
 }
 
 /* The disk ends at 20,000 bytes: the same path as a full one. Nothing stays behind. */
@@ -205,6 +218,7 @@ static void full_disk(void **state) {
     void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     fixture_prepare(&prepared, "full.h5", "data.format=pairs", set("data.interactions", "in.txt"), NULL);
+    HnStatus synthesized = synthesize_into("full-folder");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     (void)signal(SIGXFSZ, before);
     assert_true(prepared.status == HN_IO || prepared.status == HN_SPACE);
@@ -215,6 +229,10 @@ static void full_disk(void **state) {
     for (size_t k = 0; k < n_names; k++) {
         assert_null(strstr(names[k], "full.h5"));
     }
+    hn_names_free(&names, n_names);
+    assert_true(synthesized == HN_IO || synthesized == HN_SPACE);
+    assert_int_equal(hn_folder_list(fixture_path("full-folder"), &names, &n_names, NULL), HN_OK);
+    assert_int_equal(n_names, 0);
     hn_names_free(&names, n_names);
 }
 
