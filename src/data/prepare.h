@@ -37,9 +37,9 @@ typedef struct HnPrepareReport {
  */
 HnStatus hn_prepare(const HnDataConfig *config, const char *config_yaml, const char *out_path, HnPrepareReport *report,
                     HnError *err);
-/* `hnlmrec synthesize`: the world as raw files (reviews.json.gz and meta.json.gz in the Amazon 2018 field names),
- * streaming. part of n_parts writes users [..) into files of their own: the concatenation does not depend on n_parts.
- */
+/* `hnlmrec synthesize`: the world as raw files in the Amazon 2018 field names, streaming: folder/reviews.json.gz and
+ * folder/meta.json.gz; with n_parts > 1 reviews-00000-of-00004.json.gz and so on, one call a part (0-based). The files
+ * of all parts, put together in order, are the same bytes for every n_parts. On failure no file is left. */
 HnStatus hn_synthesize(const HnDataConfig *config, const char *folder, int part, int n_parts, HnError *err);
 
 #endif

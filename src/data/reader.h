@@ -68,7 +68,7 @@ struct HnReader {
     bool known;
     HnSeparator separator;
     int n_columns;
-    int column[5];          /* of user, item, rating, time, and the title of an items table; -1 = absent */
+    int column[4];          /* of user, item, rating, time; -1 = absent (an items table: item only) */
     bool time_ms;           /* times are milliseconds (Amazon's 2023 tables: an item column parent_asin) */
     char **names;           /* [n_columns] of an items table */
     bool latin1_told;       /* the encoding was announced */

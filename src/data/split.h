@@ -4,7 +4,8 @@
  * ratio: random. The number of test (and of validation) pairs of a user with n pairs is n * share, rounded up or down
  * at random so that it is n * share on average for users of any activity; the pairs are those with the smallest random
  * keys. Draws: stream HN_STREAM_SPLIT, a = user index, b = position of the pair in the user's list (ascending items).
- * time: the same counts, but the last pairs by time are the test, those before them validation.
+ * time: the same counts, but the last pairs by time are the test, those before them validation; ties in time are
+ * broken by the random keys.
  * leave_one_out: the last pair by time is the test and the one before it validation; without times, by random key. With
  * two pairs there is no validation pair, with one no test pair.
  * Every user keeps at least one train pair.
