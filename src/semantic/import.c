@@ -177,9 +177,9 @@ HnStatus hn_import_profiles(const char *path, bool users, const HnDataset *datas
     }
     if (status == HN_OK && report->matched == 0) {
         status = hn_fail(err, HN_INPUT,
-                         "%s: none of its %llu lines belongs to a %s of this data set; its ids must be the "
+                         "%s: none of its %llu lines belongs to %s of this data set; its ids must be the "
                          "raw ids that the data set was prepared from",
-                         path, (unsigned long long)report->lines, users ? "user" : "item");
+                         path, (unsigned long long)report->lines, users ? "a user" : "an item");
     }
     hn_text_column_close(&import.ids);
     hn_free(import.places);

@@ -139,6 +139,15 @@ void fixture_synthetic_world(const char *name, int users, int items, int interac
     hn_experiment_free(&experiment);
 }
 
+void fixture_ids_world(const char *name, const char *lines) {
+    char interactions[SLOT_BYTES];
+    (void)snprintf(interactions, sizeof interactions, "data.interactions=[%s]", fixture_text("ids.txt", lines));
+    HnExperiment *experiment = fixture_experiment("data.format=lightgcn", interactions,
+                                                  "data.split_ratio=[1.0, 0.0, 0.0]", "eval.select_on=test", NULL);
+    prepare(experiment, name);
+    hn_experiment_free(&experiment);
+}
+
 char *store_text(const char *path, const char *field, uint64_t row) {
     HnStore *store = NULL;
     HnError err = HN_ERROR_INIT;

@@ -34,6 +34,9 @@ void fixture_small_world(const char *name);
 /* A synthetic world of about n interactions. */
 void fixture_synthetic_world(const char *name, int users, int items, int interactions);
 
+/* Ids only: lines "user item item ..." (LightGCN), all train. */
+void fixture_ids_world(const char *name, const char *lines);
+
 /* Text row of a string field of a store; compared in place. */
 void assert_store_text(const char *path, const char *field, uint64_t row, const char *expected);
 char *store_text(const char *path, const char *field, uint64_t row); /* hn_free it */
