@@ -56,15 +56,17 @@ HnStatus hn_folder_sync(const char *path, HnError *err) {
 }
 
 HnStatus hn_file_commit(const char *temp, const char *path, HnError *err) {
-    HN_TRY(sync_path(temp, O_RDONLY, err));
-    if (rename(temp, path) != 0) {
-        return hn_fail_errno(err, errno, "cannot rename %s to %s", temp, path);
-    }
-    char *folder = parent_of(path, err);
+    char *folder = parent_of(path, err); /* first: after the rename nothing but the disk may fail */
     if (folder == NULL) {
         return HN_MEMORY;
     }
-    HnStatus status = hn_folder_sync(folder, err);
+    HnStatus status = sync_path(temp, O_RDONLY, err);
+    if (status == HN_OK && rename(temp, path) != 0) {
+        status = hn_fail_errno(err, errno, "cannot rename %s to %s", temp, path);
+    }
+    if (status == HN_OK) {
+        status = hn_folder_sync(folder, err);
+    }
     hn_free(folder);
     return status;
 }
