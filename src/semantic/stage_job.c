@@ -290,10 +290,15 @@ static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *
     if (looped == HN_NETWORK && hn_comm_size(comm) > 1) { /* others may do its items: then nobody else says it */
         hn_log(HN_LOG_WARN, "%s: %s", job->name, loop_err->message);
     }
+    bool stopped = hn_stop_requested();
+    if (stopped ||
+        (looped != HN_OK && looped != HN_NETWORK)) { /* it concerns all: the others shall not go on for hours */
+        HnError ignored = HN_ERROR_INIT;
+        (void)hn_deal_cancel(loop->deal, &ignored);
+    }
     HnStatus ended = hn_deal_end(&loop->deal, &end_err);
     HnStatus closed = loop->journal ? hn_journal_close(&loop->journal, &late_err) : HN_OK;
     HnStatus status = HN_OK;
-    bool stopped = hn_stop_requested();
     if (looped != HN_OK && looped != HN_NETWORK) {
         status = hn_fail(err, looped, "%s", loop_err->message);
     } else if (late != HN_OK || closed != HN_OK) {
@@ -303,12 +308,12 @@ static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *
     if (status == HN_OK && ended != HN_OK) {
         if (looped == HN_NETWORK) {
             status = hn_fail(err, looped, "%s", loop_err->message);
-        } else if (stopped && ended == HN_NETWORK) {
+        } else if (stopped && (ended == HN_NETWORK || ended == HN_INTERRUPTED)) {
             status = hn_fail(err, HN_INTERRUPTED,
                              "%s: stopped as asked; what is answered is kept, the same command goes "
                              "on from there",
                              job->name);
-        } else {
+        } else if (ended != HN_INTERRUPTED) { /* cancelled by the rank that has the cause to tell */
             status = hn_fail(err, ended, "%s: %s", job->name, end_err.message);
         }
     }
