@@ -39,12 +39,12 @@ uint64_t hn_adapter_weights(const HnTrainConfig *config, uint64_t text_dim) {
     return total;
 }
 
-static uint64_t rows_for(uint64_t max_pairs, int n_shards, bool exact) {
-    return exact ? max_pairs + (uint64_t)n_shards * (HN_ADAPTER_ROW_STEP - 1) : max_pairs;
+static uint64_t rows_for(uint64_t pairs, bool exact) {
+    uint64_t blocks = (pairs + HN_ADAPTER_ROW_BLOCK - 1) / HN_ADAPTER_ROW_BLOCK;
+    return exact ? blocks * HN_ADAPTER_ROW_BLOCK : pairs;
 }
 
-uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, int n_shards, uint64_t max_pairs,
-                          bool exact) {
+uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, uint64_t max_pairs, bool exact) {
     uint64_t widths[HN_ADAPTER_MAX_LAYERS + 1] = {0}, columns = 0;
     int n_layers = 0;
     if (layer_widths(config, text_dim, widths, &n_layers, NULL) != HN_OK) {
@@ -53,8 +53,7 @@ uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, int n_
     for (int l = 0; l <= n_layers; l++) {
         columns += widths[l] * (l > 0 ? 2 : 1);
     }
-    return hn_adapter_weights(config, text_dim) * (exact ? 24 : 16) +
-           4 * columns * rows_for(max_pairs, n_shards, exact);
+    return hn_adapter_weights(config, text_dim) * (exact ? 24 : 16) + 4 * columns * rows_for(max_pairs, exact);
 }
 
 static HnStatus allocate(HnAdapter *adapter, HnError *err) {
@@ -93,7 +92,7 @@ HnStatus hn_adapter_create(HnAdapter *adapter, const HnTrainConfig *config, uint
                            .last_relu = config->semantic.adapter_last_relu,
                            .slope = config->semantic.activation == HN_ACTIVATION_LEAKY_RELU ? 0.01f : 0.0f,
                            .n_shards = exact ? n_shards : 1,
-                           .max_rows = rows_for(max_pairs, n_shards, exact)};
+                           .max_rows = rows_for(max_pairs, exact)};
     HN_TRY(layer_widths(config, text_dim, adapter->widths, &adapter->n_layers, err));
     uint64_t at = 0;
     for (int l = 0; l < adapter->n_layers; l++) {
@@ -126,24 +125,40 @@ void hn_adapter_free(HnAdapter *adapter) {
     *adapter = (HnAdapter){0};
 }
 
-static void zero_padding(float *rows, uint64_t width, uint64_t begin, uint64_t end) {
+static void zero_rows(float *rows, uint64_t width, uint64_t begin, uint64_t end) {
     memset(rows + begin * width, 0, (end - begin) * width * sizeof(float));
 }
 
 void hn_adapter_layout(HnAdapter *adapter) {
     const int last = adapter->n_layers;
     for (int v = 0; v < adapter->n_shards; v++) {
-        uint64_t count = adapter->row_count[v];
-        uint64_t padded =
-            adapter->exact ? (count + HN_ADAPTER_ROW_STEP - 1) / HN_ADAPTER_ROW_STEP * HN_ADAPTER_ROW_STEP : count;
-        adapter->row_begin[v + 1] = adapter->row_begin[v] + padded;
-        uint64_t real_end = adapter->row_begin[v] + count;
-        zero_padding(adapter->rows[0], adapter->widths[0], real_end, adapter->row_begin[v + 1]);
-        zero_padding(adapter->d_rows[last], adapter->widths[last], real_end, adapter->row_begin[v + 1]);
+        adapter->row_begin[v + 1] = adapter->row_begin[v] + adapter->row_count[v];
     }
+    uint64_t n = adapter->row_begin[adapter->n_shards], padded = rows_for(n, adapter->exact);
+    zero_rows(adapter->rows[0], adapter->widths[0], n, padded);
+    zero_rows(adapter->d_rows[last], adapter->widths[last], n, padded);
+}
+
+/* Once: is a row's result the same wherever it stands in a block? All ranks go the way that all can go. */
+static HnStatus check_blocks(HnAdapter *adapter, HnError *err) {
+    bool hold = false, fails = false;
+    HnStatus status = hn_adapter_blocks_hold(adapter, &hold, err);
+    HN_TRY(hn_comm_agree(adapter->comm, status, err));
+    fails = !hold;
+    HN_TRY(hn_comm_any(adapter->comm, &fails, err));
+    adapter->blocks_checked = true;
+    adapter->blocks_hold = !fails;
+    if (fails) {
+        hn_log(HN_LOG_INFO,
+               "products here depend on where a row stands: the adapter takes smaller ones, shard by shard");
+    }
+    return HN_OK;
 }
 
 HnStatus hn_adapter_forward(HnAdapter *adapter, HnError *err) {
+    if (adapter->exact && !adapter->blocks_checked) {
+        HN_TRY(check_blocks(adapter, err));
+    }
     double start = hn_clock_seconds();
     for (int l = 0; l < adapter->n_layers; l++) {
         HN_TRY(hn_adapter_layer_forward(adapter, l, err));

@@ -4,9 +4,11 @@
  *
  * W_l is [widths[l]][widths[l-1]]. Weights and biases start uniform on +-1/sqrt(fan in), as PyTorch's Linear does.
  *
- * A product's bits depend on its number of rows. Reproducible: the rows of each virtual shard are a product of their
- * own (their number does not depend on ranks), output by output block on one thread each, and the shards' weight
- * gradients are joined as 64-bit integers. Otherwise: one product over this rank's rows and a float sum over ranks.
+ * A product's bits depend on its shape. Reproducible: forward, rows go through products of one fixed shape, on one
+ * thread each; a row's bits must not depend on its place in them, which is checked on this machine before the first use
+ * (where they did, every virtual shard would be a product of its own). Backward, each virtual shard is a product of its
+ * own, for the number of its rows does not depend on ranks, and the shards' weight gradients are joined as 64-bit
+ * integers. Otherwise: one product over this rank's rows and a float sum over ranks.
  */
 #ifndef HN_CF_ADAPTER_H
 #define HN_CF_ADAPTER_H
@@ -19,7 +21,7 @@
 #include "comm.h"
 #include "config/experiment.h"
 
-enum { HN_ADAPTER_MAX_LAYERS = 8, HN_ADAPTER_ROW_STEP = 16 };
+enum { HN_ADAPTER_MAX_LAYERS = 8, HN_ADAPTER_ROW_BLOCK = 128 };
 
 typedef struct HnAdapter {
     HnComm *comm;
@@ -30,11 +32,12 @@ typedef struct HnAdapter {
     uint64_t weight_at[HN_ADAPTER_MAX_LAYERS], bias_at[HN_ADAPTER_MAX_LAYERS]; /* places in the parameter block */
     HnTable parameters;                                                        /* [n_weights][1] */
 
-    /* The batch's rows, shard after shard; each shard's rows are padded with zero rows to a multiple of ROW_STEP. */
+    /* The batch's rows, shard after shard. Exact: rows of zeros follow, up to a multiple of ROW_BLOCK. */
     int n_shards; /* that this rank owns; 1 when not exact */
     uint64_t max_rows;
-    uint64_t *row_begin;                      /* [n_shards + 1] padded */
-    uint64_t *row_count;                      /* [n_shards] rows that are real */
+    uint64_t *row_begin;              /* [n_shards + 1] */
+    uint64_t *row_count;              /* [n_shards] */
+    bool blocks_checked, blocks_hold; /* whether a row's bits depend on its place in a product: not if they hold */
     float *rows[HN_ADAPTER_MAX_LAYERS + 1];   /* [max_rows][widths[l]]; rows[0] is filled by the caller */
     float *d_rows[HN_ADAPTER_MAX_LAYERS + 1]; /* the same; d_rows[n_layers] is filled by the caller; [0] is unused */
     int64_t *totals;                          /* exact: [n_weights] */
@@ -47,12 +50,12 @@ HnStatus hn_adapter_create(HnAdapter *adapter, const HnTrainConfig *config, uint
                            int n_shards, uint64_t max_pairs, bool exact, HnComm *comm, HnError *err);
 void hn_adapter_free(HnAdapter *adapter);
 uint64_t hn_adapter_weights(const HnTrainConfig *config, uint64_t text_dim);
-uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, int n_shards, uint64_t max_pairs, bool exact);
+uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, uint64_t max_pairs, bool exact);
 
 /* Lays out row_count[0 .. n_shards) rows; afterwards row s of shard v is rows[l] + (row_begin[v] + s) * widths[l].
- * Zeroes the padding of rows[0] and d_rows[n_layers]. */
+ * Zeroes the rows behind the last in rows[0] and d_rows[n_layers]. */
 void hn_adapter_layout(HnAdapter *adapter);
-/* rows[0] to rows[n_layers]. Local. */
+/* rows[0] to rows[n_layers]. Collective the first time, local from then on. */
 HnStatus hn_adapter_forward(HnAdapter *adapter, HnError *err);
 /* d_rows[n_layers] to the parameters' gradient, l2 * parameters added. Collective. Nothing to do when frozen. */
 HnStatus hn_adapter_backward(HnAdapter *adapter, double l2, HnError *err);

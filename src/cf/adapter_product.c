@@ -6,18 +6,17 @@
 
 #include "base/alloc.h"
 #include "cf/sums.h"
-#include "fixed.h"
 #include "gemm.h"
 
 enum {
     OUT_BLOCK = 256, /* outputs of one single-threaded product */
-    TILE_ROWS = 64,
-    TILE_COLUMNS = 1024, /* one piece of a weight gradient: fits the second-level cache */
-    CHUNK = 4096         /* values quantised at once: fits the first-level cache */
+    TILE_ROWS = 256,
+    TILE_COLUMNS = 512, /* one piece of a weight gradient: fits the second-level cache */
+    CHUNK = 4096        /* values quantised at once: fits the first-level cache */
 };
 
 size_t hn_adapter_tile_bytes(void) {
-    return TILE_ROWS * TILE_COLUMNS * sizeof(float) + CHUNK * sizeof(int32_t);
+    return TILE_ROWS * TILE_COLUMNS * sizeof(float);
 }
 
 static bool has_activation(const HnAdapter *adapter, int l) {
@@ -56,16 +55,13 @@ static void finish_rows(const HnAdapter *adapter, int l, uint64_t row_begin, uin
     }
 }
 
-/* One product of the reproducible way: block b of the outputs over shard v's rows. Forward: y = x W^T; backward: by
- * columns of W, d_x = d_y W. */
-static HnStatus shard_block(const HnAdapter *adapter, int l, bool forward, int v, uint64_t b, HnError *err) {
+/* One product of the reproducible way: block b of the outputs over rows row .. row+n_rows-1, the same shape for all
+ * blocks of a kind. Forward: y = x W^T; backward, by columns of W: d_x = d_y W. */
+static HnStatus block_product(const HnAdapter *adapter, int l, bool forward, uint64_t row, uint64_t n_rows, uint64_t b,
+                              HnError *err) {
     const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1], width = forward ? out : in;
-    const uint64_t row = adapter->row_begin[v], n_rows = adapter->row_begin[v + 1] - row;
     const uint64_t begin = b * OUT_BLOCK, end = begin + OUT_BLOCK < width ? begin + OUT_BLOCK : width;
     const float *w = adapter->parameters.value + adapter->weight_at[l];
-    if (n_rows == 0) {
-        return HN_OK;
-    }
     if (!forward) {
         return hn_gemm_single(false, false, (int64_t)n_rows, (int64_t)(end - begin), (int64_t)out, 1.0f,
                               adapter->d_rows[l + 1] + row * out, (int64_t)out, w + begin, (int64_t)in, 0.0f,
@@ -74,18 +70,32 @@ static HnStatus shard_block(const HnAdapter *adapter, int l, bool forward, int v
     HN_TRY(hn_gemm_single(false, true, (int64_t)n_rows, (int64_t)(end - begin), (int64_t)in, 1.0f,
                           adapter->rows[l] + row * in, (int64_t)in, w + begin * in, (int64_t)in, 0.0f,
                           adapter->rows[l + 1] + row * out + begin, (int64_t)out, err));
-    finish_rows(adapter, l, row, adapter->row_begin[v + 1], begin, end);
+    finish_rows(adapter, l, row, row + n_rows, begin, end);
     return HN_OK;
 }
 
-static HnStatus all_shard_blocks(HnAdapter *adapter, int l, bool forward, HnError *err) {
+/* Group g of the rows: a fixed block (zero rows fill the last one), or a shard. */
+static HnStatus group_product(const HnAdapter *adapter, int l, bool forward, uint64_t g, uint64_t b, HnError *err) {
+    if (adapter->blocks_hold) {
+        return block_product(adapter, l, forward, g * HN_ADAPTER_ROW_BLOCK, HN_ADAPTER_ROW_BLOCK, b, err);
+    }
+    if (adapter->row_count[g] == 0) {
+        return HN_OK;
+    }
+    return block_product(adapter, l, forward, adapter->row_begin[g], adapter->row_count[g], b, err);
+}
+
+static HnStatus all_blocks(HnAdapter *adapter, int l, bool forward, HnError *err) {
     const uint64_t width = adapter->widths[l + (forward ? 1 : 0)], n_blocks = (width + OUT_BLOCK - 1) / OUT_BLOCK;
+    const uint64_t n_groups = adapter->blocks_hold
+                                  ? (all_rows(adapter) + HN_ADAPTER_ROW_BLOCK - 1) / HN_ADAPTER_ROW_BLOCK
+                                  : (uint64_t)adapter->n_shards;
     HnStatus status = HN_OK;
 #pragma omp parallel for collapse(2) schedule(dynamic)
     for (uint64_t b = 0; b < n_blocks; b++) {
-        for (int v = 0; v < adapter->n_shards; v++) {
+        for (uint64_t g = 0; g < n_groups; g++) {
             HnError own = HN_ERROR_INIT;
-            if (shard_block(adapter, l, forward, v, b, &own) != HN_OK) {
+            if (group_product(adapter, l, forward, g, b, &own) != HN_OK) {
 #pragma omp critical(hn_adapter_error)
                 status = hn_fail(err, own.status, "%s", own.message);
             }
@@ -94,11 +104,50 @@ static HnStatus all_shard_blocks(HnAdapter *adapter, int l, bool forward, HnErro
     return status;
 }
 
+/* One shape, fed with equal rows: are the results equal? */
+static HnStatus shape_holds(bool trans_w, uint64_t n, uint64_t k, uint64_t ldw, const float *w, bool *hold,
+                            HnError *err) {
+    const uint64_t m = HN_ADAPTER_ROW_BLOCK;
+    float *x = hn_alloc(m * k, sizeof *x, "check of products", err), *y = hn_alloc(m * n, sizeof *y, "check", err);
+    HnStatus status = x && y ? HN_OK : HN_MEMORY;
+    for (uint64_t i = 0; i < m * k && status == HN_OK; i++) {
+        x[i] = (float)(i % k * 2654435761u % 2039) / 1024.0f - 1.0f; /* a row that repeats, without structure */
+    }
+    if (status == HN_OK) {
+        status = hn_gemm_single(false, trans_w, (int64_t)m, (int64_t)n, (int64_t)k, 1.0f, x, (int64_t)k, w,
+                                (int64_t)ldw, 0.0f, y, (int64_t)n, err);
+    }
+    for (uint64_t r = 1; r < m && status == HN_OK; r++) {
+        *hold = *hold && memcmp(y, y + r * n, n * sizeof *y) == 0;
+    }
+    hn_free(y);
+    hn_free(x);
+    return status;
+}
+
+HnStatus hn_adapter_blocks_hold(const HnAdapter *adapter, bool *hold, HnError *err) {
+    *hold = true;
+    for (int l = 0; l < adapter->n_layers; l++) {
+        const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1];
+        const float *w = adapter->parameters.value + adapter->weight_at[l];
+        for (int last = 0; last <= 1; last++) {
+            uint64_t n_out = last ? out % OUT_BLOCK : OUT_BLOCK, n_in = last ? in % OUT_BLOCK : OUT_BLOCK;
+            if (n_out > 0 && n_out <= out) {
+                HN_TRY(shape_holds(true, n_out, in, in, w, hold, err));
+            }
+            if (l > 0 && n_in > 0 && n_in <= in) {
+                HN_TRY(shape_holds(false, n_in, out, in, w, hold, err));
+            }
+        }
+    }
+    return HN_OK;
+}
+
 HnStatus hn_adapter_layer_forward(HnAdapter *adapter, int l, HnError *err) {
     const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1], n = all_rows(adapter);
     count_flops(adapter, l);
     if (adapter->exact) {
-        return all_shard_blocks(adapter, l, true, err);
+        return all_blocks(adapter, l, true, err);
     }
     if (n > 0) {
         HN_TRY(hn_gemm(false, true, (int64_t)n, (int64_t)out, (int64_t)in, 1.0f, adapter->rows[l], (int64_t)in,
@@ -116,7 +165,7 @@ void hn_adapter_activation_backward(HnAdapter *adapter, int l) {
     if (!has_activation(adapter, l)) {
         return;
     }
-    const uint64_t n = all_rows(adapter) * adapter->widths[l + 1];
+    const uint64_t n = all_rows(adapter) * adapter->widths[l + 1]; /* zero rows need none */
     const float slope = activation_slope(adapter, l), *y = adapter->rows[l + 1];
     float *d = adapter->d_rows[l + 1];
 #pragma omp parallel for schedule(static)
@@ -129,7 +178,7 @@ HnStatus hn_adapter_layer_backward(HnAdapter *adapter, int l, HnError *err) {
     const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1], n = all_rows(adapter);
     count_flops(adapter, l);
     if (adapter->exact) {
-        return all_shard_blocks(adapter, l, false, err);
+        return all_blocks(adapter, l, false, err);
     }
     if (n == 0) {
         return HN_OK;
@@ -175,25 +224,37 @@ static float gradient_bound(const HnAdapter *adapter, int l) {
     return bound;
 }
 
-static void add_fixed(int64_t *totals, const float *values, uint64_t n, int shift, int32_t *chunk) {
-    for (uint64_t begin = 0; begin < n; begin += CHUNK) {
-        uint64_t count = n - begin < CHUNK ? n - begin : CHUNK;
-        hn_fixed_from_float_cpu(values + begin, shift, chunk, count);
-        hn_sum_add_row(totals + begin, chunk, (int)count);
+/* Weight gradients as integers: |value| * 2^shift <= 2^44, so that 2^16 shards fit 64 bits with room. */
+static int weight_shift(float bound) {
+    int exponent = 0;
+    (void)frexp((double)bound, &exponent);
+    return bound > 0.0f ? 44 - exponent : 0;
+}
+
+/* totals += round(values * 2^shift), to nearest even: adding 1.5 * 2^52 leaves the rounded integer in the low bits of a
+ * double. Plain arithmetic, so that compilers turn it into vectors on every processor. */
+static void add_fixed(int64_t *restrict totals, const float *restrict values, uint64_t n, double scale) {
+    const double magic = 6755399441055744.0;
+    int64_t magic_bits;
+    memcpy(&magic_bits, &magic, sizeof magic_bits);
+    for (uint64_t i = 0; i < n; i++) {
+        double shifted = (double)values[i] * scale + magic;
+        int64_t bits;
+        memcpy(&bits, &shifted, sizeof bits);
+        totals[i] += bits - magic_bits;
     }
 }
 
 /* One tile of layer l's weight gradient, summed over this rank's shards. */
-static HnStatus weight_tile(const HnAdapter *adapter, int l, uint64_t out_begin, uint64_t in_begin, int shift,
+static HnStatus weight_tile(const HnAdapter *adapter, int l, uint64_t out_begin, uint64_t in_begin, double scale,
                             HnError *err) {
     const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1];
     const uint64_t n_out = out - out_begin < TILE_ROWS ? out - out_begin : TILE_ROWS;
     const uint64_t n_in = in - in_begin < TILE_COLUMNS ? in - in_begin : TILE_COLUMNS;
     float *tile = (float *)((char *)adapter->tiles + (size_t)omp_get_thread_num() * hn_adapter_tile_bytes());
-    int32_t *chunk = (int32_t *)(tile + TILE_ROWS * TILE_COLUMNS);
     int64_t *totals = adapter->totals + adapter->weight_at[l] + out_begin * in + in_begin;
     for (int v = 0; v < adapter->n_shards; v++) {
-        uint64_t row = adapter->row_begin[v], n = adapter->row_begin[v + 1] - row;
+        uint64_t row = adapter->row_begin[v], n = adapter->row_count[v];
         if (n == 0) {
             continue;
         }
@@ -201,20 +262,20 @@ static HnStatus weight_tile(const HnAdapter *adapter, int l, uint64_t out_begin,
                               adapter->d_rows[l + 1] + row * out + out_begin, (int64_t)out,
                               adapter->rows[l] + row * in + in_begin, (int64_t)in, 0.0f, tile, (int64_t)n_in, err));
         for (uint64_t r = 0; r < n_out; r++) {
-            add_fixed(totals + r * in, tile + r * n_in, n_in, shift, chunk);
+            add_fixed(totals + r * in, tile + r * n_in, n_in, scale);
         }
     }
     return HN_OK;
 }
 
-static HnStatus weight_tiles(HnAdapter *adapter, int l, int shift, HnError *err) {
+static HnStatus weight_tiles(HnAdapter *adapter, int l, double scale, HnError *err) {
     const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1];
     HnStatus status = HN_OK;
 #pragma omp parallel for collapse(2) schedule(dynamic)
     for (uint64_t o = 0; o < out; o += TILE_ROWS) {
         for (uint64_t i = 0; i < in; i += TILE_COLUMNS) {
             HnError own = HN_ERROR_INIT;
-            if (weight_tile(adapter, l, o, i, shift, &own) != HN_OK) {
+            if (weight_tile(adapter, l, o, i, scale, &own) != HN_OK) {
 #pragma omp critical(hn_adapter_error)
                 status = hn_fail(err, own.status, "%s", own.message);
             }
@@ -224,7 +285,7 @@ static HnStatus weight_tiles(HnAdapter *adapter, int l, int shift, HnError *err)
 }
 
 /* Bias gradients: column sums of one shard in row order, then integers. */
-static void bias_sums(HnAdapter *adapter, int l, int shift) {
+static void bias_sums(HnAdapter *adapter, int l, double scale) {
     const uint64_t out = adapter->widths[l + 1];
     int64_t *totals = adapter->totals + adapter->bias_at[l];
 #pragma omp parallel for schedule(static)
@@ -232,21 +293,29 @@ static void bias_sums(HnAdapter *adapter, int l, int shift) {
         uint64_t n = out - begin < 64 ? out - begin : 64;
         for (int v = 0; v < adapter->n_shards; v++) {
             float sums[64] = {0};
-            int32_t fixed[64];
             for (uint64_t r = adapter->row_begin[v]; r < adapter->row_begin[v] + adapter->row_count[v]; r++) {
                 for (uint64_t c = 0; c < n; c++) {
                     sums[c] += adapter->d_rows[l + 1][r * out + begin + c];
                 }
             }
-            hn_fixed_from_float_cpu(sums, shift, fixed, n);
-            hn_sum_add_row(totals + begin, fixed, (int)n);
+            add_fixed(totals + begin, sums, n, scale);
         }
     }
 }
 
-static HnStatus weight_gradient_exact(HnAdapter *adapter, HnError *err) {
+/* The joined integers back to floats, l2 times the weights added on the way. */
+static void finish_gradient(HnAdapter *adapter, uint64_t begin, uint64_t end, double unit, float l2) {
+    const int64_t *totals = adapter->totals;
+    const float *value = adapter->parameters.value;
+    float *gradient = adapter->parameters.gradient;
+#pragma omp parallel for schedule(static)
+    for (uint64_t i = begin; i < end; i++) {
+        gradient[i] = (float)((double)totals[i] * unit) + l2 * value[i];
+    }
+}
+
+static HnStatus weight_gradient_exact(HnAdapter *adapter, float l2, HnError *err) {
     float bounds[HN_ADAPTER_MAX_LAYERS] = {0};
-    int shifts[HN_ADAPTER_MAX_LAYERS] = {0};
     for (int l = 0; l < adapter->n_layers; l++) {
         bounds[l] = gradient_bound(adapter, l);
     }
@@ -256,19 +325,15 @@ static HnStatus weight_gradient_exact(HnAdapter *adapter, HnError *err) {
         if (!isfinite(bounds[l])) {
             return hn_fail(err, HN_NUMERIC, "the adapter's gradient is not finite: lower train.learning_rate");
         }
-        shifts[l] = hn_fixed_shift(bounds[l]);
-        HN_TRY(weight_tiles(adapter, l, shifts[l], err));
-        bias_sums(adapter, l, shifts[l]);
+        double scale = ldexp(1.0, weight_shift(bounds[l]));
+        HN_TRY(weight_tiles(adapter, l, scale, err));
+        bias_sums(adapter, l, scale);
         count_flops(adapter, l);
     }
     HN_TRY(hn_comm_sum_i64(adapter->comm, adapter->totals, adapter->parameters.n_rows, err));
     for (int l = 0; l < adapter->n_layers; l++) {
-        uint64_t out = adapter->widths[l + 1], at = adapter->weight_at[l];
-        hn_fixed_to_float_cpu(adapter->totals + at, shifts[l], NULL, adapter->parameters.gradient + at, NULL, out,
-                              (int)adapter->widths[l]);
-        at = adapter->bias_at[l];
-        hn_fixed_to_float_cpu(adapter->totals + at, shifts[l], NULL, adapter->parameters.gradient + at, NULL, 1,
-                              (int)out);
+        double unit = ldexp(1.0, -weight_shift(bounds[l]));
+        finish_gradient(adapter, adapter->weight_at[l], adapter->bias_at[l] + adapter->widths[l + 1], unit, l2);
     }
     return HN_OK;
 }
@@ -303,7 +368,10 @@ static HnStatus weight_gradient_float(HnAdapter *adapter, HnError *err) {
 }
 
 HnStatus hn_adapter_weight_gradient(HnAdapter *adapter, float l2, HnError *err) {
-    HN_TRY(adapter->exact ? weight_gradient_exact(adapter, err) : weight_gradient_float(adapter, err));
+    if (adapter->exact) {
+        return weight_gradient_exact(adapter, l2, err);
+    }
+    HN_TRY(weight_gradient_float(adapter, err));
     float *gradient = adapter->parameters.gradient;
     const float *value = adapter->parameters.value;
     const uint64_t n = adapter->parameters.n_rows;

@@ -6,6 +6,8 @@
 
 size_t hn_adapter_tile_bytes(void); /* scratch of one thread */
 
+/* *hold: in the fixed shapes of this adapter's products, equal rows give equal bits wherever they stand. */
+HnStatus hn_adapter_blocks_hold(const HnAdapter *adapter, bool *hold, HnError *err);
 HnStatus hn_adapter_layer_forward(HnAdapter *adapter, int l, HnError *err);
 /* d_rows[l+1] *= derivative of layer l's activation. */
 void hn_adapter_activation_backward(HnAdapter *adapter, int l);

@@ -88,8 +88,9 @@ static HnStatus semantic_create(const HnSamplerContext *context, const HnBatch *
 static uint64_t semantic_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t text_dim, int own_shards,
                                bool exact) {
     uint64_t batch = (uint64_t)config->train.batch, capacity = batch < n_local_pairs ? batch : n_local_pairs;
+    (void)own_shards;
     uint64_t align = config->align.negatives == HN_ALIGN_BATCH ? 8 * batch * (uint64_t)config->model.dim : 0;
-    return n_local_pairs * (2 * text_dim + 1) + hn_adapter_bytes(config, text_dim, own_shards, capacity, exact) +
+    return n_local_pairs * (2 * text_dim + 1) + hn_adapter_bytes(config, text_dim, capacity, exact) +
            capacity * (13 + 8 * (uint64_t)config->model.dim) + align;
 }
 
