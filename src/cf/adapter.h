@@ -21,7 +21,7 @@
 #include "comm.h"
 #include "config/experiment.h"
 
-enum { HN_ADAPTER_MAX_LAYERS = 8, HN_ADAPTER_ROW_BLOCK = 128 };
+enum { HN_ADAPTER_MAX_LAYERS = 8, HN_ADAPTER_ROW_BLOCK = 192 }; /* a multiple of what products step by: 6, 8, 48 */
 
 typedef struct HnAdapter {
     HnComm *comm;
