@@ -31,7 +31,9 @@ static const char usage[] =
     "  --quiet            warnings and the table only\n\n"
     "mpirun -n 4 hnlmrec run ... uses four ranks; roles.workers and roles.trainers, or HNLMREC_ROLE=worker|trainer on "
     "a\n"
-    "rank, say who does what. SIGTERM and SIGUSR1 stop it after a checkpoint with exit code 14.\n";
+    "rank, say who does what. SIGTERM and SIGUSR1 stop it after a checkpoint with exit code 14.\n"
+    "HNLMREC_WATCHDOG_S=N ends a rank that has waited N seconds for the others in one message (0, the default: "
+    "never).\n";
 
 typedef struct Options {
     HnRun run;

@@ -29,6 +29,15 @@ compare "1 worker and 3 trainers" 4 --set roles.workers=1 --set roles.trainers=3
 compare "2 workers and 1 trainer" 3 --set roles.workers=2 --set roles.trainers=1
 compare "seeds side by side" 2 --set roles.seed_groups=2
 
+# the environment says who is what, rank by rank
+as() { echo env "HNLMREC_ROLE=$1" "$program" run "$tiny" --out "$work/roles"; }
+if "$mpiexec" "$numproc" 1 $(as worker) : "$numproc" 2 $(as trainer) >"$work/log" 2>&1 && [ "$(digest_of "$work/roles")" = "$reference" ]; then
+    grep -q '1 language-model workers, 2 trainers' "$work/log" && pass "HNLMREC_ROLE: same contents" || fail "HNLMREC_ROLE: not heeded"
+else
+    fail "HNLMREC_ROLE"
+    tail -n 5 "$work/log"
+fi
+
 # an array: each element takes one seed; the artefacts are made once
 for element in 0 1; do
     "$program" run "$tiny" --out "$work/array" --seed-index $element >"$work/log.$element" 2>&1 &
