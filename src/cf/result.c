@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cf/session.h"
 #include "cpu.h"
@@ -189,6 +190,19 @@ static HnStatus write_result(const HnSession *session, const HnSamplerFacts *sam
     return hn_store_seal(&writer, err);
 }
 
+/* What each rank held and moved, for people; the same numbers stand in the result. */
+static void log_ranks(const HnSession *session, const RankFacts *ranks) {
+    const uint64_t steps = session->trainer->steps;
+    for (int r = 0; r < hn_comm_size(session->comm) && steps > 0; r++) {
+        char memory[32], moved[32];
+        hn_log(HN_LOG_INFO, "%s, seed %lld, rank %d: %llu users, %llu pairs, %s of memory, %s handed to collectives",
+               session->job->variant, (long long)session->job->seed, r, (unsigned long long)ranks[r].users,
+               (unsigned long long)ranks[r].pairs,
+               hn_format_bytes((double)ranks[r].memory_bytes, memory, sizeof memory),
+               hn_format_bytes((double)ranks[r].bytes_moved, moved, sizeof moved));
+    }
+}
+
 HnStatus hn_result_write(HnSession *session, const float *users, const float *items, const double *test,
                          uint64_t n_test_users, HnError *err) {
     HnTrainer *trainer = session->trainer;
@@ -208,6 +222,7 @@ HnStatus hn_result_write(HnSession *session, const float *users, const float *it
     status = status == HN_OK ? hn_comm_gather_all(session->comm, &mine, ranks, n_bytes, err) : status;
     if (status == HN_OK) {
         if (hn_comm_rank(session->comm) == 0) {
+            log_ranks(session, ranks);
             status = write_result(session, &sampler, ranks, column, test, n_test_users, err);
         }
         status = hn_comm_agree(session->comm, status, err);

@@ -31,8 +31,8 @@ static HnStatus one_epoch(HnSession *session, HnProgress *progress, char *what, 
         return interrupted(session, err);
     }
     const double *loss = session->history.loss + (session->history.n_epochs - 1) * HN_N_LOSSES;
-    (void)snprintf(what, what_bytes, "%s, seed %lld: epoch %llu, loss %.4f, pairs", session->job->variant,
-                   (long long)session->job->seed, (unsigned long long)trainer->epoch + 1, loss[HN_LOSS_TOTAL]);
+    (void)snprintf(what, what_bytes, "%s, seed %lld: %llu epochs, loss %.4f, pairs", session->job->variant,
+                   (long long)session->job->seed, (unsigned long long)trainer->epoch, loss[HN_LOSS_TOTAL]);
     hn_progress_update(progress, trainer->epoch * trainer->shards.n_pairs);
     if (!last && trainer->epoch % (uint64_t)config->train.checkpoint_every == 0) {
         return hn_checkpoint_write(session, err);

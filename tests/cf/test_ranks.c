@@ -7,6 +7,7 @@
  */
 #include "fixture.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -203,6 +204,61 @@ static void every_group(const Case *one) {
     hn_free(reference);
 }
 
+/* ---- sums in floats: other bits, the same training ---- */
+
+static void floats_are_near(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    double last[2] = {0.0, 0.0};
+    for (int exact = 0; exact <= 1; exact++) {
+        HnTrainJob job = job_of(one, 1, one->folder);
+        HnSession session;
+        job.reproducible = exact;
+        stop(hn_session_create(&job, job_world, &session, &err), one->name, &err);
+        stop(hn_session_epoch(&session, &err), one->name, &err);
+        stop(hn_session_epoch(&session, &err), one->name, &err);
+        last[exact] = session.history.loss[HN_N_LOSSES + HN_LOSS_TOTAL];
+        hn_session_free(&session);
+    }
+    double off = last[0] - last[1];
+    if (!(off < 1e-4 * last[1] && off > -1e-4 * last[1])) {
+        fprintf(stderr, "%s: mean loss %.9g with float sums, %.9g with exact ones\n", one->name, last[0], last[1]);
+        mismatches++;
+    }
+}
+
+/* ---- what goes wrong on one rank is said by all ---- */
+
+static void expect_all(HnStatus status, HnStatus wanted, const char *words, const HnError *err) {
+    if (status != wanted || strstr(err->message, words) == NULL) {
+        fprintf(stderr, "rank %d: status %d, \"%s\" does not say \"%s\"\n", hn_comm_rank(job_world), (int)status,
+                err->message, words);
+        mismatches++;
+    }
+}
+
+static void failures(const Case *one) {
+    HnError err = HN_ERROR_INIT, cause = HN_ERROR_INIT;
+    for (int exact = 0; exact <= 1; exact++) {
+        HnTrainJob job = job_of(one, 1, one->folder);
+        HnSession session;
+        job.reproducible = exact;
+        stop(hn_session_create(&job, job_world, &session, &err), one->name, &err);
+        if (hn_comm_rank(job_world) == 2) {
+            for (uint64_t k = 0; k < session.trainer->users.n_rows * (uint64_t)session.trainer->dim; k++) {
+                session.trainer->users.value[k] = (float)NAN;
+            }
+        }
+        cause = (HnError)HN_ERROR_INIT;
+        expect_all(hn_session_epoch(&session, &cause), HN_NUMERIC, "not finite", &cause);
+        hn_session_free(&session);
+    }
+    Case few = *one;
+    few.config.train.virtual_shards = 3;
+    HnTrainJob job = job_of(&few, 1, one->folder);
+    cause = (HnError)HN_ERROR_INIT;
+    expect_all(hn_train(&job, job_world, &cause), HN_CONFIG, "train.virtual_shards", &cause);
+}
+
 /* ---- cut off and taken up ---- */
 
 /* The content digest of a sealed result: volatile fields (times, ranks) are no part of it. */
@@ -311,8 +367,12 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < n; i++) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
+        floats_are_near(&cases[i]);
         if (i == 1 || i == 3 || i == 5) {
             take_up(&cases[i]);
+        }
+        if (i == 1) {
+            failures(&cases[i]);
         }
         close_case(&cases[i]);
     }
