@@ -408,7 +408,8 @@ static void interrupted_by_a_dead_endpoint(void **state) {
     Endpoint endpoint;
     Run run;
     char whole[65];
-    const char *titles = fixture_titles("synthetic.h5");
+    char titles[512];
+    (void)snprintf(titles, sizeof titles, "%s", fixture_titles("synthetic.h5"));
     endpoint_start(&endpoint, "--titles", titles, NULL);
     open_run(&run, "whole", "synthetic.h5", http_experiment(&endpoint, "m", "0"));
     run_all(&run);
