@@ -10,7 +10,10 @@ nodes=2 cpus_per_node=4
 dir=${2:?usage: cluster.sh start|stop DIR}
 export SLURM_CONF=$dir/slurm.conf
 
-can_isolate() { [ "$(id -u)" = 0 ] && unshare --mount --uts true 2>/dev/null; }
+# Namespaces may be forbidden (containers), and a bare root folder may know no name of this host.
+can_isolate() {
+    [ "$(id -u)" = 0 ] && getent hosts "$(hostname)" >/dev/null && unshare --mount --uts sh -c 'mount --bind /etc/hosts /etc/hosts' 2>/dev/null
+}
 
 free_ports() { # the first of $1 ports in a row on which nobody listens
     local port first
@@ -59,6 +62,8 @@ CONF
         "CPUs=$cpus_per_node RealMemory=$memory State=UNKNOWN" >>"$SLURM_CONF"
     # The default fence of the PMIx plugin is no barrier: now and then MPI_Init fails with it.
     echo 'PMIxCollFence=ring' >"$dir/mpi.conf"
+    # Nothing here is confined by control groups, and some containers have none.
+    mountpoint -q /sys/fs/cgroup || echo 'CgroupPlugin=cgroup/v1' >"$dir/cgroup.conf"
     { echo "127.0.0.1 localhost $host" && for ((n = 1; n <= nodes; n++)); do echo "127.0.0.1 node$n"; done; } >"$dir/hosts"
     if can_isolate; then
         echo 'CommunicationParameters=NoCtldInAddrAny,NoInAddrAny' >>"$SLURM_CONF"
