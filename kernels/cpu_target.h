@@ -11,10 +11,11 @@
 #define HN_X86 0
 #endif
 
-/* Bodies shared by several widths are inlined so that the width is a constant and accumulators live in registers. */
+/* HN_PREFETCH: into the second-level cache. Bodies shared by several widths are inlined so that the width is a constant
+ * and accumulators live in registers. */
 #if defined(__GNUC__)
 #define HN_INLINE static inline __attribute__((always_inline))
-#define HN_PREFETCH(address) __builtin_prefetch((address), 0, 3)
+#define HN_PREFETCH(address) __builtin_prefetch((address), 0, 2)
 #else
 #define HN_INLINE static inline
 #define HN_PREFETCH(address) ((void)(address))

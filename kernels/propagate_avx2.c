@@ -1,0 +1,151 @@
+/* The AVX2 twins of propagate_avx512.c. */
+#include <stddef.h>
+
+#include "propagate_paths.h"
+
+#if HN_X86
+
+/* ---- AVX2: n_vectors of 8 floats, the last one masked ---- */
+
+/* The first n of 8 lanes on. */
+HN_INLINE HN_AVX2 __m256i lanes_avx2(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+HN_INLINE HN_AVX2 void float_rows_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
+                                       float *sum, const int n_vectors) {
+    const uint64_t *offsets = run->graph->offsets;
+    const int32_t *columns = run->graph->columns;
+    const size_t dim = (size_t)run->dim;
+    const __m256i tail = lanes_avx2(run->width - 8 * (n_vectors - 1));
+    const float *strip = x + run->from;
+    const uint64_t n_edges = offsets[run->last];
+    for (uint64_t r = run->first; r < run->last; r++) {
+        __m256 total[8];
+        for (int v = 0; v < n_vectors; v++) {
+            total[v] = _mm256_setzero_ps();
+        }
+        const uint64_t row_end = offsets[r + 1];
+        for (uint64_t e = offsets[r]; e < row_end; e++) {
+            const float *row = strip + (size_t)columns[e] * dim;
+            const float *coming =
+                strip + (size_t)columns[e + HN_PROPAGATE_AHEAD < n_edges ? e + HN_PROPAGATE_AHEAD : e] * dim;
+            for (int v = 0; v < n_vectors; v += 2) {
+                HN_PREFETCH(coming + 8 * v);
+            }
+            for (int v = 0; v < n_vectors - 1; v++) {
+                total[v] = _mm256_add_ps(total[v], _mm256_loadu_ps(row + 8 * v));
+            }
+            const int v = n_vectors - 1;
+            total[v] = _mm256_add_ps(total[v], _mm256_maskload_ps(row + 8 * v, tail));
+        }
+        const __m256 scale = _mm256_set1_ps(row_scale != NULL ? row_scale[r] : 1.0f);
+        const size_t at = (size_t)r * dim + (size_t)run->from;
+        for (int v = 0; v < n_vectors; v++) {
+            const __m256i keep = v == n_vectors - 1 ? tail : _mm256_set1_epi32(-1);
+            const __m256 value = _mm256_mul_ps(scale, total[v]);
+            _mm256_maskstore_ps(y + at + 8 * v, keep, value);
+            if (sum != NULL) {
+                float *into = sum + at + 8 * v;
+                _mm256_maskstore_ps(into, keep, _mm256_add_ps(_mm256_maskload_ps(into, keep), value));
+            }
+        }
+    }
+}
+
+HN_AVX2 void hn_propagate_float_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
+                                     float *sum) {
+    switch ((run->width + 7) / 8) {
+    case 1:
+        float_rows_avx2(run, x, row_scale, y, sum, 1);
+        return;
+    case 2:
+        float_rows_avx2(run, x, row_scale, y, sum, 2);
+        return;
+    case 3:
+        float_rows_avx2(run, x, row_scale, y, sum, 3);
+        return;
+    case 4:
+        float_rows_avx2(run, x, row_scale, y, sum, 4);
+        return;
+    case 5:
+        float_rows_avx2(run, x, row_scale, y, sum, 5);
+        return;
+    case 6:
+        float_rows_avx2(run, x, row_scale, y, sum, 6);
+        return;
+    case 7:
+        float_rows_avx2(run, x, row_scale, y, sum, 7);
+        return;
+    default:
+        float_rows_avx2(run, x, row_scale, y, sum, 8);
+        return;
+    }
+}
+
+/* Vectors of 4 integers, widened as they are loaded. */
+HN_INLINE HN_AVX2 void fixed_rows_avx2(const HnPropagateRun *run, const int32_t *x, int64_t *y, const int n_vectors) {
+    const uint64_t *offsets = run->graph->offsets;
+    const int32_t *columns = run->graph->columns;
+    const size_t dim = (size_t)run->dim;
+    const int n_tail = run->width - 4 * (n_vectors - 1);
+    const __m128i tail = _mm_cmpgt_epi32(_mm_set1_epi32(n_tail), _mm_setr_epi32(0, 1, 2, 3));
+    const int32_t *strip = x + run->from;
+    const uint64_t n_edges = offsets[run->last];
+    for (uint64_t r = run->first; r < run->last; r++) {
+        __m256i total[8];
+        for (int v = 0; v < n_vectors; v++) {
+            total[v] = _mm256_setzero_si256();
+        }
+        const uint64_t row_end = offsets[r + 1];
+        for (uint64_t e = offsets[r]; e < row_end; e++) {
+            const int32_t *row = strip + (size_t)columns[e] * dim;
+            const int32_t *coming =
+                strip + (size_t)columns[e + HN_PROPAGATE_AHEAD < n_edges ? e + HN_PROPAGATE_AHEAD : e] * dim;
+            for (int v = 0; v < n_vectors; v += 4) {
+                HN_PREFETCH(coming + 4 * v);
+            }
+            for (int v = 0; v < n_vectors - 1; v++) {
+                const __m128i part = _mm_loadu_si128((const __m128i *)(const void *)(row + 4 * v));
+                total[v] = _mm256_add_epi64(total[v], _mm256_cvtepi32_epi64(part));
+            }
+            const int v = n_vectors - 1;
+            total[v] = _mm256_add_epi64(total[v], _mm256_cvtepi32_epi64(_mm_maskload_epi32(row + 4 * v, tail)));
+        }
+        int64_t *into = y + (size_t)r * dim + (size_t)run->from;
+        for (int v = 0; v < n_vectors; v++) {
+            const __m256i keep = v == n_vectors - 1 ? _mm256_cvtepi32_epi64(tail) : _mm256_set1_epi64x(-1);
+            _mm256_maskstore_epi64((long long *)(into + 4 * v), keep, total[v]);
+        }
+    }
+}
+
+HN_AVX2 void hn_propagate_fixed_avx2(const HnPropagateRun *run, const int32_t *x, int64_t *y) {
+    switch ((run->width + 3) / 4) {
+    case 1:
+        fixed_rows_avx2(run, x, y, 1);
+        return;
+    case 2:
+        fixed_rows_avx2(run, x, y, 2);
+        return;
+    case 3:
+        fixed_rows_avx2(run, x, y, 3);
+        return;
+    case 4:
+        fixed_rows_avx2(run, x, y, 4);
+        return;
+    case 5:
+        fixed_rows_avx2(run, x, y, 5);
+        return;
+    case 6:
+        fixed_rows_avx2(run, x, y, 6);
+        return;
+    case 7:
+        fixed_rows_avx2(run, x, y, 7);
+        return;
+    default:
+        fixed_rows_avx2(run, x, y, 8);
+        return;
+    }
+}
+#endif
