@@ -36,7 +36,7 @@ done
 # a polite stop: SIGUSR1 to the launcher, exit code 14, and on
 setsid "$mpiexec" "$numproc" 2 "$program" run "$tiny" --out "$work/stopped" --set train.epochs=100000 --set train.patience=0 >"$work/log" 2>&1 &
 leader=$!
-sleep 4
+for _ in $(seq 600); do grep -q '^training' "$work/log" && break; sleep 0.1; done # on a busy machine MPI takes its time to start
 kill -USR1 "$leader"
 for _ in $(seq 100); do kill -0 "$leader" 2>/dev/null || break; sleep 0.1; done
 if kill -0 "$leader" 2>/dev/null; then
