@@ -1,12 +1,13 @@
 #include "cf/adapter.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "cf/adapter_product.h"
+#include "gemm.h"
+#include "layer.h"
+#include "product.h"
 
 static HnStatus layer_widths(const HnTrainConfig *config, uint64_t text_dim, uint64_t *widths, int *n_layers,
                              HnError *err) {
@@ -39,12 +40,16 @@ uint64_t hn_adapter_weights(const HnTrainConfig *config, uint64_t text_dim) {
     return total;
 }
 
-static uint64_t rows_for(uint64_t pairs, bool exact) {
-    uint64_t blocks = (pairs + HN_ADAPTER_ROW_BLOCK - 1) / HN_ADAPTER_ROW_BLOCK;
-    return exact ? blocks * HN_ADAPTER_ROW_BLOCK : pairs;
+static uint64_t widest(const uint64_t *widths, int n_layers) {
+    uint64_t most = 0;
+    for (int l = 0; l <= n_layers; l++) {
+        most = widths[l] > most ? widths[l] : most;
+    }
+    return most;
 }
 
-uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, uint64_t max_pairs, bool exact) {
+uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, uint64_t max_rows, uint64_t max_all_rows,
+                          bool exact, int ranks) {
     uint64_t widths[HN_ADAPTER_MAX_LAYERS + 1] = {0}, columns = 0;
     int n_layers = 0;
     if (layer_widths(config, text_dim, widths, &n_layers, NULL) != HN_OK) {
@@ -53,25 +58,51 @@ uint64_t hn_adapter_bytes(const HnTrainConfig *config, uint64_t text_dim, uint64
     for (int l = 0; l <= n_layers; l++) {
         columns += widths[l] * (l > 0 ? 2 : 1);
     }
-    return hn_adapter_weights(config, text_dim) * (exact ? 24 : 16) + 4 * columns * rows_for(max_pairs, exact);
+    uint64_t weights = hn_adapter_weights(config, text_dim);
+    uint64_t shared =
+        exact && ranks > 1 ? 8 * max_all_rows * widest(widths, n_layers) + 4 * weights / (uint64_t)ranks : 0;
+    return 16 * weights + 4 * columns * max_rows + shared;
 }
 
-static HnStatus allocate(HnAdapter *adapter, HnError *err) {
-    uint64_t n_weights = adapter->parameters.n_rows;
-    adapter->row_begin = hn_alloc((size_t)adapter->n_shards + 1, sizeof(uint64_t), "adapter rows", err);
-    adapter->row_count = hn_alloc((size_t)adapter->n_shards, sizeof(uint64_t), "adapter rows", err);
-    bool whole = adapter->row_begin && adapter->row_count;
+static HnStatus allocate_rows(HnAdapter *adapter, HnError *err) {
     for (int l = 0; l <= adapter->n_layers; l++) {
         size_t bytes = adapter->widths[l] * sizeof(float);
         adapter->rows[l] = hn_alloc(adapter->max_rows, bytes, "adapter rows", err);
         adapter->d_rows[l] = l == 0 ? NULL : hn_alloc(adapter->max_rows, bytes, "adapter gradients", err);
-        whole = whole && adapter->rows[l] && (l == 0 || adapter->d_rows[l]);
+        if (adapter->rows[l] == NULL || (l > 0 && adapter->d_rows[l] == NULL)) {
+            return HN_MEMORY;
+        }
     }
-    if (adapter->exact) {
-        adapter->totals = hn_alloc(n_weights, sizeof(int64_t), "adapter gradient sums", err);
-        adapter->tiles = hn_alloc((size_t)omp_get_max_threads(), hn_adapter_tile_bytes(), "adapter tiles", err);
-        whole = whole && adapter->totals && adapter->tiles;
+    return HN_OK;
+}
+
+/* What the exact way needs: scratch for its products, and room for the other ranks' rows. */
+static HnStatus allocate_exact(HnAdapter *adapter, HnError *err) {
+    const int size = hn_comm_size(adapter->comm);
+    const uint64_t all = adapter->max_all_rows;
+    uint64_t block = 0;
+    for (int l = 0; l < adapter->n_layers; l++) {
+        const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1];
+        const uint64_t outputs = (out + (uint64_t)size - 1) / (uint64_t)size;
+        const size_t needs[] = {hn_product_scratch_bytes((int64_t)adapter->max_rows, (int64_t)out, (int64_t)in),
+                                hn_product_scratch_bytes((int64_t)adapter->max_rows, (int64_t)in, (int64_t)out),
+                                hn_product_scratch_bytes((int64_t)outputs, (int64_t)in, (int64_t)all)};
+        for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+            adapter->scratch_bytes = needs[i] > adapter->scratch_bytes ? needs[i] : adapter->scratch_bytes;
+        }
+        block = outputs * (in + 1) > block ? outputs * (in + 1) : block;
     }
+    adapter->scratch = hn_alloc(1, adapter->scratch_bytes, "product scratch", err);
+    if (adapter->scratch == NULL || size == 1) {
+        return adapter->scratch == NULL ? HN_MEMORY : HN_OK;
+    }
+    size_t bytes = widest(adapter->widths, adapter->n_layers) * sizeof(float);
+    adapter->all_rows = hn_alloc(all, bytes, "adapter rows of all ranks", err);
+    adapter->all_d_rows = hn_alloc(all, bytes, "adapter gradients of all ranks", err);
+    adapter->block = hn_alloc(block, sizeof(float), "block of the adapter's gradient", err);
+    adapter->n_bytes = hn_alloc((size_t)size, sizeof *adapter->n_bytes, "adapter rows", err);
+    adapter->row_counts = hn_alloc((size_t)size, sizeof *adapter->row_counts, "adapter rows", err);
+    bool whole = adapter->all_rows && adapter->all_d_rows && adapter->block && adapter->n_bytes && adapter->row_counts;
     return whole ? HN_OK : HN_MEMORY;
 }
 
@@ -85,14 +116,14 @@ static void init_weights(HnAdapter *adapter, uint64_t seed) {
 }
 
 HnStatus hn_adapter_create(HnAdapter *adapter, const HnTrainConfig *config, uint64_t text_dim, uint64_t seed,
-                           int n_shards, uint64_t max_pairs, bool exact, HnComm *comm, HnError *err) {
+                           uint64_t max_rows, uint64_t max_all_rows, bool exact, HnComm *comm, HnError *err) {
     *adapter = (HnAdapter){.comm = comm,
                            .exact = exact,
                            .frozen = config->semantic.adapter_frozen,
                            .last_relu = config->semantic.adapter_last_relu,
                            .slope = config->semantic.activation == HN_ACTIVATION_LEAKY_RELU ? 0.01f : 0.0f,
-                           .n_shards = exact ? n_shards : 1,
-                           .max_rows = rows_for(max_pairs, exact)};
+                           .max_rows = max_rows,
+                           .max_all_rows = max_all_rows};
     HN_TRY(layer_widths(config, text_dim, adapter->widths, &adapter->n_layers, err));
     uint64_t at = 0;
     for (int l = 0; l < adapter->n_layers; l++) {
@@ -101,9 +132,8 @@ HnStatus hn_adapter_create(HnAdapter *adapter, const HnTrainConfig *config, uint
         at = adapter->bias_at[l] + adapter->widths[l + 1];
     }
     HnStatus status = hn_table_create(&adapter->parameters, at, 0, 1, "adapter weights", err);
-    if (status == HN_OK) {
-        status = allocate(adapter, err);
-    }
+    status = status == HN_OK ? allocate_rows(adapter, err) : status;
+    status = status == HN_OK && exact ? allocate_exact(adapter, err) : status;
     if (status != HN_OK) {
         hn_adapter_free(adapter);
         return status;
@@ -113,57 +143,69 @@ HnStatus hn_adapter_create(HnAdapter *adapter, const HnTrainConfig *config, uint
 }
 
 void hn_adapter_free(HnAdapter *adapter) {
-    hn_free(adapter->tiles);
-    hn_free(adapter->totals);
+    hn_free(adapter->row_counts);
+    hn_free(adapter->n_bytes);
+    hn_free(adapter->block);
+    hn_free(adapter->all_d_rows);
+    hn_free(adapter->all_rows);
+    hn_free(adapter->scratch);
     for (int l = 0; l <= HN_ADAPTER_MAX_LAYERS; l++) {
         hn_free(adapter->d_rows[l]);
         hn_free(adapter->rows[l]);
     }
-    hn_free(adapter->row_count);
-    hn_free(adapter->row_begin);
     hn_table_free(&adapter->parameters);
     *adapter = (HnAdapter){0};
 }
 
-static void zero_rows(float *rows, uint64_t width, uint64_t begin, uint64_t end) {
-    memset(rows + begin * width, 0, (end - begin) * width * sizeof(float));
+HnStatus hn_adapter_product(HnAdapter *adapter, bool trans_a, bool trans_b, uint64_t m, uint64_t n, uint64_t k,
+                            const float *a, uint64_t lda, const float *b, uint64_t ldb, float *c, uint64_t ldc,
+                            HnError *err) {
+    adapter->flops += 2.0 * (double)m * (double)n * (double)k;
+    if (!adapter->exact) {
+        return hn_gemm(trans_a, trans_b, (int64_t)m, (int64_t)n, (int64_t)k, 1.0f, a, (int64_t)lda, b, (int64_t)ldb,
+                       0.0f, c, (int64_t)ldc, err);
+    }
+    bool fits = hn_product_scratch_bytes((int64_t)m, (int64_t)n, (int64_t)k) <= adapter->scratch_bytes;
+    return hn_product_cpu(trans_a, trans_b, (int64_t)m, (int64_t)n, (int64_t)k, a, (int64_t)lda, b, (int64_t)ldb, false,
+                          c, (int64_t)ldc, fits ? adapter->scratch : NULL, err);
 }
 
-void hn_adapter_layout(HnAdapter *adapter) {
-    const int last = adapter->n_layers;
-    for (int v = 0; v < adapter->n_shards; v++) {
-        adapter->row_begin[v + 1] = adapter->row_begin[v] + adapter->row_count[v];
-    }
-    uint64_t n = adapter->row_begin[adapter->n_shards], padded = rows_for(n, adapter->exact);
-    zero_rows(adapter->rows[0], adapter->widths[0], n, padded);
-    zero_rows(adapter->d_rows[last], adapter->widths[last], n, padded);
+static bool has_activation(const HnAdapter *adapter, int l) {
+    return l + 1 < adapter->n_layers || adapter->last_relu;
 }
 
-/* Once: is a row's result the same wherever it stands in a block? All ranks go the way that all can go. */
-static HnStatus check_blocks(HnAdapter *adapter, HnError *err) {
-    bool hold = false, fails = false;
-    HnStatus status = hn_adapter_blocks_hold(adapter, &hold, err);
-    HN_TRY(hn_comm_agree(adapter->comm, status, err));
-    fails = !hold;
-    HN_TRY(hn_comm_any(adapter->comm, &fails, err));
-    adapter->blocks_checked = true;
-    adapter->blocks_hold = !fails;
-    if (fails) {
-        hn_log(HN_LOG_INFO,
-               "products here depend on where a row stands: the adapter takes smaller ones, shard by shard");
-    }
-    return HN_OK;
+static float activation_slope(const HnAdapter *adapter, int l) {
+    return l + 1 < adapter->n_layers ? adapter->slope : 0.0f;
 }
 
 HnStatus hn_adapter_forward(HnAdapter *adapter, HnError *err) {
-    if (adapter->exact && !adapter->blocks_checked) {
-        HN_TRY(check_blocks(adapter, err));
-    }
     double start = hn_clock_seconds();
-    for (int l = 0; l < adapter->n_layers; l++) {
-        HN_TRY(hn_adapter_layer_forward(adapter, l, err));
+    const float *parameters = adapter->parameters.value;
+    for (int l = 0; l < adapter->n_layers && adapter->n_rows > 0; l++) {
+        const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1];
+        HN_TRY(hn_adapter_product(adapter, false, true, adapter->n_rows, out, in, adapter->rows[l], in,
+                                  parameters + adapter->weight_at[l], in, adapter->rows[l + 1], out, err));
+        hn_layer_finish_cpu(adapter->rows[l + 1], parameters + adapter->bias_at[l], adapter->n_rows, out,
+                            has_activation(adapter, l), activation_slope(adapter, l));
     }
     adapter->seconds += hn_clock_seconds() - start;
+    return HN_OK;
+}
+
+/* d_rows of every layer, from that of the last. */
+static HnStatus rows_backward(HnAdapter *adapter, HnError *err) {
+    for (int l = adapter->n_layers - 1; l >= 0 && adapter->n_rows > 0; l--) {
+        const uint64_t in = adapter->widths[l], out = adapter->widths[l + 1];
+        if (has_activation(adapter, l)) {
+            hn_layer_unbend_cpu(adapter->d_rows[l + 1], adapter->rows[l + 1], adapter->n_rows * out,
+                                activation_slope(adapter, l));
+        }
+        if (l > 0) {
+            HN_TRY(hn_adapter_product(adapter, false, false, adapter->n_rows, in, out, adapter->d_rows[l + 1], out,
+                                      adapter->parameters.value + adapter->weight_at[l], in, adapter->d_rows[l], in,
+                                      err));
+        }
+    }
     return HN_OK;
 }
 
@@ -172,13 +214,15 @@ HnStatus hn_adapter_backward(HnAdapter *adapter, double l2, HnError *err) {
         return HN_OK;
     }
     double start = hn_clock_seconds();
-    for (int l = adapter->n_layers - 1; l >= 0; l--) {
-        hn_adapter_activation_backward(adapter, l);
-        if (l > 0) {
-            HN_TRY(hn_adapter_layer_backward(adapter, l, err));
-        }
+    HN_TRY(hn_comm_agree(adapter->comm, rows_backward(adapter, err), err));
+    HN_TRY(hn_adapter_weight_gradient(adapter, err));
+    float *gradient = adapter->parameters.gradient;
+    const float *value = adapter->parameters.value, pull = (float)l2;
+    const uint64_t n = adapter->parameters.n_rows;
+#pragma omp parallel for schedule(static)
+    for (uint64_t i = 0; i < n; i++) {
+        gradient[i] += pull * value[i];
     }
-    HN_TRY(hn_adapter_weight_gradient(adapter, (float)l2, err));
     adapter->seconds += hn_clock_seconds() - start;
     return HN_OK;
 }

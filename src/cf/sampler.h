@@ -34,8 +34,9 @@ typedef struct HnSamplerOps {
     const char *name;
     HnStatus (*create)(const HnSamplerContext *context, const HnBatch *batch, void **state, HnError *err);
     void (*free)(void *state); /* NULL is fine */
-    uint64_t (*bytes)(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t text_dim, int own_shards,
-                      bool exact);
+    /* Bytes of state on one rank, for plans. */
+    uint64_t (*bytes)(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions, uint64_t text_dim,
+                      bool exact, int ranks);
     /* Fills batch->negative: an item per pair, -1 where the user took every item. Local. */
     void (*draw)(void *state, HnBatch *batch);
     /* Fills batch->negatives from item_vectors at negative_row. */

@@ -11,21 +11,37 @@ static uint64_t at_most(uint64_t value, uint64_t limit) {
 }
 
 /* Bytes that a step hands to collectives on each rank: item sums of 2 L layers (the first and the last forward ones
- * over the batch's items), the batch's gradient and ids, the adapter's gradient. */
+ * over the batch's items), the batch's gradient and ids, the adapter's. */
 static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t n_items, uint64_t n_train,
-                               uint64_t n_weights) {
+                               uint64_t adapter_bytes) {
     const uint64_t number = exact ? 8 : 4, row = (uint64_t)config->model.dim * number;
     const uint64_t positions = at_most((uint64_t)config->train.batch, n_train);
     const uint64_t batch_items = at_most(2 * positions, n_items);
     uint64_t layers = config->model.backbone == HN_BACKBONE_LIGHTGCN ? (uint64_t)config->model.layers : 0;
-    uint64_t total = batch_items * row + 8 * positions + 16 + n_weights * number;
+    uint64_t total = batch_items * row + 8 * positions + 16 + adapter_bytes;
     if (layers > 0) {
         total += (2 * layers - 1) * n_items * row + batch_items * row;
     }
-    if (n_weights > 0 && config->align.negatives == HN_ALIGN_BATCH && config->align.lambda > 0.0) {
+    if (adapter_bytes > 0 && config->align.negatives == HN_ALIGN_BATCH && config->align.lambda > 0.0) {
         total += positions * (2 * (uint64_t)config->model.dim + 4) * 4;
     }
     return total;
+}
+
+/* The adapter's gradient: a float sum, or this rank's rows and block of outputs (adapter.h). */
+static uint64_t adapter_moves(const HnTrainConfig *config, bool exact, uint64_t n_weights, uint64_t positions,
+                              uint64_t text_dim, int ranks) {
+    if (n_weights == 0 || config->semantic.adapter_frozen) {
+        return 0;
+    }
+    uint64_t columns = text_dim + (uint64_t)config->model.dim; /* inputs, and gradients, of every layer */
+    if (config->semantic.adapter_hidden.n == 0) {
+        columns += text_dim + (uint64_t)config->model.dim;
+    }
+    for (size_t i = 0; i < config->semantic.adapter_hidden.n; i++) {
+        columns += 2 * (uint64_t)config->semantic.adapter_hidden.items[i];
+    }
+    return exact ? 4 * (columns * positions + n_weights) / (uint64_t)ranks : 4 * n_weights;
 }
 
 HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t n_users, uint64_t n_items,
@@ -41,7 +57,6 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     const uint64_t n = (uint64_t)ranks, dim = (uint64_t)config->model.dim;
     const uint64_t users = (n_users + n - 1) / n, pairs = (n_train + n - 1) / n;
     const uint64_t positions = at_most((uint64_t)config->train.batch, n_train), capacity = at_most(positions, pairs);
-    const int shards = (int)((config->train.virtual_shards + ranks - 1) / ranks);
     const bool semantic = config->sampler.name == HN_SAMPLER_SEMANTIC;
     const uint64_t n_weights = semantic ? hn_adapter_weights(config, text_dim) : 0;
     uint64_t memory = (users + n_items) * (7 * dim * 4 + 20) + pairs * (8 + 16 + 8) + (n_users + 1) * 8;
@@ -49,13 +64,14 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     memory += hn_loss_adder_bytes(capacity, at_most(2 * positions, n_items), (int)dim, reproducible);
     memory += hn_model_ops(config->model.backbone)
                   ->bytes(users, n_items, pairs, positions, (int)dim, (int)config->model.layers, reproducible);
-    memory += hn_sampler_ops(config->sampler.name)->bytes(config, pairs, text_dim, shards, reproducible);
+    memory += hn_sampler_ops(config->sampler.name)->bytes(config, pairs, positions, text_dim, reproducible, ranks);
+    const uint64_t adapter = adapter_moves(config, reproducible, n_weights, positions, text_dim, ranks);
     uint64_t checkpoint = (n_users + n_items) * dim * 4 * 4 + n_weights * 12 + n * 16384;
     *plan = (HnTrainPlan){.memory_per_rank = memory,
                           .checkpoint_bytes = 3 * checkpoint, /* two are kept while the third is written */
                           .model_bytes = (n_users + n_items) * dim * 4 + 65536,
                           .n_files = 3 * (n + 1) + 2,
                           .bytes_moved_per_step =
-                              ranks > 1 ? moved_per_step(config, reproducible, n_items, n_train, n_weights) : 0};
+                              ranks > 1 ? moved_per_step(config, reproducible, n_items, n_train, adapter) : 0};
     return HN_OK;
 }

@@ -152,6 +152,6 @@ uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
     total += hn_loss_adder_bytes(capacity, batch_items, trainer->dim, trainer->exact);
     total += trainer->model->bytes(n_users, n_items, pairs, positions, trainer->dim, (int)trainer->config->model.layers,
                                    trainer->exact);
-    return total +
-           trainer->sampler->bytes(trainer->config, pairs, text_dim, shards->last - shards->first, trainer->exact);
+    return total + trainer->sampler->bytes(trainer->config, pairs, positions, text_dim, trainer->exact,
+                                           hn_comm_size(trainer->comm));
 }

@@ -1,4 +1,4 @@
-/* The adapter: against a plain computation, in all three ways of multiplying, and its rows' independence. */
+/* The adapter: against a plain computation, in both ways of multiplying, and its rows' independence. */
 #include "fixture.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "cf/adapter.h"
 
-typedef enum Way { FLOATS, BLOCKS, SHARDS } Way;
+typedef enum Way { LIBRARY, EXACT } Way;
 
 static HnComm *alone;
 
@@ -29,19 +29,12 @@ static HnTrainConfig config_of(bool last_relu) {
     return config;
 }
 
-enum { TEXT = 70, SHARD_COUNT = 3, ROW_COUNT = 150 };
-static const uint64_t counts[SHARD_COUNT] = {100, 0, 50};
+enum { TEXT = 70, ROW_COUNT = 150 };
 
 static void start(HnAdapter *adapter, const HnTrainConfig *config, Way way) {
     HnError err = HN_ERROR_INIT;
-    expect_ok(hn_adapter_create(adapter, config, TEXT, 3, SHARD_COUNT, ROW_COUNT, way != FLOATS, alone, &err), &err);
-    if (way == SHARDS) {
-        adapter->blocks_checked = true; /* and blocks_hold stays false */
-    }
-    for (int v = 0; v < adapter->n_shards; v++) {
-        adapter->row_count[v] = way == FLOATS ? ROW_COUNT : counts[v];
-    }
-    hn_adapter_layout(adapter);
+    expect_ok(hn_adapter_create(adapter, config, TEXT, 3, ROW_COUNT, ROW_COUNT, way == EXACT, alone, &err), &err);
+    adapter->n_rows = ROW_COUNT;
 }
 
 /* Plain, in double: output of every row, and the gradient of every parameter from d. */
@@ -97,7 +90,7 @@ static void near(const float *got, const double *want, uint64_t n, const char *w
 static void test_against_plain_loops(void **state) {
     (void)state;
     for (int last_relu = 0; last_relu <= 1; last_relu++) {
-        for (Way way = FLOATS; way <= SHARDS; way++) {
+        for (Way way = LIBRARY; way <= EXACT; way++) {
             HnError err = HN_ERROR_INIT;
             HnTrainConfig config = config_of(last_relu);
             HnAdapter adapter;
@@ -120,25 +113,23 @@ static void test_against_plain_loops(void **state) {
     }
 }
 
-/* In fixed blocks a row gives the same bits wherever it stands: reversed rows give reversed results. */
+/* Exact: a row gives the same bits wherever it stands and whoever stands beside it. */
 static void test_rows_do_not_know_their_place(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
     HnTrainConfig config = config_of(false);
     HnAdapter forth, back;
-    start(&forth, &config, BLOCKS);
-    start(&back, &config, BLOCKS);
+    start(&forth, &config, EXACT);
+    start(&back, &config, EXACT);
     fill(forth.rows[0], ROW_COUNT * TEXT, 4);
-    for (int r = 0; r < ROW_COUNT; r++) {
-        memcpy(back.rows[0] + (ROW_COUNT - 1 - r) * TEXT, forth.rows[0] + r * TEXT, TEXT * sizeof(float));
+    back.n_rows = 31; /* the last ones, reversed */
+    for (int r = 0; r < 31; r++) {
+        memcpy(back.rows[0] + r * TEXT, forth.rows[0] + (ROW_COUNT - 1 - r) * TEXT, TEXT * sizeof(float));
     }
     expect_ok(hn_adapter_forward(&forth, &err), &err);
     expect_ok(hn_adapter_forward(&back, &err), &err);
-    if (!forth.blocks_hold) {
-        print_message("[  SKIPPED ] products of this machine depend on a row's place; shards are used instead\n");
-    }
-    for (int r = 0; r < ROW_COUNT && forth.blocks_hold; r++) {
-        assert_memory_equal(back.rows[3] + (ROW_COUNT - 1 - r) * 8, forth.rows[3] + r * 8, 8 * sizeof(float));
+    for (int r = 0; r < 31; r++) {
+        assert_memory_equal(back.rows[3] + r * 8, forth.rows[3] + (ROW_COUNT - 1 - r) * 8, 8 * sizeof(float));
     }
     hn_adapter_free(&back);
     hn_adapter_free(&forth);
@@ -147,14 +138,11 @@ static void test_rows_do_not_know_their_place(void **state) {
 static void test_frozen_and_empty(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    for (Way way = FLOATS; way <= SHARDS; way++) {
+    for (Way way = LIBRARY; way <= EXACT; way++) {
         HnTrainConfig config = config_of(false);
         HnAdapter adapter;
         start(&adapter, &config, way);
-        for (int v = 0; v < adapter.n_shards; v++) {
-            adapter.row_count[v] = 0;
-        }
-        hn_adapter_layout(&adapter);
+        adapter.n_rows = 0;
         expect_ok(hn_adapter_forward(&adapter, &err), &err);
         expect_ok(hn_adapter_backward(&adapter, 0.5, &err), &err); /* no rows: the weights' own pull alone */
         for (uint64_t k = 0; k < adapter.parameters.n_rows; k++) {
@@ -175,7 +163,7 @@ static void test_too_many_layers(void **state) {
     HnTrainConfig config = small_config();
     config.semantic.adapter_hidden = (HnIntList){widths, 8};
     HnAdapter adapter;
-    assert_int_equal(hn_adapter_create(&adapter, &config, 5, 1, 1, 4, true, alone, &err), HN_CONFIG);
+    assert_int_equal(hn_adapter_create(&adapter, &config, 5, 1, 4, 4, true, alone, &err), HN_CONFIG);
     assert_non_null(strstr(err.message, "semantic.adapter_hidden"));
 }
 

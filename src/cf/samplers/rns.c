@@ -50,9 +50,9 @@ static void rns_free(void *state) {
     hn_free(state);
 }
 
-static uint64_t rns_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t text_dim, int own_shards,
-                          bool exact) {
-    (void)config, (void)n_local_pairs, (void)text_dim, (void)own_shards, (void)exact;
+static uint64_t rns_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions, uint64_t text_dim,
+                          bool exact, int ranks) {
+    (void)config, (void)n_local_pairs, (void)n_positions, (void)text_dim, (void)exact, (void)ranks;
     return sizeof(HnSamplerContext);
 }
 

@@ -23,11 +23,12 @@ typedef struct Semantic {
     HnVectors vectors;
     HnAdapter adapter;
     HnAlign align;
-    int32_t *shard;   /* [capacity] own shard of each pair, -1 where it has no vector */
-    uint64_t *row;    /* [capacity] its row in the adapter */
-    bool *present;    /* [capacity] */
-    float *adapted;   /* [capacity][dim] alignment on adapted vectors only: in pair order */
-    float *d_adapted; /* [capacity][dim] */
+    int32_t *shard;        /* [capacity] own shard of each pair that has a vector */
+    uint64_t *row;         /* [capacity] its row in the adapter */
+    uint64_t *shard_begin; /* [own shards + 1] */
+    bool *present;         /* [capacity] */
+    float *adapted;        /* [capacity][dim] alignment on adapted vectors only: in pair order */
+    float *d_adapted;      /* [capacity][dim] */
 } Semantic;
 
 static void semantic_free(void *state) {
@@ -38,6 +39,7 @@ static void semantic_free(void *state) {
     hn_free(semantic->d_adapted);
     hn_free(semantic->adapted);
     hn_free(semantic->present);
+    hn_free(semantic->shard_begin);
     hn_free(semantic->row);
     hn_free(semantic->shard);
     hn_align_free(&semantic->align);
@@ -52,17 +54,18 @@ static HnStatus allocate(Semantic *semantic, const HnBatch *batch, HnError *err)
     int n_shards = context->shards->last - context->shards->first;
     size_t row = (size_t)batch->dim * sizeof(float);
     HN_TRY(hn_vectors_load(context->vectors_path, context->shards, config, context->seed, &semantic->vectors, err));
-    HN_TRY(hn_adapter_create(&semantic->adapter, config, semantic->vectors.dim, context->seed, n_shards,
-                             batch->capacity, context->exact, context->comm, err));
+    HN_TRY(hn_adapter_create(&semantic->adapter, config, semantic->vectors.dim, context->seed, batch->capacity,
+                             batch->max_positions, context->exact, context->comm, err));
     HN_TRY(hn_align_create(&semantic->align, config, batch->max_positions, batch->dim, err));
     semantic->shard = hn_alloc(batch->capacity, sizeof(int32_t), "semantic rows", err);
     semantic->row = hn_alloc(batch->capacity, sizeof(uint64_t), "semantic rows", err);
+    semantic->shard_begin = hn_alloc((size_t)n_shards + 1, sizeof(uint64_t), "semantic rows", err);
     semantic->present = hn_alloc(batch->capacity, sizeof(bool), "semantic rows", err);
     if (semantic->align_adapted) {
         semantic->adapted = hn_alloc(batch->capacity, row, "semantic rows", err);
         semantic->d_adapted = hn_alloc(batch->capacity, row, "semantic rows", err);
     }
-    bool whole = semantic->shard && semantic->row && semantic->present;
+    bool whole = semantic->shard && semantic->row && semantic->shard_begin && semantic->present;
     return whole && (!semantic->align_adapted || (semantic->adapted && semantic->d_adapted)) ? HN_OK : HN_MEMORY;
 }
 
@@ -85,13 +88,12 @@ static HnStatus semantic_create(const HnSamplerContext *context, const HnBatch *
     return HN_OK;
 }
 
-static uint64_t semantic_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t text_dim, int own_shards,
-                               bool exact) {
-    uint64_t batch = (uint64_t)config->train.batch, capacity = batch < n_local_pairs ? batch : n_local_pairs;
-    (void)own_shards;
-    uint64_t align = config->align.negatives == HN_ALIGN_BATCH ? 8 * batch * (uint64_t)config->model.dim : 0;
-    return n_local_pairs * (2 * text_dim + 1) + hn_adapter_bytes(config, text_dim, capacity, exact) +
-           capacity * (13 + 8 * (uint64_t)config->model.dim) + align;
+static uint64_t semantic_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions,
+                               uint64_t text_dim, bool exact, int ranks) {
+    uint64_t capacity = n_positions < n_local_pairs ? n_positions : n_local_pairs, dim = (uint64_t)config->model.dim;
+    uint64_t align = config->align.negatives == HN_ALIGN_BATCH ? 8 * n_positions * dim : 0;
+    return n_local_pairs * (2 * text_dim + 1) +
+           hn_adapter_bytes(config, text_dim, capacity, n_positions, exact, ranks) + capacity * (13 + 8 * dim) + align;
 }
 
 static void semantic_draw(void *state, HnBatch *batch) {
@@ -114,22 +116,29 @@ static int32_t own_shard(const HnUserShards *shards, int32_t local_user) {
     return low - shards->first;
 }
 
-/* Gives each pair with a vector a row of its shard, in position order, and fills the rows. */
+/* Gives each pair with a vector a row, by virtual shard and then by position: an order that goes on from rank to rank.
+ * Fills the rows. */
 static void fill_rows(Semantic *semantic, const HnBatch *batch) {
     HnAdapter *adapter = &semantic->adapter;
-    memset(adapter->row_count, 0, (size_t)adapter->n_shards * sizeof *adapter->row_count);
+    const HnUserShards *shards = semantic->context.shards;
+    const int n_shards = shards->last - shards->first;
+    uint64_t *begin = semantic->shard_begin;
+    memset(begin, 0, ((size_t)n_shards + 1) * sizeof *begin);
     for (uint32_t k = 0; k < batch->n; k++) {
         semantic->present[k] = semantic->vectors.present[batch->local[k]] != 0;
         if (semantic->present[k]) {
-            semantic->shard[k] = adapter->exact ? own_shard(semantic->context.shards, batch->user[k]) : 0;
-            semantic->row[k] = adapter->row_count[semantic->shard[k]]++;
+            semantic->shard[k] = own_shard(shards, batch->user[k]);
+            semantic->row[k] = begin[semantic->shard[k] + 1]++;
         }
     }
-    hn_adapter_layout(adapter);
+    for (int v = 0; v < n_shards; v++) {
+        begin[v + 1] += begin[v];
+    }
+    adapter->n_rows = begin[n_shards];
 #pragma omp parallel for schedule(static)
     for (uint32_t k = 0; k < batch->n; k++) {
         if (semantic->present[k]) {
-            semantic->row[k] += adapter->row_begin[semantic->shard[k]];
+            semantic->row[k] += begin[semantic->shard[k]];
             hn_vectors_row(&semantic->vectors, batch->local[k],
                            adapter->rows[0] + semantic->row[k] * adapter->widths[0]);
         }
@@ -143,7 +152,7 @@ static HnStatus semantic_forward(void *state, HnBatch *batch, HnError *err) {
     const size_t d = (size_t)batch->dim;
     const float *out = adapter->rows[adapter->n_layers];
     fill_rows(semantic, batch);
-    HN_TRY(hn_adapter_forward(adapter, err));
+    HN_TRY(hn_comm_agree(semantic->context.comm, hn_adapter_forward(adapter, err), err));
     hn_rows_gather(batch->negatives, batch->item_vectors, batch->negative_row, batch->n, batch->dim);
 #pragma omp parallel for schedule(static)
     for (uint32_t k = 0; k < batch->n; k++) {
