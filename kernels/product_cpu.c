@@ -36,24 +36,29 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static int64_t strips(int64_t count, int width) {
-    return (count + width - 1) / width;
+/* From one packed strip to the next: one cache line more than the strip, so that strips do not share cache sets. */
+static int64_t strip_stride(int width) {
+    return (int64_t)width * K_BLOCK + 16;
 }
 
-static void pack_a(const Product *p, const Chunk *chunk, int64_t strip) {
-    const int width = p->tile.rows;
-    const int64_t row = chunk->m0 + strip * width;
-    const float *from = p->trans_a ? p->a + chunk->k0 * p->lda + row : p->a + row * p->lda + chunk->k0;
-    hn_product_pack(from, p->lda, p->trans_a, least(width, chunk->m1 - row), width, chunk->k1 - chunk->k0,
-                    p->packed_a + strip * width * K_BLOCK);
+static HnProductStrips strips_of_a(const Product *p, const Chunk *chunk) {
+    return (HnProductStrips){.x = p->a + (p->trans_a ? chunk->k0 * p->lda + chunk->m0 : chunk->m0 * p->lda + chunk->k0),
+                             .ld = p->lda,
+                             .count = chunk->m1 - chunk->m0,
+                             .across = p->trans_a,
+                             .width = p->tile.rows,
+                             .stride = strip_stride(p->tile.rows),
+                             .out = p->packed_a};
 }
 
-static void pack_b(const Product *p, const Chunk *chunk, int64_t strip) {
-    const int width = p->tile.columns;
-    const int64_t column = chunk->n0 + strip * width;
-    const float *from = p->trans_b ? p->b + column * p->ldb + chunk->k0 : p->b + chunk->k0 * p->ldb + column;
-    hn_product_pack(from, p->ldb, !p->trans_b, least(width, chunk->n1 - column), width, chunk->k1 - chunk->k0,
-                    p->packed_b + strip * width * K_BLOCK);
+static HnProductStrips strips_of_b(const Product *p, const Chunk *chunk) {
+    return (HnProductStrips){.x = p->b + (p->trans_b ? chunk->n0 * p->ldb + chunk->k0 : chunk->k0 * p->ldb + chunk->n0),
+                             .ld = p->ldb,
+                             .count = chunk->n1 - chunk->n0,
+                             .across = !p->trans_b,
+                             .width = p->tile.columns,
+                             .stride = strip_stride(p->tile.columns),
+                             .out = p->packed_b};
 }
 
 /* A tile that sticks out of C is computed in a buffer. */
@@ -76,9 +81,9 @@ static void piece(const Product *p, const Chunk *chunk, int64_t row0, int64_t co
     const int64_t row1 = least(row0 + TASK_ROWS, chunk->m1), column1 = least(column0 + TASK_COLUMNS, chunk->n1);
     const bool from_c = chunk->k0 > 0 || p->accumulate;
     for (int64_t row = row0; row < row1; row += p->tile.rows) {
-        const float *a = p->packed_a + (row - chunk->m0) * K_BLOCK;
+        const float *a = p->packed_a + (row - chunk->m0) / p->tile.rows * strip_stride(p->tile.rows);
         for (int64_t column = column0; column < column1; column += p->tile.columns) {
-            const float *b = p->packed_b + (column - chunk->n0) * K_BLOCK;
+            const float *b = p->packed_b + (column - chunk->n0) / p->tile.columns * strip_stride(p->tile.columns);
             float *c = p->c + row * p->ldc + column;
             if (row + p->tile.rows <= row1 && column + p->tile.columns <= column1) {
                 p->tile.run(a, b, k, from_c, c, p->ldc);
@@ -92,15 +97,16 @@ static void piece(const Product *p, const Chunk *chunk, int64_t row0, int64_t co
 
 /* Called by all threads of a team. */
 static void chunk_run(const Product *p, const Chunk *chunk) {
-    const int64_t strips_a = strips(chunk->m1 - chunk->m0, p->tile.rows);
-    const int64_t strips_b = strips(chunk->n1 - chunk->n0, p->tile.columns);
+    const int64_t k = chunk->k1 - chunk->k0;
+    const HnProductStrips a = strips_of_a(p, chunk), b = strips_of_b(p, chunk);
+    const int64_t pieces_a = hn_product_pack_pieces(&a, k), pieces_b = hn_product_pack_pieces(&b, k);
 #pragma omp for schedule(static) nowait
-    for (int64_t s = 0; s < strips_a; s++) {
-        pack_a(p, chunk, s);
+    for (int64_t s = 0; s < pieces_a; s++) {
+        hn_product_pack(&a, k, s);
     }
 #pragma omp for schedule(static)
-    for (int64_t s = 0; s < strips_b; s++) {
-        pack_b(p, chunk, s);
+    for (int64_t s = 0; s < pieces_b; s++) {
+        hn_product_pack(&b, k, s);
     }
 #pragma omp for collapse(2) schedule(dynamic, 1)
     for (int64_t row = chunk->m0; row < chunk->m1; row += TASK_ROWS) {
@@ -123,18 +129,18 @@ static void product_run(const Product *p) {
     }
 }
 
-static size_t padded(int64_t count, int64_t most, int64_t side) {
-    return (size_t)((least(count, most) + side - 1) / side * side);
+/* Floats of all strips of one operand. */
+static size_t packed_floats(int64_t count, int64_t most, int width) {
+    return (size_t)((least(count, most) + width - 1) / width * strip_stride(width));
 }
 
-static size_t floats_of_a(int64_t m) {
-    return padded(m, CHUNK_ROWS, HN_PRODUCT_TILE_ROWS) * K_BLOCK;
-}
-
+/* Enough for the tiles of every path, since the path may be capped between this call and the product's. */
 size_t hn_product_scratch_bytes(int64_t m, int64_t n, int64_t k) {
+    const int narrowest_rows = 4, narrowest_columns = 8; /* these have the most strips, hence the most padding */
     (void)k;
-    /* 96 columns: a multiple of every tile's */
-    return (floats_of_a(m) + padded(n, CHUNK_COLUMNS, 96) * K_BLOCK) * sizeof(float);
+    return sizeof(float) *
+           (packed_floats(m + HN_PRODUCT_TILE_ROWS, CHUNK_ROWS + HN_PRODUCT_TILE_ROWS, narrowest_rows) +
+            packed_floats(n + HN_PRODUCT_TILE_COLUMNS, CHUNK_COLUMNS + HN_PRODUCT_TILE_COLUMNS, narrowest_columns));
 }
 
 HnStatus hn_product_cpu(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
@@ -150,6 +156,7 @@ HnStatus hn_product_cpu(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_
     if (memory == NULL) {
         return HN_MEMORY;
     }
+    const HnProductTile tile = hn_product_tile();
     const Product product = {.trans_a = trans_a,
                              .trans_b = trans_b,
                              .accumulate = accumulate,
@@ -162,9 +169,9 @@ HnStatus hn_product_cpu(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_
                              .a = a,
                              .b = b,
                              .c = c,
-                             .tile = hn_product_tile(),
+                             .tile = tile,
                              .packed_a = memory,
-                             .packed_b = memory + floats_of_a(m)};
+                             .packed_b = memory + packed_floats(m, CHUNK_ROWS, tile.rows)};
     product_run(&product);
     if (scratch == NULL) {
         hn_free(memory);

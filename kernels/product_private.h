@@ -16,8 +16,19 @@ typedef struct HnProductTile {
 
 HnProductTile hn_product_tile(void); /* for the current hn_cpu_path */
 
-/* Copies a strip of `width` rows of a matrix, from one of k columns on, to out [k][width]: element (i, l) is x[i * ld +
- * l], or x[l * ld + i] where `across`. Only n_rows of the rows are there, the others become 0. */
-void hn_product_pack(const float *x, int64_t ld, bool across, int64_t n_rows, int width, int64_t k, float *out);
+/* Packing: `count` rows of op(A), or columns of op(B), become strips of `width`; element l of row i of strip s goes to
+ * out[s * stride + l * width + i]. Rows that are not there become 0. */
+typedef struct HnProductStrips {
+    const float *x; /* the first row's first element */
+    int64_t ld, count;
+    bool across; /* element (i, l) is x[l * ld + i], else x[i * ld + l] */
+    int width;
+    int64_t stride;
+    float *out;
+} HnProductStrips;
+
+/* Pieces that may be packed side by side by different threads: strips, or runs of l where rows lie across. */
+int64_t hn_product_pack_pieces(const HnProductStrips *strips, int64_t k);
+void hn_product_pack(const HnProductStrips *strips, int64_t k, int64_t piece);
 
 #endif
