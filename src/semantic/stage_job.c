@@ -12,9 +12,10 @@
 #include "store.h"
 
 enum {
-    COMMIT_RECORDS = 64,
-    POLL_MS = 20, /* rank 0 also deals: it must not wait long for its own provider */
-    DRAIN = 64,   /* answers taken before the dealer is looked after again */
+    COMMIT_PAID = 64,    /* answers of an endpoint or a model on disk at the latest */
+    COMMIT_CHEAP = 1024, /* ... of the extractive provider, which makes thousands in a second */
+    POLL_MS = 20,        /* rank 0 also deals: it must not wait long for its own provider */
+    DRAIN = 64,          /* answers taken before the dealer is looked after again */
     RECORD_KIND = 1
 };
 static const double COMMIT_SECONDS = 0.5;
@@ -32,8 +33,8 @@ typedef struct Loop {
     HnJournal *journal;
     Open *open; /* [n_open] of [capacity] */
     size_t n_open, capacity;
-    uint64_t uncommitted[COMMIT_RECORDS];
-    size_t n_uncommitted;
+    uint64_t uncommitted[COMMIT_CHEAP];
+    size_t n_uncommitted, commit_records;
     double last_commit;
     uint64_t answered, noise;
     HnText system, input, encoded;
@@ -66,7 +67,7 @@ static HnStatus keep(Loop *loop, uint64_t item, const HnRecord *record, HnError 
     loop->uncommitted[loop->n_uncommitted++] = item;
     loop->answered++;
     loop->noise += record->status != 0;
-    return loop->n_uncommitted == COMMIT_RECORDS ? commit(loop, err) : HN_OK;
+    return loop->n_uncommitted >= loop->commit_records ? commit(loop, err) : HN_OK;
 }
 
 /* ---- asking and judging ---- */
@@ -322,7 +323,7 @@ static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *
 
 static HnStatus run_pending(const HnStageJob *job, const Done *done, HnStageJobReport *report, HnError *err) {
     HnComm *comm = job->context->workers;
-    Loop loop = {.job = job};
+    Loop loop = {.job = job, .commit_records = job->family == HN_PROVIDER_EXTRACTIVE ? COMMIT_CHEAP : COMMIT_PAID};
     HnError loop_err = HN_ERROR_INIT;
     snprintf(loop.what, sizeof loop.what, "%s", job->name);
     HnStatus status = hn_comm_agree(comm, open_loop(&loop, err), err);

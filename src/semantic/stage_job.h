@@ -2,8 +2,9 @@
  * provider, judged, and journaled; what a journal holds is never asked again.
  *
  * Collective over the workers. Each rank appends to a journal of its own and commits it at the latest every half second
- * or 64 records, and always before the dealer hears that an item is done: after a kill at most what was in flight or
- * not yet committed is asked again. A rank whose endpoint is lost gives its items back and the others go on.
+ * or 64 records (1024 cheap ones of the extractive provider), and always before the dealer hears that an item is done:
+ * after a kill at most what was in flight or not yet committed is asked again. A rank whose endpoint is lost gives its
+ * items back and the others go on.
  */
 #ifndef HN_SEMANTIC_STAGE_JOB_H
 #define HN_SEMANTIC_STAGE_JOB_H
