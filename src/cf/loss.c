@@ -5,7 +5,7 @@
 #include "cf/sums.h"
 #include "row.h"
 
-const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES] = {"total", "ranking", "align", "l2"};
+const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES] = {"total", "ranking", "align", "l2", "harder_share"};
 
 const HnPairLoss *hn_pair_loss(HnLossName name) {
     return name == HN_LOSS_HINGE ? &HN_LOSS_OPS_HINGE : &HN_LOSS_OPS_BPR;

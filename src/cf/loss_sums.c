@@ -8,7 +8,7 @@
 #include "fixed.h"
 #include "row.h"
 
-enum { N_LOSS_SUMS = 3 };
+enum { N_LOSS_SUMS = 5 };
 
 static uint64_t most_items(const HnBatch *batch) {
     return 2 * batch->max_positions < batch->n_all_items ? 2 * batch->max_positions : batch->n_all_items;
@@ -73,9 +73,11 @@ static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float larges
     }
     int64_t *losses = adder->totals + batch->n_items * d;
     losses[0] = sums->ranking, losses[1] = sums->align, losses[2] = sums->l2_rows;
+    losses[3] = sums->n_hard, losses[4] = sums->n_harder;
     HN_TRY(hn_comm_sum_i64(adder->comm, adder->totals, batch->n_items * d + N_LOSS_SUMS, err));
     hn_fixed_to_float_cpu(adder->totals, shift, NULL, batch->d_item_vectors, NULL, batch->n_items, batch->dim);
     sums->ranking = losses[0], sums->align = losses[1], sums->l2_rows = losses[2];
+    sums->n_hard = losses[3], sums->n_harder = losses[4];
     return HN_OK;
 }
 
@@ -95,10 +97,12 @@ static HnStatus add_items_float(HnLossAdder *adder, HnBatch *batch, HnLossSums *
         losses[0] = (float)hn_loss_from_fixed(sums->ranking);
         losses[1] = (float)hn_loss_from_fixed(sums->align);
         losses[2] = (float)hn_loss_from_fixed(sums->l2_rows);
+        losses[3] = (float)sums->n_hard, losses[4] = (float)sums->n_harder;
         HN_TRY(hn_comm_sum_f32(adder->comm, adder->floats, batch->n_items * d + N_LOSS_SUMS, err));
         sums->ranking = hn_loss_to_fixed((double)losses[0]);
         sums->align = hn_loss_to_fixed((double)losses[1]);
         sums->l2_rows = hn_loss_to_fixed((double)losses[2]);
+        sums->n_hard = (int64_t)losses[3], sums->n_harder = (int64_t)losses[4];
     }
     memcpy(batch->d_item_vectors, adder->floats, batch->n_items * d * sizeof(float));
     return HN_OK;

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#define EASY_SHARE 0.05 /* of hard negatives harder than random ones, below which a user is told */
+
 void hn_session_free(HnSession *session) {
     hn_free(session->identity);
     hn_free(session->best_items);
@@ -97,6 +99,20 @@ static HnStatus validate(HnSession *session, HnError *err) {
     return status;
 }
 
+/* A trained adapter can lower the loss by making its negatives easy instead of the model better; so can the users. */
+static void warn_of_easy_negatives(HnSession *session, const double *loss) {
+    const HnTrainJob *job = session->job;
+    if (session->vectors_id[0] == '\0' || session->warned_easy || loss[HN_LOSS_HARDER] > EASY_SHARE) {
+        return;
+    }
+    session->warned_easy = true;
+    hn_log(HN_LOG_WARN,
+           "%s, seed %lld, epoch %llu: only %.1f %% of the hard negatives score higher than a random one: they teach "
+           "little, and a large semantic.alpha harms (why, and what to set: src/cf/README.md)",
+           job->variant, (long long)job->seed, (unsigned long long)session->trainer->epoch,
+           100.0 * loss[HN_LOSS_HARDER]);
+}
+
 HnStatus hn_session_epoch(HnSession *session, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const HnTrainConfig *config = trainer->config;
@@ -112,6 +128,7 @@ HnStatus hn_session_epoch(HnSession *session, HnError *err) {
     hn_log(HN_LOG_DEBUG, "%s, seed %lld, epoch %llu: loss %.6f (ranking %.6f, align %.6f, l2 %.6f)",
            session->job->variant, (long long)session->job->seed, (unsigned long long)trainer->epoch,
            loss[HN_LOSS_TOTAL], loss[HN_LOSS_RANKING], loss[HN_LOSS_ALIGN], loss[HN_LOSS_L2]);
+    warn_of_easy_negatives(session, loss);
     bool last = trainer->epoch == (uint64_t)config->train.epochs;
     bool due = last || trainer->epoch % (uint64_t)config->train.eval_every == 0;
     return due && session->select_set.n_users_global > 0 ? validate(session, err) : HN_OK;

@@ -32,6 +32,7 @@ typedef struct HnSession {
     int64_t bad_evals;   /* validations since */
     float *best_users;   /* [n_local][dim] final vectors then */
     float *best_items;   /* [n_items][dim] */
+    bool warned_easy;    /* said once that hard negatives are not hard */
     char *identity;      /* "key: value" a line: what is trained, on what */
     char vectors_id[65]; /* content of the vector store; "" = none */
 } HnSession;

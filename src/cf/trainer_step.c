@@ -57,6 +57,7 @@ static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l
     report->loss[HN_LOSS_RANKING] = hn_loss_from_fixed(sums->ranking) / n;
     report->loss[HN_LOSS_ALIGN] = trainer->config->align.lambda * hn_loss_from_fixed(sums->align) / n;
     report->loss[HN_LOSS_L2] = hn_loss_from_fixed(sums->l2_rows) / n + own_l2;
+    report->loss[HN_LOSS_HARDER] = sums->n_hard > 0 ? (double)sums->n_harder / (double)sums->n_hard : 0.0;
     report->loss[HN_LOSS_TOTAL] =
         report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] + report->loss[HN_LOSS_L2];
 }

@@ -165,10 +165,31 @@ static HnStatus semantic_forward(void *state, HnBatch *batch, HnError *err) {
     return HN_OK;
 }
 
+/* How many hard negatives are harder than the random ones they are mixed with. */
+static void count_harder(const Semantic *semantic, const HnBatch *batch, HnLossSums *sums) {
+    const HnAdapter *adapter = &semantic->adapter;
+    const float *out = adapter->rows[adapter->n_layers];
+    const HnRowOps *ops = hn_row_ops_cpu();
+    const size_t d = (size_t)batch->dim;
+    int64_t hard = 0, harder = 0;
+#pragma omp parallel for schedule(static) reduction(+ : hard, harder)
+    for (uint32_t k = 0; k < batch->n; k++) {
+        if (semantic->present[k]) {
+            const float *user = batch->user_vectors + (size_t)batch->user_row[k] * d;
+            const float *random = batch->item_vectors + (size_t)batch->negative_row[k] * d;
+            hard++;
+            harder += ops->dot(user, out + semantic->row[k] * d, batch->dim) > ops->dot(user, random, batch->dim);
+        }
+    }
+    sums->n_hard = hard;
+    sums->n_harder = harder;
+}
+
 static HnStatus semantic_align(void *state, HnBatch *batch, HnLossSums *sums, HnError *err) {
     Semantic *semantic = state;
     HnAdapter *adapter = &semantic->adapter;
     const size_t d = (size_t)batch->dim;
+    count_harder(semantic, batch, sums);
     if (!semantic->align_adapted) {
         return hn_loss_align(batch, &semantic->align, batch->negatives, semantic->present, batch->d_negative,
                              semantic->context.comm, sums, err);
