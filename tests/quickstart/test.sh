@@ -74,6 +74,10 @@ quickstart test && check "root: lists are fetched where they lack a name" 0 'all
 quickstart test && check "root: and only then" 0 'is configured' '!update'
 fake apt-cache '[ "$2" != shellcheck ]'
 quickstart test && check "a package for some tests only, not offered here" 0 'shellcheck is not offered here' 'install .* munge procps python3-h5py clang-format-14$'
+with='CC=clang'
+quickstart test --build build-clang && check "clang brings its own OpenMP" 0 'libomp-dev' 'install .*libomp-dev'
+check "and needs no gcc" 0 '' '!install .* gcc '
+with=
 fake dpkg-query 'echo installed'
 quickstart test && check "nothing missing: nothing installed" 0 'all needed Debian packages are installed' '!apt-get'
 quickstart test --mpi mpich && check "MPICH has a build folder of its own" 0 'configuring build-mpich' 'cmake --preset release -B build-mpich'
