@@ -211,7 +211,7 @@ HnStatus hn_result_write(HnSession *session, const float *users, const float *it
     HN_TRY(write_model(session, users, items, err));
     HN_TRY(trainer->sampler->facts(trainer->sampler_state, &sampler, err));
     RankFacts mine = {hn_user_shards_count(&trainer->shards), trainer->shards.n_local_pairs,
-                      hn_trainer_memory_bytes(trainer), hn_comm_bytes_moved(session->comm)};
+                      hn_trainer_memory_bytes(trainer), hn_comm_bytes_moved(session->comm) - session->moved_before};
     RankFacts *ranks = hn_alloc((size_t)size, sizeof *ranks, "facts of the ranks", err);
     size_t *n_bytes = hn_alloc((size_t)size, sizeof *n_bytes, "facts of the ranks", err);
     uint64_t *column = hn_alloc((size_t)size, sizeof *column, "facts of the ranks", err);

@@ -19,7 +19,7 @@ void hn_session_free(HnSession *session) {
 }
 
 HnStatus hn_session_create(const HnTrainJob *job, HnComm *comm, HnSession *session, HnError *err) {
-    *session = (HnSession){.job = job, .comm = comm};
+    *session = (HnSession){.job = job, .comm = comm, .moved_before = hn_comm_bytes_moved(comm)};
     const HnTrainConfig *config = job->config;
     HnStatus status = hn_metrics_find(&config->eval.ks, config->train.stop_metric, &session->stop_metric, err);
     status = status == HN_OK ? hn_session_identity(session, err) : status;

@@ -29,12 +29,13 @@ typedef struct HnSession {
     size_t stop_metric;   /* which value */
     int64_t best_epoch;   /* epochs done at the best validation; -1 = none yet */
     double best_value;
-    int64_t bad_evals;   /* validations since */
-    float *best_users;   /* [n_local][dim] final vectors then */
-    float *best_items;   /* [n_items][dim] */
-    bool warned_easy;    /* said once that hard negatives are not hard */
-    char *identity;      /* "key: value" a line: what is trained, on what */
-    char vectors_id[65]; /* content of the vector store; "" = none */
+    int64_t bad_evals;     /* validations since */
+    float *best_users;     /* [n_local][dim] final vectors then */
+    float *best_items;     /* [n_items][dim] */
+    bool warned_easy;      /* said once that hard negatives are not hard */
+    uint64_t moved_before; /* bytes that the group had moved for earlier trainings */
+    char *identity;        /* "key: value" a line: what is trained, on what */
+    char vectors_id[65];   /* content of the vector store; "" = none */
 } HnSession;
 
 /* session.c. Collective. hn_session_free also after a failed create. */
