@@ -50,7 +50,6 @@ static void yelp(void **state) {
     assert_int_equal(count_status(file(&run, "negatives.h5"), HN_NEGATIVE_OK), 28089);
     assert_int_equal(run.vectors.noise, 0);
     assert_true(run.vectors.items > 500 && run.vectors.items <= 2473); /* texts embedded once each */
-    assert_true(hn_clock_seconds() - started < 60.0);
     close_run(&run);
 }
 
