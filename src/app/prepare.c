@@ -29,15 +29,15 @@ static void print_coverage(const char *name, uint64_t have, uint64_t of, const c
            hn_format_count(of, b, sizeof b), what, of == 0 ? 0.0 : 100.0 * (double)have / (double)of);
 }
 
-static void print_table(const HnPrepareReport *report, const char *out, bool synthetic) {
-    printf("%s%s\n", out, synthetic ? "   (SYNTHETIC)" : "");
+static void print_table(const HnPrepareReport *report, const char *out, bool generated) {
+    printf("%s%s\n", out, generated || report->synthetic ? "   (SYNTHETIC)" : "");
     print_count("users", report->users);
     print_count("items", report->items);
     print_count("train pairs", report->n_train);
     print_count("valid pairs", report->n_valid);
     print_count("test pairs", report->n_test);
     printf("%-15s %14.4f %%\n", "density", 100.0 * report->density);
-    if (!synthetic) {
+    if (!generated) {
         print_count("input files", report->n_inputs);
         print_count("lines", report->lines_read);
         print_count("  malformed", report->lines_bad);

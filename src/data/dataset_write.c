@@ -153,6 +153,19 @@ static HnStatus write_store(const HnWork *work, HnStoreWriter *writer, const cha
     return write_all_texts(work, writer, err);
 }
 
+/* Raw files of `hnlmrec synthesize` say so in every id (world_text.c): the label survives the way through files. */
+static bool from_synthesize(const HnWork *work) {
+    static const char mark[] = "SYN-U";
+    for (uint64_t u = 0; u < work->n_users; u++) {
+        size_t n_bytes;
+        const char *id = hn_intern_text(work->users, work->user_source[u], &n_bytes);
+        if (n_bytes >= sizeof mark - 1 + 9 && memcmp(id, mark, sizeof mark - 1) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 HnStatus hn_work_write(HnWork *work, const char *config_yaml, const char *out_path, HnError *err) {
     HnText inputs = {NULL, 0, 0, 0}, recipe = {NULL, 0, 0, 0};
     HnStoreWriter *writer = NULL;
@@ -162,7 +175,9 @@ HnStatus hn_work_write(HnWork *work, const char *config_yaml, const char *out_pa
     }
     HnProvenance provenance = {.config = config_yaml,
                                .inputs = hn_text_get(&inputs),
-                               .seed = work->split.rule == HN_SPLIT_GIVEN ? -1 : work->config->split_seed};
+                               .seed = work->split.rule == HN_SPLIT_GIVEN ? -1 : work->config->split_seed,
+                               .synthetic = from_synthesize(work)};
+    work->report->synthetic = provenance.synthetic;
     if (status == HN_OK) {
         status = hn_store_create(out_path, &HN_SCHEMA_DATASET, &provenance, &writer, err);
     }

@@ -24,6 +24,7 @@ typedef struct HnPrepareReport {
     uint64_t kept_users_unseen, kept_items_unseen; /* on a keep list, but in no interaction */
     uint64_t n_inputs;
     bool takes_reviews, takes_items; /* the format has reviews; item files were given */
+    bool synthetic;                  /* the files are those of `hnlmrec synthesize` */
     double density;
 } HnPrepareReport;
 
