@@ -101,6 +101,12 @@ static HnStatus interactions(HnReader *reader, HnLine *line, HnEmit *emit, void 
         }
     }
     int n = hn_fields_cut(line->text, reader->separator, fields);
+    for (int c = 0; c < n; c++) { /* "1, 2" means 1 and 2: blanks around a field are no part of an id */
+        fields[c] += strspn(fields[c], " \t");
+        for (size_t end = strlen(fields[c]); end > 0 && strchr(" \t", fields[c][end - 1]) != NULL; end--) {
+            fields[c][end - 1] = '\0';
+        }
+    }
     if (!reader->known && n > 0 && learn(reader, fields, n)) {
         return HN_OK;
     }
