@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -153,11 +154,15 @@ static void work_free(HnWork *work) {
 /* Nobody should learn after hours of reading that the output's folder is not there. */
 static HnStatus check_output(const char *out_path, HnError *err) {
     char *temp = NULL;
+    struct stat info;
+    if (stat(out_path, &info) == 0 && !S_ISREG(info.st_mode)) { /* the rename would put a file in a device's place */
+        return hn_fail(err, HN_CONFLICT, "%s is there and no plain file: choose another --out", out_path);
+    }
     HN_TRY(hn_file_temp_name(out_path, &temp, err));
     HnStatus status = HN_OK;
     int fd = open(temp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) {
-        status = hn_fail_errno(err, errno, "cannot write %s", out_path);
+        status = hn_fail_errno(err, errno, "cannot write %s: choose an --out in a folder that exists and may be written", out_path);
     } else {
         (void)close(fd);
         (void)unlink(temp);
@@ -193,6 +198,7 @@ HnStatus hn_prepare(const HnDataConfig *config, const char *config_yaml, const c
                        config->dataset);
     }
     if (config->format == HN_FORMAT_SYNTHETIC) {
+        HN_TRY(check_output(out_path, err));
         return hn_world_prepare(config, config_yaml, out_path, report, err);
     }
     HnWork work = {.config = config, .ops = hn_reader_for(config->format), .report = report};

@@ -41,6 +41,12 @@ for name in reviews meta; do
     cat parts/$name-*.json.gz | cmp - one/$name.json.gz || { echo "FAILED: parts of $name differ from the whole"; failed=1; }
 done
 
+# The label stays on the way through files; a device is no place for a data set.
+expect 0 "(SYNTHETIC)" "$hnlmrec" prepare --set data.format=amazon --set "data.interactions=[one/reviews.json.gz]" --out label.h5
+expect 13 "no plain file" "$hnlmrec" prepare demo --out /dev/null
+printf 'a, x\nb, x\na,x\n' >blanks.csv
+expect 0 "repeated                    1" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out blanks.h5
+
 expect 0 "users                       300" "$hnlmrec" prepare --set data.format=amazon --set "data.interactions=[one/reviews.json.gz]" \
     --set "data.items=[one/meta.json.gz]" --out one.h5
 grep -qF "malformed                   0" out || { echo "FAILED: lines of our own are malformed"; failed=1; }
