@@ -20,7 +20,9 @@ static HnStatus make_one(const char *path, HnError *err) {
     }
     int cause = errno;
     return hn_fail_errno(err, cause,
-                         cause == EEXIST ? "%s is a file where a folder is needed" : "cannot make folder %s; choose one that can be written (--out)", path);
+                         cause == EEXIST ? "%s is a file where a folder is needed"
+                                         : "cannot make folder %s; choose one that can be written (--out)",
+                         path);
 }
 
 HnStatus hn_folder_make(const char *path, HnError *err) {

@@ -41,7 +41,9 @@ HnStatus hn_bad_lines_count(HnBadLines *lines, uint64_t line, const char *why, H
 
 HnStatus hn_bad_lines_finish(const HnBadLines *lines, HnError *err) {
     if (lines->read == 0) {
-        return hn_fail(err, HN_INPUT, "%s is empty: there is nothing to read in it; fetch it again, or take it out of data.*", lines->path);
+        return hn_fail(err, HN_INPUT,
+                       "%s is empty: there is nothing to read in it; fetch it again, or take it out of data.*",
+                       lines->path);
     }
     if ((double)lines->bad > lines->max_share * (double)lines->read) {
         return too_many(lines, err);

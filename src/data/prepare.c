@@ -162,7 +162,8 @@ static HnStatus check_output(const char *out_path, HnError *err) {
     HnStatus status = HN_OK;
     int fd = open(temp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) {
-        status = hn_fail_errno(err, errno, "cannot write %s: choose an --out in a folder that exists and may be written", out_path);
+        status = hn_fail_errno(err, errno,
+                               "cannot write %s: choose an --out in a folder that exists and may be written", out_path);
     } else {
         (void)close(fd);
         (void)unlink(temp);
