@@ -140,6 +140,25 @@ static void test_vectors_count_from_the_first_batch(void **state) {
     hn_free(a);
 }
 
+/* Hard negatives are as good as random ones before anything is learnt, and the share is a share. */
+static void test_hardness_is_counted(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    HnTrainConfig config = small_config();
+    config.sampler.name = HN_SAMPLER_SEMANTIC;
+    config.train.batch = 4096;
+    char *vectors = world_vectors(&world, folder, "a.h5", 10, NULL, NULL, 1);
+    Rig rig;
+    HnStepReport report;
+    rig_start(&rig, &world, &config, folder, vectors, true, 21);
+    expect_ok(hn_trainer_gradients(rig.trainer, NULL, &report, &err), &err);
+    const HnBatch *batch = &rig.trainer->batch;
+    assert_int_equal(batch->n, world_count(&world, 1));
+    assert_true(report.loss[HN_LOSS_HARDER] > 0.2 && report.loss[HN_LOSS_HARDER] < 0.8);
+    rig_end(&rig);
+    hn_free(vectors);
+}
+
 static void test_pairs_without_a_vector(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -265,6 +284,7 @@ int main(void) {
         cmocka_unit_test(test_every_pair_once_an_epoch),
         cmocka_unit_test(test_alpha_zero_is_random_negatives),
         cmocka_unit_test(test_vectors_count_from_the_first_batch),
+        cmocka_unit_test(test_hardness_is_counted),
         cmocka_unit_test(test_pairs_without_a_vector),
         cmocka_unit_test(test_random_vectors_are_noise_of_unit_length),
         cmocka_unit_test(test_stores_that_do_not_fit),

@@ -162,14 +162,14 @@ static void test_learns(void **state) {
     trains(&run);
     HnStore *store = NULL;
     char *path = in_folder(&run, "result.h5");
-    double test[10], loss[30 * 4];
+    double test[10], loss[30 * HN_N_LOSSES];
     expect_ok(hn_store_open(path, &HN_SCHEMA_RESULT, &store, &err), &err);
     expect_ok(hn_store_read_rows(store, "test/value", 0, 10, test, &err), &err);
     expect_ok(hn_store_read_rows(store, "loss/value", 0, 30, loss, &err), &err);
     hn_store_close(&store);
     hn_free(path);
     assert_true(test[1] > 0.95); /* recall@20: the block has 20 items */
-    assert_true(loss[29 * 4] < 0.5 * loss[0]);
+    assert_true(loss[29 * HN_N_LOSSES] < 0.5 * loss[0]);
     assert_int_equal(number(&run, "n_test_users"), 60);
     run_close(&run);
 }
