@@ -9,7 +9,7 @@
 /* ---- AVX-512: the 16 lanes are one register; the tail is a masked load ---- */
 
 HN_AVX512 static __mmask16 tail_avx512(int n, int i) {
-    return n - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - i)) - 1u);
+    return (__mmask16)(n - i >= 16 ? 0xFFFFu : (1u << (n - i)) - 1u);
 }
 
 HN_INLINE HN_AVX2 float tree_of_8(__m256 lanes) {

@@ -1,12 +1,16 @@
 #include <math.h>
+#include <stdbool.h>
 
 #include "row.h"
 
 /* The last lanes are padded with zeros up to a whole 16, as a masked vector load does. */
 static float dot(const float *a, const float *b, int n) {
     float lane[16] = {0};
-    for (int i = 0; i < n || i % 16 != 0; i++) {
-        lane[i % 16] = i < n ? fmaf(a[i], b[i], lane[i % 16]) : fmaf(0.0f, 0.0f, lane[i % 16]);
+    for (int first = 0; first < n; first += 16) {
+        for (int i = 0; i < 16; i++) {
+            const bool there = first + i < n;
+            lane[i] = fmaf(there ? a[first + i] : 0.0f, there ? b[first + i] : 0.0f, lane[i]);
+        }
     }
     for (int apart = 8; apart >= 1; apart /= 2) {
         for (int i = 0; i < apart; i++) {
