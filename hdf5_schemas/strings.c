@@ -62,7 +62,8 @@ HnStatus hn_store_strings_begin(HnStoreWriter *writer, const char *field, uint64
                 hn_hdf5_put_text(group, "encoding", "UTF-8; row i = bytes[offsets[i] : offsets[i+1]]") &&
                 hn_hdf5_put_text(f->column.offsets, "about",
                                  "Where each row begins in bytes; the last entry is their number.") &&
-                hn_hdf5_put_text(f->column.offsets, "unit", "byte");
+                hn_hdf5_put_text(f->column.offsets, "unit", "byte") &&
+                hn_hdf5_put_text(f->column.offsets, "shape", "[n_rows+1]");
     HnStatus status = hn_writer_check(writer, good, "describing field", field, err);
     if (group >= 0) {
         H5Gclose(group);
@@ -76,7 +77,8 @@ static HnStatus create_heap(HnStoreWriter *writer, HnWriterField *f, uint64_t n_
     snprintf(path, sizeof path, "%s/bytes", f->column.field->path);
     HN_TRY(hn_writer_dataset(writer, path, HN_U8, 1, &n_bytes, chunked, &f->column.data, err));
     bool good = hn_hdf5_put_text(f->column.data, "about", "All rows, one behind the other, without terminators.") &&
-                hn_hdf5_put_text(f->column.data, "unit", "byte");
+                hn_hdf5_put_text(f->column.data, "unit", "byte") &&
+                hn_hdf5_put_text(f->column.data, "shape", "[n_bytes]");
     return hn_writer_check(writer, good, "describing field", path, err);
 }
 

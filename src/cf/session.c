@@ -51,6 +51,13 @@ void hn_session_announce(const HnSession *session) {
            hn_format_count(trainer->shards.n_pairs, pairs, sizeof pairs), hn_comm_size(session->comm),
            job->reproducible ? ", reproducible" : "", (unsigned long long)hn_user_shards_count(&trainer->shards),
            hn_format_bytes((double)hn_trainer_memory_bytes(trainer), memory, sizeof memory));
+    if (hn_comm_rank(session->comm) != 0) {
+        return; /* what follows concerns all ranks alike: said once */
+    }
+    if ((uint64_t)hn_comm_size(session->comm) > trainer->shards.n_users) {
+        hn_log(HN_LOG_WARN, "%s: %d trainer ranks for %s users: some own none and only wait; use fewer ranks",
+               job->variant, hn_comm_size(session->comm), users);
+    }
     if (job->config->eval.select_on == HN_SELECT_TEST) {
         hn_log(HN_LOG_WARN,
                "%s: eval.select_on is test: the best epoch is chosen ON THE TEST PART, so the test metrics "
@@ -102,7 +109,8 @@ static HnStatus validate(HnSession *session, HnError *err) {
 /* A trained adapter can lower the loss by making its negatives easy instead of the model better; so can the users. */
 static void warn_of_easy_negatives(HnSession *session, const double *loss) {
     const HnTrainJob *job = session->job;
-    if (session->vectors_id[0] == '\0' || session->warned_easy || loss[HN_LOSS_HARDER] > EASY_SHARE) {
+    if (session->vectors_id[0] == '\0' || session->warned_easy || hn_comm_rank(session->comm) != 0 ||
+        loss[HN_LOSS_HARDER] > EASY_SHARE) {
         return;
     }
     session->warned_easy = true;

@@ -33,6 +33,9 @@ static void warn_skips(HnTrainer *trainer) {
     const HnBatch *batch = &trainer->batch;
     if (batch->n_used < batch->n_positions && !trainer->warned_skips) {
         trainer->warned_skips = true;
+        if (hn_comm_rank(trainer->comm) != 0) {
+            return;
+        }
         hn_log(
             HN_LOG_WARN,
             "%s: some users took every item, so their pairs have no negative and are skipped (%llu of the %llu pairs "

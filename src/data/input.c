@@ -60,7 +60,8 @@ HnStatus hn_input_open(const char *path, unsigned flags, HnInput **out, HnError 
     }
     input->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (input->fd < 0 || fstat(input->fd, &info) != 0) {
-        status = hn_fail_errno(err, errno, "cannot open the input file %s; check its name in data.* and its rights", path);
+        status =
+            hn_fail_errno(err, errno, "cannot open the input file %s; check its name in data.* and its rights", path);
         goto fail;
     }
     if (S_ISDIR(info.st_mode)) {
