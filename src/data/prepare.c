@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "work.h"
-#include "world.h"
+#include "synthetic_world.h"
 
 static HnStatus parse_day(const char *key, const char *text, bool end_of_day, int64_t *seconds, HnError *err) {
     if (text[0] == '\0') {

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "vocabulary.h"
-#include "world.h"
+#include "synthetic_world.h"
 
 enum { BLOCK = 64, LEVEL = 1 };
 

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "synthetic_world.h"
 
 #include <math.h>
 #include <stdlib.h>

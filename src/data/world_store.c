@@ -8,7 +8,7 @@
 #include "dataset.h"
 #include "split.h"
 #include "store.h"
-#include "world.h"
+#include "synthetic_world.h"
 
 enum { BUFFER_ROWS = 1 << 16, N_PARTS = 3 };
 

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cf/session.h"
-#include "mpi/world.h" /* not the data room's */
+#include "world.h"
 #include "store.h"
 
 static HnComm *job_world;

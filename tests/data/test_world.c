@@ -1,5 +1,5 @@
 /* The synthetic world: exact totals, purity, tastes that can be learnt from pairs and from words, files and parts. */
-#include "data/world.h"
+#include "data/synthetic_world.h"
 
 #include <math.h>
 #include <stdio.h>
