@@ -47,6 +47,7 @@ cd "$work" || exit 1
 "$here/cluster.sh" start "$work/cluster" || { echo "FAIL: the cluster did not start" && exit 1; }
 . "$work/cluster/environment"
 export HNLMREC=$program EXPERIMENT=$tiny
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} # in sanitizer builds: what MPI leaves behind is no leak of ours
 export HNLMREC_EXPERIMENTS=$source_dir/src/experiments HNLMREC_PROMPTS=$source_dir/src/semantic/prompts
 direct() { # folder, arguments
     OMPI_MCA_rmaps_base_oversubscribe=1 "$mpiexec" "$numproc" 2 "$program" run "$tiny" --out "$@" >direct.log 2>&1 || fail "direct run" direct.log
