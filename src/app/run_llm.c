@@ -149,7 +149,11 @@ static HnStatus make_stage(void *context, const char *work_folder, const char *o
 }
 
 /* What the prompts and the writer of profiles and negatives are. */
-static const char *const writer_keys[] = {
+static const char *const writer_keys[] = {"llm.provider",         "llm.http.api",        "llm.http.model",
+                                          "llm.http.temperature", "llm.http.max_tokens", "llm.max_reviews",
+                                          "llm.max_review_words", "llm.profile_words",   NULL};
+/* The extractive one compares texts by vectors; an endpoint's answers outlive another width of the embedder's. */
+static const char *const extractive_writer_keys[] = {
     "llm.provider",    "llm.http.api",         "llm.http.model",    "llm.http.temperature", "llm.http.max_tokens",
     "llm.max_reviews", "llm.max_review_words", "llm.profile_words", "llm.embed_dim",        NULL};
 static const char *const negative_keys[] = {"llm.negatives_per_pair", NULL};
@@ -166,7 +170,8 @@ static HnStatus stage_identity(const HnRun *run, Stage stage, HnText *identity, 
         }
         return add_store(identity, run->negatives, err);
     }
-    HN_TRY(add_keys(identity, run, writer_keys, err));
+    const bool extractive = llm->provider == HN_PROVIDER_EXTRACTIVE;
+    HN_TRY(add_keys(identity, run, extractive ? extractive_writer_keys : writer_keys, err));
     char prompts[65];
     HN_TRY(hn_prompts_id(llm->prompt_folder, prompts, err));
     HN_TRY(hn_text_printf(identity, err, "prompts %s\n", prompts));
