@@ -173,6 +173,10 @@ HnStatus hn_journal_append(HnJournal *journal, uint64_t key, uint32_t kind, cons
     return HN_OK;
 }
 
+HnStatus hn_journal_flush(HnJournal *journal, HnError *err) {
+    return flush(journal, err);
+}
+
 HnStatus hn_journal_commit(HnJournal *journal, HnError *err) {
     if (journal->committed) {
         return HN_OK;

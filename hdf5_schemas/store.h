@@ -131,6 +131,9 @@ typedef struct HnJournal HnJournal;
 HnStatus hn_journal_open(const char *folder, const char *name, HnJournal **journal, HnError *err);
 HnStatus hn_journal_append(HnJournal *journal, uint64_t key, uint32_t kind, const void *payload, uint32_t n_bytes,
                            HnError *err);
+/* Everything appended is the operating system's when this returns: safe from a kill of the process, not from a lost
+ * host. */
+HnStatus hn_journal_flush(HnJournal *journal, HnError *err);
 HnStatus hn_journal_commit(HnJournal *journal, HnError *err); /* everything appended is on disk when this returns */
 HnStatus hn_journal_close(HnJournal **journal, HnError *err);
 

@@ -12,7 +12,7 @@
 #include "store.h"
 
 enum {
-    COMMIT_PAID = 64,    /* answers of an endpoint or a model on disk at the latest */
+    COMMIT_PAID = 64,    /* answers of an endpoint or a model that a lost host may cost */
     COMMIT_CHEAP = 1024, /* ... of the extractive provider, which makes thousands in a second */
     POLL_MS = 20,        /* rank 0 also deals: it must not wait long for its own provider */
     DRAIN = 64,          /* answers taken before the dealer is looked after again */
@@ -159,7 +159,8 @@ static HnStatus drain(Loop *loop, int wait_ms, HnError *err) {
         hn_free(answer.vector);
         HN_TRY(status);
     }
-    return HN_OK;
+    /* A killed process loses nothing of it; a lost host, what is uncommitted. */
+    return hn_journal_flush(loop->journal, err);
 }
 
 static void show(Loop *loop) {
