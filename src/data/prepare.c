@@ -11,8 +11,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "work.h"
 #include "synthetic_world.h"
+#include "work.h"
 
 static HnStatus parse_day(const char *key, const char *text, bool end_of_day, int64_t *seconds, HnError *err) {
     if (text[0] == '\0') {

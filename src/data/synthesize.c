@@ -11,8 +11,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "vocabulary.h"
 #include "synthetic_world.h"
+#include "vocabulary.h"
 
 enum { BLOCK = 64, LEVEL = 1 };
 

@@ -1,6 +1,6 @@
 /* What the synthetic world says: ids, titles, descriptions, reviews. All of it names itself synthetic. */
-#include "vocabulary.h"
 #include "synthetic_world.h"
+#include "vocabulary.h"
 
 enum { TEXT_TITLE = 16, TEXT_DESCRIPTION = 17, TEXT_REVIEW = 18 }; /* `a` of HN_STREAM_SYNTHETIC */
 enum { DESCRIPTION_WORDS = 18, SENTENCE_WORDS = 9 };

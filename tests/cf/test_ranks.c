@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cf/session.h"
-#include "world.h"
 #include "store.h"
+#include "world.h"
 
 static HnComm *job_world;
 static int mismatches;
