@@ -33,9 +33,12 @@ static HnStatus open_on_first_rank(HnRun *run, HnError *err) {
     if (path == NULL) {
         return HN_MEMORY;
     }
-    HnStatus status = hn_file_exists(path)
-                          ? compare_with(run, path, err)
-                          : hn_file_write_atomic(path, run->config_yaml, strlen(run->config_yaml), err);
+    HnStatus status = HN_OK;
+    if (hn_file_exists(path)) {
+        status = compare_with(run, path, err);
+    } else if (!run->plan) { /* looking at a plan settles nothing */
+        status = hn_file_write_atomic(path, run->config_yaml, strlen(run->config_yaml), err);
+    }
     hn_free(path);
     return status;
 }

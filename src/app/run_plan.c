@@ -66,6 +66,11 @@ static void print_plan(const HnRun *run, const Plan *plan) {
         printf("requests       %s profiles, ", hn_format_count(plan->profiles, a, sizeof a));
         printf("%s hard negatives, ", hn_format_count(plan->negatives, a, sizeof a));
         printf("%s embeddings at most, %s\n", hn_format_count(plan->embeddings, a, sizeof a), endpoint);
+        if (run->experiment->llm.embedder != HN_PROVIDER_EXTRACTIVE && run->experiment->llm.import_vectors[0] == '\0') {
+            printf(
+                "               %s values a vector are assumed: the endpoint tells their width with its first answer\n",
+                hn_format_count(plan->text_dim, a, sizeof a));
+        }
         printf("stores         about %s at their largest (journals beside sealed stores)\n",
                hn_format_bytes((double)plan->store_bytes, a, sizeof a));
     } else {

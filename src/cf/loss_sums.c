@@ -121,7 +121,9 @@ HnStatus hn_loss_add_up(HnLossAdder *adder, HnBatch *batch, HnLossSums *sums, bo
     largest = negatives > largest ? negatives : largest;
     HN_TRY(hn_agree_max(adder->comm, &largest, 1, stop, err));
     if (!isfinite(largest)) {
-        return hn_fail(err, HN_NUMERIC, "the loss is not finite: lower train.learning_rate, or raise train.l2");
+        return hn_fail(err, HN_NUMERIC,
+                       "the loss is not finite: lower train.learning_rate, or raise train.l2 (with another "
+                       "--out, since the folder keeps its configuration)");
     }
     add_users(batch);
     return adder->exact ? add_items_exact(adder, batch, largest, sums, err) : add_items_float(adder, batch, sums, err);

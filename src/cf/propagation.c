@@ -74,7 +74,8 @@ HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, c
     int shift = 0;
     if (propagation->exact) {
         if (!isfinite(bound)) {
-            return hn_fail(err, HN_NUMERIC, "user vectors are not finite: lower train.learning_rate");
+            return hn_fail(err, HN_NUMERIC,
+                           "user vectors are not finite: lower train.learning_rate (with another --out)");
         }
         shift = hn_fixed_shift(bound);
     }

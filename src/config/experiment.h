@@ -105,6 +105,7 @@ typedef struct HnLlmConfig {   /* llm.* */
     int64_t profile_words; /* length asked of a profile */
     int64_t embed_dim;     /* width of the extractive embedder; others report their own */
     HnVectorType vector_type;
+    bool accept_lost;           /* seal a stage although answers were lost after all retries */
     int64_t negatives_per_pair; /* samples per pair, their vectors averaged (eq 5) */
 } HnLlmConfig;
 

@@ -36,7 +36,7 @@ typedef struct Loop {
     uint64_t uncommitted[COMMIT_CHEAP];
     size_t n_uncommitted, commit_records;
     double last_commit;
-    uint64_t answered, noise;
+    uint64_t answered, noise, lost;
     HnText system, input, encoded;
     HnProgress progress;
     char what[128];
@@ -114,6 +114,7 @@ static HnStatus take(Loop *loop, const HnAnswer *answer, HnError *err) {
                answer->note);
         record.status = loop->job->lost_status;
         record.lost = answer->status == HN_ANSWER_LOST;
+        loop->lost += record.lost;
         record.raw = answer->note;
         record.n_raw = (uint32_t)strlen(answer->note);
     } else {
@@ -283,6 +284,21 @@ static void close_loop(Loop *loop) {
     hn_text_free(&loop->encoded);
 }
 
+/* Answers given up in this start. A store without them would be sealed for good, because of an outage that may be over
+ * in a minute: the stage stops here, everything that was answered stays, and the next start asks for these alone. */
+static HnStatus refuse_lost(const Loop *loop, HnError *err) {
+    int64_t lost = (int64_t)loop->lost;
+    HN_TRY(hn_comm_sum_i64(loop->job->context->workers, &lost, 1, err));
+    if (lost == 0 || loop->job->context->config->accept_lost) {
+        return HN_OK;
+    }
+    return hn_fail(
+        err, HN_NETWORK,
+        "%s: %lld answers were lost after all retries (llm.http.retries); the others are kept: run again to ask "
+        "for these alone, or go on without them with --set llm.accept_lost=true",
+        loop->job->name, (long long)lost);
+}
+
 /* From the loop's end to one verdict on all ranks. A lost endpoint is no failure where others did its items. */
 static HnStatus finish(Loop *loop, HnStatus looped, HnError *loop_err, HnError *err) {
     const HnStageJob *job = loop->job;
@@ -337,6 +353,9 @@ static HnStatus run_pending(const HnStageJob *job, const Done *done, HnStageJobR
         loop.last_commit = hn_clock_seconds();
         HnStatus looped = run_loop(&loop, &loop_err);
         status = finish(&loop, looped, &loop_err, err);
+        if (status == HN_OK) {
+            status = refuse_lost(&loop, err);
+        }
         hn_progress_finish(&loop.progress);
     } else if (loop.journal) {
         HnError ignored = HN_ERROR_INIT;

@@ -43,7 +43,8 @@ typedef struct HnStageJobReport {
     double seconds;
 } HnStageJobReport;
 
-/* Until every item is in a journal. HN_INTERRUPTED: a stop was asked for; HN_NETWORK: no endpoint answers. */
+/* Until every item is in a journal. HN_INTERRUPTED: a stop was asked for; HN_NETWORK: no endpoint answers, or
+ * answers were lost after all retries and llm.accept_lost is false. */
 HnStatus hn_stage_job_run(const HnStageJob *job, HnStageJobReport *report, HnError *err);
 
 /* "<folder>/journal-<stage>", for hn_free. */

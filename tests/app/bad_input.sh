@@ -14,8 +14,9 @@ expect_error "native provider" "native" 1 run "$tiny" --out "$work/native" --set
 expect_error "out is a file" "" 1 run "$tiny" --out "$tiny/x"
 
 run 1 run "$tiny" --out "$work/made" --plan || { fail "plan"; cat "$work/log"; }
-expect_error "another configuration" "train.learning_rate" 1 run "$tiny" --out "$work/made" --set train.learning_rate=0.5
-expect_error "ranks know it together" "train.learning_rate" 3 run "$tiny" --out "$work/made" --set train.learning_rate=0.5
+run 1 profile "$tiny" --out "$work/made" --set train.epochs=7 && pass "a plan settles no configuration" || { fail "after a plan"; cat "$work/log"; }
+expect_error "another configuration" "train.learning_rate" 1 run "$tiny" --out "$work/made" --set train.epochs=7 --set train.learning_rate=0.5
+expect_error "ranks know it together" "train.learning_rate" 3 run "$tiny" --out "$work/made" --set train.epochs=7 --set train.learning_rate=0.5
 [ "$(grep -c 'another configuration' "$work/log")" = 1 ] && pass "said once" || fail "said $(grep -c 'another configuration' "$work/log") times"
 
 # one more rank than virtual shards; and more ranks than users must simply work
