@@ -72,6 +72,7 @@ if [ ! -d "$data/amazon-reviews-5core" ] || [ ! -d "$data/xrec-profiles" ]; then
 fi
 check gift-cards "${gift[@]}"
 kill_in_each_stage gift-cards "${gift[@]}"
+groups=${HNLMREC_TEST_GROUPS:-1:2 3:1} # minutes where the machine is busy
 check xrec "${xrec[@]}"
 [ -z "${HNLMREC_TEST_KILL:-}" ] || kill_in_each_stage xrec "${xrec[@]}"
 finish
