@@ -95,10 +95,20 @@ static HnStatus get(HnRun *run, HnComm *group, const char *stage, HnText *identi
     return HN_OK;
 }
 
+/* Everything below is made from these contents: they must be the sealed ones still. One rank reads them once. */
+static HnStatus check_contents(const HnRun *run, const char *path, HnError *err) {
+    char contents[65];
+    HnStatus status = hn_comm_rank(run->world) == 0 ? hn_store_digest(path, NULL, NULL, contents, err) : HN_OK;
+    return hn_comm_agree(run->world, status, err);
+}
+
 HnStatus hn_run_dataset(HnRun *run, HnError *err) {
     if (run->experiment->data.dataset[0] != '\0') {
         run->dataset_path = hn_strdup(run->experiment->data.dataset, err);
-        return run->dataset_path == NULL ? HN_MEMORY : hn_dataset_open(run->dataset_path, &run->dataset, err);
+        HnStatus opened =
+            run->dataset_path == NULL ? HN_MEMORY : hn_dataset_open(run->dataset_path, &run->dataset, err);
+        HN_TRY(hn_comm_agree(run->world, opened, err));
+        return check_contents(run, run->dataset_path, err);
     }
     HnText identity = {0};
     HnStatus status = dataset_identity(run, &identity, err);
@@ -110,7 +120,8 @@ HnStatus hn_run_dataset(HnRun *run, HnError *err) {
     if (status == HN_OK) {
         status = hn_dataset_open(run->dataset_path, &run->dataset, err);
     }
-    return hn_comm_agree(run->world, status, err);
+    HN_TRY(hn_comm_agree(run->world, status, err));
+    return check_contents(run, run->dataset_path, err);
 }
 
 /* ---- the stages of the language model ---- */
@@ -223,7 +234,7 @@ bool hn_run_needs_vectors(const HnRun *run) {
     return false;
 }
 
-HnStatus hn_run_share_vectors(HnRun *run, HnError *err) {
+static HnStatus broadcast_vectors(HnRun *run, HnError *err) {
     /* The first worker knows the path; it need not be rank 0 of the world. */
     int rank = hn_comm_rank(run->world), size = hn_comm_size(run->world);
     int64_t holder =
@@ -242,4 +253,9 @@ HnStatus hn_run_share_vectors(HnRun *run, HnError *err) {
         HN_TRY(hn_comm_agree(run->world, HN_OK, err));
     }
     return hn_comm_broadcast(run->world, run->vectors, length, root, err);
+}
+
+HnStatus hn_run_share_vectors(HnRun *run, HnError *err) {
+    HN_TRY(broadcast_vectors(run, err));
+    return run->vectors == NULL ? HN_OK : check_contents(run, run->vectors, err);
 }

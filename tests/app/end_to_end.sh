@@ -60,6 +60,11 @@ for format in table csv json curves; do
     "$program" report "$work/one" --format $format >"$work/report.$format" 2>&1 && [ -s "$work/report.$format" ] &&
         pass "report --format $format" || fail "report --format $format"
 done
+# a store whose contents are no longer those that were sealed is refused, not used
+result=$(find "$work/array/train" -name result.h5 | head -n 1)
+printf 'R' | dd of="$result" bs=1 seek="$(grep -abo 'recall@5' "$result" | head -n 1 | cut -d: -f1)" conv=notrunc 2>/dev/null
+"$program" report "$work/array" >"$work/log" 2>&1 && fail "a damaged result was reported" || pass "a damaged result is refused: $(head -n 1 "$work/log" | cut -c1-120)"
+
 run 1 run "$tiny" --out "$work/plan" --plan && grep -q 'memory' "$work/log" && pass "plan" || { fail "plan"; cat "$work/log"; }
 [ ! -d "$work/plan/train" ] && pass "plan trains nothing" || fail "plan trained"
 finish
