@@ -9,10 +9,21 @@ PATH=$PATH:/usr/sbin:/sbin
 nodes=2 cpus_per_node=4
 dir=${2:?usage: cluster.sh start|stop DIR}
 export SLURM_CONF=$dir/slurm.conf
+# A name server that does not answer must not hold the daemons up: every name they need is in their own hosts file.
+export RES_OPTIONS='timeout:1 attempts:1'
 
-# Namespaces may be forbidden (containers), and a bare root folder may know no name of this host.
+# Namespaces may be forbidden (containers), and a bare root folder may lack the file that is covered.
 can_isolate() {
-    [ "$(id -u)" = 0 ] && getent hosts "$(hostname)" >/dev/null && unshare --mount --uts sh -c 'mount --bind /etc/hosts /etc/hosts' 2>/dev/null
+    [ "$(id -u)" = 0 ] && unshare --mount --uts sh -c 'mount --bind /etc/hosts /etc/hosts' 2>/dev/null
+}
+# A daemon where this host's name means 127.0.0.1, whatever /etc/hosts says (Debian's says 127.0.1.1, or an address of the
+# network): that is the address it listens on.
+with_our_hosts() {
+    if can_isolate; then
+        unshare --mount sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts" "$@"
+    else
+        "$@"
+    fi
 }
 
 free_ports() { # the first of $1 ports in a row on which nobody listens
@@ -89,12 +100,12 @@ start_node() {
 }
 
 start() {
-    local n try
+    local n end
     mkdir -p "$dir/state" && chmod 755 "$dir" && write_configuration || return 1
     mungekey --create --keyfile="$dir/munge.key" &&
         munged --force --key-file="$dir/munge.key" --socket="$dir/munge.socket" --pid-file="$dir/munged.pid" \
             --log-file="$dir/munged.log" --seed-file="$dir/munge.seed" --num-threads=2 || return 1
-    slurmctld -c || return 1
+    with_our_hosts slurmctld -c || return 1
     for ((n = 1; n <= nodes; n++)); do start_node "node$n" || return 1; done
     {
         echo "export SLURM_CONF='$SLURM_CONF' PATH='$PATH'"
@@ -103,8 +114,9 @@ start() {
         echo "export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_osc=^ucx OMPI_MCA_btl_vader_single_copy_mechanism=none"
         can_isolate || echo "export OMPI_MCA_btl=self,tcp"
     } >"$dir/environment"
-    for ((try = 0; try < 200; try++)); do
-        [ "$(sinfo --noheader --Node --format=%T 2>/dev/null | grep -cx idle)" = $nodes ] && return 0
+    end=$((SECONDS + 30))
+    while [ $SECONDS -lt $end ]; do
+        [ "$(timeout 5 sinfo --noheader --Node --format=%T 2>/dev/null | grep -cx idle)" = $nodes ] && return 0
         sleep 0.1
     done
     echo "the nodes did not come up" >&2
