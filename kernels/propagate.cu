@@ -18,12 +18,17 @@ constexpr int kStaged = kWarps * kStagedPerWarp; /* edges in shared memory at a 
 constexpr uint64_t kLongRow = 256;               /* edges above which the whole block helps */
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-__device__ inline float add(float total, float x) {
-    return __fadd_rn(total, x);
+/* A weight of 1 makes the fused multiply-add an addition. */
+__device__ inline float add(float total, float weight, float x) {
+    return __fmaf_rn(weight, x, total);
 }
 
-__device__ inline int64_t add(int64_t total, int32_t x) {
+__device__ inline int64_t add(int64_t total, float, int32_t x) {
     return total + x;
+}
+
+__device__ inline float weight_of(const HnCsr &graph, int32_t column) {
+    return graph.column_scale != nullptr ? graph.column_scale[column] : 1.0f;
 }
 
 __device__ inline void store(float total, const float *row_scale, uint64_t row, uint64_t at, float *y, float *sum) {
@@ -40,17 +45,19 @@ __device__ inline void store(int64_t total, const float *, uint64_t, uint64_t at
 
 /* A warp's sum over the edges [begin, end), for column d of its lane; lanes beyond dim only pass on column numbers. */
 template <typename X, typename Total>
-__device__ Total sum_of_edges(const int32_t *columns, uint64_t begin, uint64_t end, const X *x, int dim, int d) {
+__device__ Total sum_of_edges(const HnCsr &graph, uint64_t begin, uint64_t end, const X *x, int dim, int d) {
     const int lane = (int)threadIdx.x;
     Total total = 0;
     for (uint64_t e = begin; e < end; e += kLanes) {
         const int n = end - e < kLanes ? (int)(end - e) : kLanes;
-        const int32_t mine = lane < n ? columns[e + (uint64_t)lane] : 0;
+        const int32_t mine = lane < n ? graph.columns[e + (uint64_t)lane] : 0;
+        const float my_weight = weight_of(graph, mine);
 #pragma unroll 8
         for (int k = 0; k < n; k++) {
             const int32_t column = __shfl_sync(kAllLanes, mine, k);
+            const float weight = __shfl_sync(kAllLanes, my_weight, k);
             if (d < dim) {
-                total = add(total, x[(uint64_t)column * (uint64_t)dim + (uint64_t)d]);
+                total = add(total, weight, x[(uint64_t)column * (uint64_t)dim + (uint64_t)d]);
             }
         }
     }
@@ -73,16 +80,17 @@ __device__ void stage_edges(const int32_t *columns, uint64_t e, int n, const X *
 
 /* The whole block's work on one long row; the total is the warp `owner`'s. Every thread of the block comes here. */
 template <typename X, typename Total>
-__device__ Total sum_of_long_row(const int32_t *columns, uint64_t begin, uint64_t end, const X *x, int dim, int d,
+__device__ Total sum_of_long_row(const HnCsr &graph, uint64_t begin, uint64_t end, const X *x, int dim, int d,
                                  int owner, X *stage) {
     Total total = 0;
     for (uint64_t e = begin; e < end; e += kStaged) {
         const int n = end - e < kStaged ? (int)(end - e) : kStaged;
-        stage_edges(columns, e, n, x, dim, d, stage);
+        stage_edges(graph.columns, e, n, x, dim, d, stage);
         __syncthreads(); /* the rows are there */
         if ((int)threadIdx.y == owner && d < dim) {
             for (int k = 0; k < n; k++) {
-                total = add(total, stage[k * kLanes + (int)threadIdx.x]);
+                total = add(total, weight_of(graph, graph.columns[e + (uint64_t)k]),
+                            stage[k * kLanes + (int)threadIdx.x]);
             }
         }
         __syncthreads(); /* and may be overwritten */
@@ -100,7 +108,7 @@ __global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total
     if (own < graph.n_rows) {
         const uint64_t begin = graph.offsets[own], end = graph.offsets[own + 1];
         if (end - begin <= kLongRow) {
-            const Total total = sum_of_edges<X, Total>(graph.columns, begin, end, x, dim, d);
+            const Total total = sum_of_edges<X, Total>(graph, begin, end, x, dim, d);
             if (d < dim) {
                 store(total, row_scale, own, own * (uint64_t)dim + (uint64_t)d, y, sum);
             }
@@ -113,7 +121,7 @@ __global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total
         }
         const uint64_t begin = graph.offsets[row], end = graph.offsets[row + 1];
         if (end - begin > kLongRow) {
-            const Total total = sum_of_long_row<X, Total>(graph.columns, begin, end, x, dim, d, warp, stage);
+            const Total total = sum_of_long_row<X, Total>(graph, begin, end, x, dim, d, warp, stage);
             if ((int)threadIdx.y == warp && d < dim) {
                 store(total, row_scale, row, row * (uint64_t)dim + (uint64_t)d, y, sum);
             }
@@ -144,5 +152,7 @@ extern "C" int hn_propagate_cuda(const HnCsr *graph, const float *x, const float
 }
 
 extern "C" int hn_propagate_fixed_cuda(const HnCsr *graph, const int32_t *x, int64_t *y, int dim, void *stream) {
-    return launch<int32_t, int64_t>(graph, x, nullptr, y, nullptr, dim, stream);
+    HnCsr plain = *graph;
+    plain.column_scale = nullptr; /* weights are in x already */
+    return launch<int32_t, int64_t>(&plain, x, nullptr, y, nullptr, dim, stream);
 }

@@ -1,13 +1,13 @@
 /* Graph propagation, one half of the bipartite graph (LightGCN: He et al., SIGIR 2020, eq. 3; NGCF and SGL reuse it).
  *
- *     y[r][:] = row_scale[r] * sum over edges e of row r, in graph order, of x[column[e]][:]
+ *     y[r][:] = row_scale[r] * sum over edges e of row r, in graph order, of column_scale[column[e]] * x[column[e]][:]
  *
  * With rows kept in the scaled space z = D^-1/2 E, one layer is z' = D^-1 A z: no weight an edge, only row_scale =
- * 1/degree (0 for a row without edges).
+ * 1/degree (0 for a row without edges), and column_scale = 1/sqrt(degree) where x is E itself.
  *
  * Twins: _ref (plain, never optimised), _cpu (run-time dispatch, OpenMP over rows), _cuda (device pointers, stream).
- * Bits: every element of y is one chain of float additions in graph order, then one product, on every path and any
- * thread count, so all twins agree exactly.
+ * Bits: every element of y is one chain of fused multiply-adds (additions, where there is no column_scale) in graph
+ * order, then one product, on every path and any thread count, so all twins agree exactly.
  *
  * The _fixed form is for sums that other ranks continue: rows are 31-bit fixed point (hn_fixed_from_float), their sums
  * 64-bit integers, exact, hence the same whatever the order, the rank count or the thread count.
@@ -28,12 +28,25 @@ typedef struct HnCsr {
     uint64_t n_rows, n_cols;
     const uint64_t *offsets; /* [n_rows + 1], offsets[0] == 0 */
     const int32_t *columns;  /* [offsets[n_rows]], each in 0 .. n_cols-1 */
+    const float *column_scale; /* [n_cols] or NULL (= 1); the _fixed form does not look at it */
 } HnCsr;
+
+/* Told of rows of y that are complete, while they are still in the cache: by any thread, several at a time, disjoint
+ * ranges that cover all rows. */
+typedef struct HnRowsDone {
+    void (*rows)(void *context, uint64_t first, uint64_t last); /* rows first .. last-1 */
+    void *context;
+} HnRowsDone;
 
 /* x [n_cols][dim]; row_scale [n_rows] or NULL (= 1); y [n_rows][dim], overwritten; sum [n_rows][dim] or NULL: sum += y.
  * x and y must not overlap. */
 void hn_propagate_ref(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
 void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
+/* The same; done may be NULL. */
+void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
+                           const HnRowsDone *done);
+/* Tells done of n_rows rows that are complete already. */
+void hn_rows_done_cpu(const HnRowsDone *done, uint64_t n_rows);
 
 /* x [n_cols][dim] fixed point; y [n_rows][dim] overwritten with the integer sums. */
 void hn_propagate_fixed_ref(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);

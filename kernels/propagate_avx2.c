@@ -1,4 +1,5 @@
 /* The AVX2 twins of propagate_avx512.c. */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "propagate_paths.h"
@@ -13,13 +14,15 @@ HN_INLINE HN_AVX2 __m256i lanes_avx2(int n) {
 }
 
 HN_INLINE HN_AVX2 void float_rows_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                       float *sum, const int n_vectors) {
+                                       float *sum, const int n_vectors,
+                                         const bool weighted) {
     const uint64_t *offsets = run->graph->offsets;
     const int32_t *columns = run->graph->columns;
+    const float *column_scale = run->graph->column_scale;
     const size_t dim = (size_t)run->dim;
     const __m256i tail = lanes_avx2(run->width - 8 * (n_vectors - 1));
     const float *strip = x + run->from;
-    const uint64_t n_edges = offsets[run->last];
+    const uint64_t n_edges = offsets[run->graph->n_rows];
     for (uint64_t r = run->first; r < run->last; r++) {
         __m256 total[8];
         for (int v = 0; v < n_vectors; v++) {
@@ -33,11 +36,12 @@ HN_INLINE HN_AVX2 void float_rows_avx2(const HnPropagateRun *run, const float *x
             for (int v = 0; v < n_vectors; v += 2) {
                 HN_PREFETCH(coming + 8 * v);
             }
-            for (int v = 0; v < n_vectors - 1; v++) {
-                total[v] = _mm256_add_ps(total[v], _mm256_loadu_ps(row + 8 * v));
+            const __m256 weight = _mm256_set1_ps(weighted ? column_scale[columns[e]] : 1.0f);
+            for (int v = 0; v < n_vectors; v++) {
+                const __m256 part =
+                    v < n_vectors - 1 ? _mm256_loadu_ps(row + 8 * v) : _mm256_maskload_ps(row + 8 * v, tail);
+                total[v] = weighted ? _mm256_fmadd_ps(weight, part, total[v]) : _mm256_add_ps(total[v], part);
             }
-            const int v = n_vectors - 1;
-            total[v] = _mm256_add_ps(total[v], _mm256_maskload_ps(row + 8 * v, tail));
         }
         const __m256 scale = _mm256_set1_ps(row_scale != NULL ? row_scale[r] : 1.0f);
         const size_t at = (size_t)r * dim + (size_t)run->from;
@@ -53,33 +57,43 @@ HN_INLINE HN_AVX2 void float_rows_avx2(const HnPropagateRun *run, const float *x
     }
 }
 
-HN_AVX2 void hn_propagate_float_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                     float *sum) {
+HN_INLINE HN_AVX2 void float_strip_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
+                                     float *sum,
+                                          const bool weighted) {
     switch ((run->width + 7) / 8) {
     case 1:
-        float_rows_avx2(run, x, row_scale, y, sum, 1);
+        float_rows_avx2(run, x, row_scale, y, sum, 1, weighted);
         return;
     case 2:
-        float_rows_avx2(run, x, row_scale, y, sum, 2);
+        float_rows_avx2(run, x, row_scale, y, sum, 2, weighted);
         return;
     case 3:
-        float_rows_avx2(run, x, row_scale, y, sum, 3);
+        float_rows_avx2(run, x, row_scale, y, sum, 3, weighted);
         return;
     case 4:
-        float_rows_avx2(run, x, row_scale, y, sum, 4);
+        float_rows_avx2(run, x, row_scale, y, sum, 4, weighted);
         return;
     case 5:
-        float_rows_avx2(run, x, row_scale, y, sum, 5);
+        float_rows_avx2(run, x, row_scale, y, sum, 5, weighted);
         return;
     case 6:
-        float_rows_avx2(run, x, row_scale, y, sum, 6);
+        float_rows_avx2(run, x, row_scale, y, sum, 6, weighted);
         return;
     case 7:
-        float_rows_avx2(run, x, row_scale, y, sum, 7);
+        float_rows_avx2(run, x, row_scale, y, sum, 7, weighted);
         return;
     default:
-        float_rows_avx2(run, x, row_scale, y, sum, 8);
+        float_rows_avx2(run, x, row_scale, y, sum, 8, weighted);
         return;
+    }
+}
+
+HN_AVX2 void hn_propagate_float_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
+                                         float *sum) {
+    if (run->graph->column_scale != NULL) {
+        float_strip_avx2(run, x, row_scale, y, sum, true);
+    } else {
+        float_strip_avx2(run, x, row_scale, y, sum, false);
     }
 }
 
@@ -91,7 +105,7 @@ HN_INLINE HN_AVX2 void fixed_rows_avx2(const HnPropagateRun *run, const int32_t 
     const int n_tail = run->width - 4 * (n_vectors - 1);
     const __m128i tail = _mm_cmpgt_epi32(_mm_set1_epi32(n_tail), _mm_setr_epi32(0, 1, 2, 3));
     const int32_t *strip = x + run->from;
-    const uint64_t n_edges = offsets[run->last];
+    const uint64_t n_edges = offsets[run->graph->n_rows];
     for (uint64_t r = run->first; r < run->last; r++) {
         __m256i total[8];
         for (int v = 0; v < n_vectors; v++) {

@@ -1,5 +1,6 @@
 /* A row's sum stays in registers over all its edges: the number of vectors of a strip is a constant in each instance of
  * the row loops. */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "propagate_paths.h"
@@ -9,13 +10,15 @@
 /* ---- AVX-512: n_vectors of 16 floats, the last one masked ---- */
 
 HN_INLINE HN_AVX512 void float_rows_avx512(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                           float *sum, const int n_vectors) {
+                                           float *sum, const int n_vectors,
+                                         const bool weighted) {
     const uint64_t *offsets = run->graph->offsets;
     const int32_t *columns = run->graph->columns;
+    const float *column_scale = run->graph->column_scale;
     const size_t dim = (size_t)run->dim;
     const __mmask16 tail = (__mmask16)(0xFFFFu >> (16 * n_vectors - run->width));
     const float *strip = x + run->from;
-    const uint64_t n_edges = offsets[run->last];
+    const uint64_t n_edges = offsets[run->graph->n_rows];
     for (uint64_t r = run->first; r < run->last; r++) {
         __m512 total[8];
         for (int v = 0; v < n_vectors; v++) {
@@ -29,11 +32,12 @@ HN_INLINE HN_AVX512 void float_rows_avx512(const HnPropagateRun *run, const floa
             for (int v = 0; v < n_vectors; v++) {
                 HN_PREFETCH(coming + 16 * v);
             }
-            for (int v = 0; v < n_vectors - 1; v++) {
-                total[v] = _mm512_add_ps(total[v], _mm512_loadu_ps(row + 16 * v));
+            const __m512 weight = _mm512_set1_ps(weighted ? column_scale[columns[e]] : 1.0f);
+            for (int v = 0; v < n_vectors; v++) {
+                const __m512 part = v < n_vectors - 1 ? _mm512_loadu_ps(row + 16 * v)
+                                                      : _mm512_maskz_loadu_ps(tail, row + 16 * v);
+                total[v] = weighted ? _mm512_fmadd_ps(weight, part, total[v]) : _mm512_add_ps(total[v], part);
             }
-            const int v = n_vectors - 1;
-            total[v] = _mm512_add_ps(total[v], _mm512_maskz_loadu_ps(tail, row + 16 * v));
         }
         const __m512 scale = _mm512_set1_ps(row_scale != NULL ? row_scale[r] : 1.0f);
         const size_t at = (size_t)r * dim + (size_t)run->from;
@@ -49,33 +53,43 @@ HN_INLINE HN_AVX512 void float_rows_avx512(const HnPropagateRun *run, const floa
     }
 }
 
-HN_AVX512 void hn_propagate_float_avx512(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                         float *sum) {
+HN_INLINE HN_AVX512 void float_strip_avx512(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
+                                         float *sum,
+                                          const bool weighted) {
     switch ((run->width + 15) / 16) {
     case 1:
-        float_rows_avx512(run, x, row_scale, y, sum, 1);
+        float_rows_avx512(run, x, row_scale, y, sum, 1, weighted);
         return;
     case 2:
-        float_rows_avx512(run, x, row_scale, y, sum, 2);
+        float_rows_avx512(run, x, row_scale, y, sum, 2, weighted);
         return;
     case 3:
-        float_rows_avx512(run, x, row_scale, y, sum, 3);
+        float_rows_avx512(run, x, row_scale, y, sum, 3, weighted);
         return;
     case 4:
-        float_rows_avx512(run, x, row_scale, y, sum, 4);
+        float_rows_avx512(run, x, row_scale, y, sum, 4, weighted);
         return;
     case 5:
-        float_rows_avx512(run, x, row_scale, y, sum, 5);
+        float_rows_avx512(run, x, row_scale, y, sum, 5, weighted);
         return;
     case 6:
-        float_rows_avx512(run, x, row_scale, y, sum, 6);
+        float_rows_avx512(run, x, row_scale, y, sum, 6, weighted);
         return;
     case 7:
-        float_rows_avx512(run, x, row_scale, y, sum, 7);
+        float_rows_avx512(run, x, row_scale, y, sum, 7, weighted);
         return;
     default:
-        float_rows_avx512(run, x, row_scale, y, sum, 8);
+        float_rows_avx512(run, x, row_scale, y, sum, 8, weighted);
         return;
+    }
+}
+
+HN_AVX512 void hn_propagate_float_avx512(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
+                                         float *sum) {
+    if (run->graph->column_scale != NULL) {
+        float_strip_avx512(run, x, row_scale, y, sum, true);
+    } else {
+        float_strip_avx512(run, x, row_scale, y, sum, false);
     }
 }
 
@@ -87,7 +101,7 @@ HN_INLINE HN_AVX512 void fixed_rows_avx512(const HnPropagateRun *run, const int3
     const size_t dim = (size_t)run->dim;
     const __mmask8 tail = (__mmask8)(0xFFu >> (8 * n_vectors - run->width));
     const int32_t *strip = x + run->from;
-    const uint64_t n_edges = offsets[run->last];
+    const uint64_t n_edges = offsets[run->graph->n_rows];
     for (uint64_t r = run->first; r < run->last; r++) {
         __m512i total[16];
         for (int v = 0; v < n_vectors; v++) {

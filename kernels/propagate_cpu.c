@@ -1,6 +1,7 @@
 /* A row's sum stays in registers over all its edges: strips of up to 128 columns, whose vector count is a constant in
  * each instance of the row loop. The rows that the next edges name are prefetched across row ends, since columns of
  * neighbouring rows lie side by side. Rows are dealt to threads in runs of about equal edge count. */
+#include <math.h>
 #include <omp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +11,8 @@
 
 enum {
     ROW_COST = 4,        /* what a row costs beside its edges, in edges */
-    CHUNKS_A_THREAD = 16 /* fine enough that the last chunk is short */
+    CHUNKS_A_THREAD = 16, /* fine enough that the last chunk is short */
+    ROWS_AT_ONCE = 32    /* rows that a HnRowsDone is told of: they must still be in the nearest cache */
 };
 
 /* The path's strip functions and the widest strip they take. */
@@ -29,8 +31,15 @@ static void float_run_scalar(const HnPropagateRun *run, const float *x, const fl
         float total[16] = {0};
         for (uint64_t e = graph->offsets[r]; e < graph->offsets[r + 1]; e++) {
             const float *row = x + (size_t)graph->columns[e] * dim + run->from;
+            if (graph->column_scale == NULL) {
+                for (size_t d = 0; d < width; d++) {
+                    total[d] += row[d];
+                }
+                continue;
+            }
+            const float weight = graph->column_scale[graph->columns[e]];
             for (size_t d = 0; d < width; d++) {
-                total[d] += row[d];
+                total[d] = fmaf(weight, row[d], total[d]);
             }
         }
         float scale = row_scale != NULL ? row_scale[r] : 1.0f;
@@ -100,24 +109,47 @@ static uint64_t chunks_for(const HnCsr *graph, int dim) {
     return worth_threads(graph, dim) ? (uint64_t)omp_get_max_threads() * CHUNKS_A_THREAD : 1;
 }
 
-void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim) {
+/* The c-th of n runs. */
+static HnPropagateRun run_at(const HnCsr *graph, int64_t c, int64_t n, int dim) {
+    return (HnPropagateRun){
+        .graph = graph,
+        .first = chunk_start(graph, (uint64_t)c, (uint64_t)n),
+        .last = c + 1 == n ? graph->n_rows : chunk_start(graph, (uint64_t)c + 1, (uint64_t)n),
+        .dim = dim,
+    };
+}
+
+void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
+                           const HnRowsDone *done) {
     const Paths paths = paths_choose();
     const int64_t n_chunks = (int64_t)chunks_for(graph, dim);
 #pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
     for (int64_t c = 0; c < n_chunks; c++) {
-        HnPropagateRun run = {graph,
-                              chunk_start(graph, (uint64_t)c, (uint64_t)n_chunks),
-                              chunk_start(graph, (uint64_t)c + 1, (uint64_t)n_chunks),
-                              dim,
-                              0,
-                              0};
-        if (c + 1 == n_chunks) {
-            run.last = graph->n_rows;
+        HnPropagateRun run = run_at(graph, c, n_chunks, dim);
+        const uint64_t last = run.last, step = done != NULL ? ROWS_AT_ONCE : last;
+        for (; run.first < last; run.first = run.last) {
+            run.last = last - run.first < step ? last : run.first + step;
+            for (run.from = 0; run.from < dim; run.from += run.width) {
+                run.width = dim - run.from < paths.float_strip ? dim - run.from : paths.float_strip;
+                paths.float_run(&run, x, row_scale, y, sum);
+            }
+            if (done != NULL) {
+                done->rows(done->context, run.first, run.last);
+            }
         }
-        for (run.from = 0; run.from < dim; run.from += run.width) {
-            run.width = dim - run.from < paths.float_strip ? dim - run.from : paths.float_strip;
-            paths.float_run(&run, x, row_scale, y, sum);
-        }
+    }
+}
+
+void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim) {
+    hn_propagate_rows_cpu(graph, x, row_scale, y, sum, dim, NULL);
+}
+
+void hn_rows_done_cpu(const HnRowsDone *done, uint64_t n_rows) {
+    const int64_t n_runs = (int64_t)((n_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
+#pragma omp parallel for schedule(static) if (n_runs > 1)
+    for (int64_t r = 0; r < n_runs; r++) {
+        const uint64_t first = (uint64_t)r * ROWS_AT_ONCE;
+        done->rows(done->context, first, n_rows - first < ROWS_AT_ONCE ? n_rows : first + ROWS_AT_ONCE);
     }
 }
 
@@ -126,15 +158,7 @@ void hn_propagate_fixed_cpu(const HnCsr *graph, const int32_t *x, int64_t *y, in
     const int64_t n_chunks = (int64_t)chunks_for(graph, dim);
 #pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
     for (int64_t c = 0; c < n_chunks; c++) {
-        HnPropagateRun run = {graph,
-                              chunk_start(graph, (uint64_t)c, (uint64_t)n_chunks),
-                              chunk_start(graph, (uint64_t)c + 1, (uint64_t)n_chunks),
-                              dim,
-                              0,
-                              0};
-        if (c + 1 == n_chunks) {
-            run.last = graph->n_rows;
-        }
+        HnPropagateRun run = run_at(graph, c, n_chunks, dim);
         for (run.from = 0; run.from < dim; run.from += run.width) {
             run.width = dim - run.from < paths.fixed_strip ? dim - run.from : paths.fixed_strip;
             paths.fixed_run(&run, x, y);

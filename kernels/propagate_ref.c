@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stddef.h>
 
 #include "propagate.h"
@@ -7,7 +8,8 @@ void hn_propagate_ref(const HnCsr *graph, const float *x, const float *row_scale
         for (int d = 0; d < dim; d++) {
             float total = 0.0f;
             for (uint64_t e = graph->offsets[r]; e < graph->offsets[r + 1]; e++) {
-                total += x[(uint64_t)graph->columns[e] * (uint64_t)dim + (uint64_t)d];
+                const float value = x[(uint64_t)graph->columns[e] * (uint64_t)dim + (uint64_t)d];
+                total = fmaf(graph->column_scale != NULL ? graph->column_scale[graph->columns[e]] : 1.0f, value, total);
             }
             float value = row_scale != NULL ? row_scale[r] * total : total;
             y[r * (uint64_t)dim + (uint64_t)d] = value;

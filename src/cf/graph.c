@@ -56,8 +56,8 @@ static HnStatus build_local(const HnUserShards *shards, HnGraph *graph, HnError 
         }
     }
     hn_free(cursor);
-    graph->users = (HnCsr){n_users, n_items, graph->user_offsets, items};
-    graph->items = (HnCsr){n_items, n_users, graph->item_offsets, graph->item_users};
+    graph->users = (HnCsr){n_users, n_items, graph->user_offsets, items, NULL};
+    graph->items = (HnCsr){n_items, n_users, graph->item_offsets, graph->item_users, NULL};
     HN_TRY(degrees_create(&graph->user_degrees, n_users, err));
     return degrees_create(&graph->item_degrees, n_items, err);
 }
@@ -130,7 +130,7 @@ void hn_subgraph_rows(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, 
         memcpy(sub->columns + sub->offsets[r], graph->columns + graph->offsets[rows[r]],
                (sub->offsets[r + 1] - sub->offsets[r]) * sizeof *sub->columns);
     }
-    sub->csr = (HnCsr){n_rows, graph->n_cols, sub->offsets, sub->columns};
+    sub->csr = (HnCsr){n_rows, graph->n_cols, sub->offsets, sub->columns, NULL};
 }
 
 void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows) {
@@ -150,5 +150,5 @@ void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *r
             sub->columns[sub->cursor[graph->columns[e]]++] = (int32_t)r;
         }
     }
-    sub->csr = (HnCsr){n_out, n_rows, sub->offsets, sub->columns};
+    sub->csr = (HnCsr){n_out, n_rows, sub->offsets, sub->columns, NULL};
 }

@@ -33,7 +33,7 @@ uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim,
 static HnStatus items_start(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
     uint64_t n_elements = half->graph->n_rows * (uint64_t)p->dim;
     if (p->exact) {
-        hn_fixed_from_float_cpu(half->x, shift, p->fixed, half->graph->n_cols * (uint64_t)p->dim);
+        hn_fixed_from_float_cpu(half->x, half->graph->column_scale, shift, p->fixed, half->graph->n_cols, p->dim);
         hn_propagate_fixed_cpu(half->graph, p->fixed, p->totals, p->dim);
         return hn_comm_sum_i64_start(p->comm, p->totals, n_elements, err);
     }

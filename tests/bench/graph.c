@@ -32,8 +32,8 @@ static HnStatus graph_finish(BenchGraph *graph, uint64_t n_users, uint64_t n_ite
     }
     graph->item_offsets[0] = 0;
     graph->n_pairs = n_pairs;
-    graph->users = (HnCsr){n_users, n_items, graph->user_offsets, graph->user_items};
-    graph->items = (HnCsr){n_items, n_users, graph->item_offsets, graph->item_users};
+    graph->users = (HnCsr){n_users, n_items, graph->user_offsets, graph->user_items, NULL};
+    graph->items = (HnCsr){n_items, n_users, graph->item_offsets, graph->item_users, NULL};
     return HN_OK;
 }
 

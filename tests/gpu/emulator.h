@@ -155,6 +155,9 @@ inline float __fadd_rn(float a, float b) {
 inline float __fmul_rn(float a, float b) {
     return a * b;
 }
+inline float __fmaf_rn(float a, float b, float c) {
+    return std::fmaf(a, b, c);
+}
 inline int __float2int_rn(float a) {
     return (int)std::nearbyintf(a);
 }

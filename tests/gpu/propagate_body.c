@@ -30,7 +30,7 @@ static Graph graph_make(const uint64_t *degrees, uint64_t n_rows, uint64_t n_col
             graph.columns[graph.offsets[r] + e] = (int32_t)column;
         }
     }
-    graph.csr = (HnCsr){n_rows, n_cols, graph.offsets, graph.columns};
+    graph.csr = (HnCsr){n_rows, n_cols, graph.offsets, graph.columns, NULL};
     return graph;
 }
 
@@ -39,20 +39,25 @@ static void graph_free(Graph *graph) {
     free(graph->columns);
 }
 
-static void compare_sum(const HnCsr *csr, int dim, bool with_scale, bool with_sum, uint64_t seed) {
-    const size_t n_x = csr->n_cols * (size_t)dim, n_y = csr->n_rows * (size_t)dim;
-    float *x = check_block(n_x, sizeof *x), *scale = check_block(csr->n_rows, sizeof *scale);
+static void compare_sum(const HnCsr *graph, int dim, bool with_scale, bool with_weights, bool with_sum,
+                        uint64_t seed) {
+    const size_t n_x = graph->n_cols * (size_t)dim, n_y = graph->n_rows * (size_t)dim;
+    float *x = check_block(n_x, sizeof *x), *scale = check_block(graph->n_rows, sizeof *scale);
+    float *weights = check_block(graph->n_cols, sizeof *weights);
     float *y_ref = check_block(n_y, sizeof *y_ref), *y = check_block(n_y, sizeof *y);
     float *sum_ref = check_block(n_y, sizeof *sum_ref), *sum = check_block(n_y, sizeof *sum);
+    HnCsr csr = *graph;
+    csr.column_scale = with_weights ? weights : NULL;
     check_fill(x, n_x, seed);
-    check_fill(scale, csr->n_rows, seed + 1);
+    check_fill(weights, graph->n_cols, seed + 3);
+    check_fill(scale, graph->n_rows, seed + 1);
     check_fill(sum_ref, n_y, seed + 2);
     check_fill(sum, n_y, seed + 2);
-    hn_propagate_ref(csr, x, with_scale ? scale : NULL, y_ref, with_sum ? sum_ref : NULL, dim);
-    assert_int_equal(twin->sum(csr, x, with_scale ? scale : NULL, y, with_sum ? sum : NULL, dim), 0);
+    hn_propagate_ref(&csr, x, with_scale ? scale : NULL, y_ref, with_sum ? sum_ref : NULL, dim);
+    assert_int_equal(twin->sum(&csr, x, with_scale ? scale : NULL, y, with_sum ? sum : NULL, dim), 0);
     check_same_floats(y_ref, y, n_y, "y");
     check_same_floats(sum_ref, sum, n_y, "sum");
-    free(x), free(scale), free(y_ref), free(y), free(sum_ref), free(sum);
+    free(x), free(scale), free(weights), free(y_ref), free(y), free(sum_ref), free(sum);
 }
 
 static void compare_fixed(const HnCsr *csr, int dim, uint64_t seed) {
@@ -73,8 +78,10 @@ static void compare_fixed(const HnCsr *csr, int dim, uint64_t seed) {
 
 static void compare(const uint64_t *degrees, uint64_t n_rows, uint64_t n_cols, int dim) {
     Graph graph = graph_make(degrees, n_rows, n_cols, (uint64_t)dim + n_rows);
-    compare_sum(&graph.csr, dim, true, true, 3);
-    compare_sum(&graph.csr, dim, false, false, 4);
+    compare_sum(&graph.csr, dim, true, false, true, 3);
+    compare_sum(&graph.csr, dim, true, true, true, 6);
+    compare_sum(&graph.csr, dim, false, true, false, 4);
+    compare_sum(&graph.csr, dim, false, false, false, 7);
     compare_fixed(&graph.csr, dim, 5);
     graph_free(&graph);
 }
@@ -130,7 +137,7 @@ static void test_order_of_a_chain(void **state) {
     x[0] = 100000000.0f;
     x[2] = -100000000.0f;
     const float scale[] = {4.0f, 4.0f, 0.5f};
-    const HnCsr csr = {3, EDGES, offsets, columns};
+    const HnCsr csr = {3, EDGES, offsets, columns, NULL};
     assert_int_equal(twin->sum(&csr, x, scale, y, sum, 1), 0);
     const float expected[] = {0.0f, 0.0f, 0.5f * (EDGES - 3)}, expected_sum[] = {1.0f, 1.0f, 1 + 0.5f * (EDGES - 3)};
     check_same_floats(expected, y, 3, "y");
@@ -142,7 +149,7 @@ static void test_two_roundings(void **state) {
     (void)state;
     const uint64_t offsets[] = {0, 1};
     const int32_t columns[] = {0};
-    const HnCsr csr = {1, 1, offsets, columns};
+    const HnCsr csr = {1, 1, offsets, columns, NULL};
     const float x = 1.0f + 0x1p-23f, scale = 1.0f + 0x1p-23f; /* product 1 + 2^-22 + 2^-46 */
     float y = 0.0f, sum = -(1.0f + 0x1p-22f);
     assert_int_equal(twin->sum(&csr, &x, &scale, &y, &sum, 1), 0);
@@ -163,7 +170,7 @@ static void test_fixed_extremes(void **state) {
     }
     columns[EDGES] = 0;
     columns[EDGES + 1] = EDGES - 1;
-    const HnCsr csr = {2, EDGES, offsets, columns};
+    const HnCsr csr = {2, EDGES, offsets, columns, NULL};
     assert_int_equal(twin->fixed(&csr, x, y, 2), 0);
     assert_int_equal(y[0], EDGES * (int64_t)INT32_MAX);
     assert_int_equal(y[1], EDGES * (int64_t)INT32_MIN);

@@ -19,7 +19,7 @@ typedef struct PropagateTwin {
 
 typedef struct FixedTwin {
     int (*max_magnitude)(const float *x, uint64_t n, float *result);
-    int (*from_float)(const float *x, int shift, int32_t *q, uint64_t n);
+    int (*from_float)(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim);
     int (*to_float)(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
                     int dim);
 } FixedTwin;

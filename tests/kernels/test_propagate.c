@@ -2,6 +2,7 @@
 
 #include <omp.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ static Graph graph_make(uint64_t n_rows, uint64_t n_cols, uint64_t huge, uint64_
     }
     free(graph.columns);
     graph.columns = exact;
-    graph.csr = (HnCsr){n_rows, n_cols, graph.offsets, graph.columns};
+    graph.csr = (HnCsr){n_rows, n_cols, graph.offsets, graph.columns, NULL};
     return graph;
 }
 
@@ -43,20 +44,25 @@ static void graph_free(Graph *graph) {
     free(graph->columns);
 }
 
-static void compare_float(const HnCsr *csr, int dim, int with_scale, int with_sum, uint64_t seed) {
-    const size_t n_x = csr->n_cols * (size_t)dim, n_y = csr->n_rows * (size_t)dim;
-    float *x = check_block(n_x, sizeof *x), *scale = check_block(csr->n_rows, sizeof *scale);
+static void compare_float(const HnCsr *graph, int dim, int with_scale, int with_weights, int with_sum,
+                          uint64_t seed) {
+    const size_t n_x = graph->n_cols * (size_t)dim, n_y = graph->n_rows * (size_t)dim;
+    float *x = check_block(n_x, sizeof *x), *scale = check_block(graph->n_rows, sizeof *scale);
+    float *weights = check_block(graph->n_cols, sizeof *weights);
     float *y_ref = check_block(n_y, sizeof *y_ref), *y = check_block(n_y, sizeof *y);
     float *sum_ref = check_block(n_y, sizeof *sum_ref), *sum = check_block(n_y, sizeof *sum);
+    HnCsr csr = *graph;
+    csr.column_scale = with_weights ? weights : NULL;
     check_fill(x, n_x, seed);
-    check_fill(scale, csr->n_rows, seed + 1);
+    check_fill(weights, graph->n_cols, seed + 3);
+    check_fill(scale, graph->n_rows, seed + 1);
     check_fill(sum_ref, n_y, seed + 2);
     check_fill(sum, n_y, seed + 2);
-    hn_propagate_ref(csr, x, with_scale ? scale : NULL, y_ref, with_sum ? sum_ref : NULL, dim);
-    hn_propagate_cpu(csr, x, with_scale ? scale : NULL, y, with_sum ? sum : NULL, dim);
+    hn_propagate_ref(&csr, x, with_scale ? scale : NULL, y_ref, with_sum ? sum_ref : NULL, dim);
+    hn_propagate_cpu(&csr, x, with_scale ? scale : NULL, y, with_sum ? sum : NULL, dim);
     check_same_floats(y_ref, y, n_y, "y");
     check_same_floats(sum_ref, sum, n_y, "sum");
-    free(x), free(scale), free(y_ref), free(y), free(sum_ref), free(sum);
+    free(x), free(scale), free(weights), free(y_ref), free(y), free(sum_ref), free(sum);
 }
 
 static void compare_fixed(const HnCsr *csr, int dim, uint64_t seed) {
@@ -78,11 +84,11 @@ static void test_every_width(void **state) {
     (void)state;
     Graph graph = graph_make(45, 33, 20, 7);
     for (int dim = 1; dim <= 130; dim++) {
-        compare_float(&graph.csr, dim, dim % 2, dim % 3 != 0, (uint64_t)dim);
+        compare_float(&graph.csr, dim, dim % 2, dim % 5 < 3, dim % 3 != 0, (uint64_t)dim);
         compare_fixed(&graph.csr, dim, (uint64_t)dim);
     }
     for (int dim = 250; dim <= 262; dim++) {
-        compare_float(&graph.csr, dim, 1, 1, (uint64_t)dim);
+        compare_float(&graph.csr, dim, 1, dim % 2, 1, (uint64_t)dim);
         compare_fixed(&graph.csr, dim, (uint64_t)dim);
     }
     graph_free(&graph);
@@ -95,12 +101,60 @@ static void test_threads_do_not_matter(void **state) {
     Graph graph = graph_make(3000, 1500, 2999, 11);
     for (int threads = 1; threads <= 4; threads++) {
         omp_set_num_threads(threads);
-        compare_float(&graph.csr, 64, 1, 1, 5);
-        compare_float(&graph.csr, 20, 0, 0, 6);
+        compare_float(&graph.csr, 64, 1, 1, 1, 5);
+        compare_float(&graph.csr, 20, 0, 0, 0, 6);
         compare_fixed(&graph.csr, 64, 5);
     }
     omp_set_num_threads(before);
     graph_free(&graph);
+}
+
+/* What a HnRowsDone was told: how often each row, and whether the row was complete then. */
+typedef struct Told {
+    const float *y, *expected;
+    int dim, *times;
+    bool complete;
+} Told;
+
+static void told_rows(void *context, uint64_t first, uint64_t last) {
+    Told *told = context;
+    const size_t at = first * (size_t)told->dim, n = (last - first) * (size_t)told->dim * sizeof(float);
+    if (first >= last || memcmp(told->y + at, told->expected + at, n) != 0) {
+        told->complete = false;
+    }
+    for (uint64_t r = first; r < last; r++) {
+        told->times[r]++;
+    }
+}
+
+static void test_rows_are_told_once_and_complete(void **state) {
+    (void)state;
+    const int before = omp_get_max_threads();
+    const uint64_t sizes[] = {1, 31, 32, 33, 3000};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        Graph graph = graph_make(sizes[s], 500, sizes[s] / 2, s);
+        const size_t n_y = graph.csr.n_rows * 64;
+        float *x = check_block(graph.csr.n_cols * 64, sizeof *x), *y = check_block(n_y, sizeof *y);
+        float *expected = check_block(n_y, sizeof *expected);
+        check_fill(x, graph.csr.n_cols * 64, s);
+        hn_propagate_ref(&graph.csr, x, NULL, expected, NULL, 64);
+        for (int threads = 1; threads <= 3; threads++) {
+            omp_set_num_threads(threads);
+            Told told = {y, expected, 64, check_block(sizes[s], sizeof(int)), true};
+            const HnRowsDone done = {told_rows, &told};
+            memset(told.times, 0, sizes[s] * sizeof(int));
+            hn_propagate_rows_cpu(&graph.csr, x, NULL, y, NULL, 64, &done);
+            hn_rows_done_cpu(&done, sizes[s]);
+            assert_true(told.complete);
+            for (uint64_t r = 0; r < sizes[s]; r++) {
+                assert_int_equal(told.times[r], 2);
+            }
+            free(told.times);
+        }
+        free(x), free(y), free(expected);
+        graph_free(&graph);
+    }
+    omp_set_num_threads(before);
 }
 
 static void test_degenerate_graphs(void **state) {
@@ -108,8 +162,8 @@ static void test_degenerate_graphs(void **state) {
     const struct { uint64_t n_rows, n_cols; } sizes[] = {{0, 0}, {0, 5}, {5, 0}, {1, 1}, {1, 700}, {700, 1}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         Graph graph = graph_make(sizes[i].n_rows, sizes[i].n_cols, 0, i);
-        compare_float(&graph.csr, 64, 1, 1, i);
-        compare_float(&graph.csr, 3, 0, 0, i);
+        compare_float(&graph.csr, 64, 1, 1, 1, i);
+        compare_float(&graph.csr, 3, 0, 1, 0, i);
         compare_fixed(&graph.csr, 64, i);
         graph_free(&graph);
     }
@@ -120,7 +174,7 @@ static void test_known_answer(void **state) {
     (void)state;
     const uint64_t offsets[] = {0, 2, 2, 3};
     const int32_t columns[] = {0, 2, 1};
-    const HnCsr csr = {3, 3, offsets, columns};
+    const HnCsr csr = {3, 3, offsets, columns, NULL};
     const float x[] = {1, 2, 3, 4, 5, 6}, scale[] = {0.5f, 7.0f, 2.0f};
     const float expected[] = {3, 4, 0, 0, 6, 8}, expected_sum[] = {13, 14, 10, 10, 16, 18};
     float y[6], sum[] = {10, 10, 10, 10, 10, 10};
@@ -133,6 +187,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_width),
         cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_rows_are_told_once_and_complete),
         cmocka_unit_test(test_degenerate_graphs),
         cmocka_unit_test(test_known_answer),
     };
