@@ -15,11 +15,25 @@
 extern "C" {
 #endif
 
-/* step t counts from 1. p, g, m, v: [n]. */
+/* What one step multiplies by, rounded to float once. */
+typedef struct HnAdamStep {
+    float keep_m, new_m; /* b1, 1 - b1 */
+    float keep_v, new_v; /* b2, 1 - b2 */
+    float rate;          /* learning rate / (1 - b1^t) */
+    float unbias_v;      /* 1 / sqrt(1 - b2^t) */
+    float epsilon;
+} HnAdamStep;
+
+/* step t counts from 1. */
+HnAdamStep hn_adam_step(double learning_rate, uint64_t step);
+
+/* p, g, m, v: [n]. */
 void hn_adam_ref(float *p, float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step,
                  bool clear_gradient);
 void hn_adam_cpu(float *p, float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step,
                  bool clear_gradient);
+/* A part of the same, by the calling thread alone. */
+void hn_adam_part_cpu(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *step, bool clear_gradient);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "adam_private.h"
 #include "cpu.h"
 #include "cpu_target.h"
 
@@ -66,25 +65,28 @@ HN_AVX2 static void adam_avx2(float *p, float *g, float *m, float *v, uint64_t n
 }
 #endif
 
+void hn_adam_part_cpu(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *step, bool clear_gradient) {
+#if HN_X86
+    const HnCpuPath path = hn_cpu_path();
+    if (path == HN_CPU_AVX512) {
+        adam_avx512(p, g, m, v, n, step, clear_gradient);
+        return;
+    }
+    if (path == HN_CPU_AVX2) {
+        adam_avx2(p, g, m, v, n, step, clear_gradient);
+        return;
+    }
+#endif
+    adam_scalar(p, g, m, v, n, step, clear_gradient);
+}
+
 void hn_adam_cpu(float *p, float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step,
                  bool clear_gradient) {
     const HnAdamStep s = hn_adam_step(learning_rate, step);
-    const HnCpuPath path = hn_cpu_path();
     const int64_t n_blocks = (int64_t)((n + BLOCK - 1) / BLOCK);
 #pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
     for (int64_t b = 0; b < n_blocks; b++) {
         const uint64_t at = (uint64_t)b * BLOCK, count = n - at < BLOCK ? n - at : BLOCK;
-#if HN_X86
-        if (path == HN_CPU_AVX512) {
-            adam_avx512(p + at, g + at, m + at, v + at, count, &s, clear_gradient);
-            continue;
-        }
-        if (path == HN_CPU_AVX2) {
-            adam_avx2(p + at, g + at, m + at, v + at, count, &s, clear_gradient);
-            continue;
-        }
-#endif
-        adam_scalar(p + at, g + at, m + at, v + at, count, &s, clear_gradient);
+        hn_adam_part_cpu(p + at, g + at, m + at, v + at, count, &s, clear_gradient);
     }
-    (void)path;
 }

@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-#include "adam_private.h"
-
 HnAdamStep hn_adam_step(double learning_rate, uint64_t step) {
     const double beta1 = 0.9, beta2 = 0.999;
     HnAdamStep result = {

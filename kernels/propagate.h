@@ -26,15 +26,16 @@ extern "C" {
 /* A compressed sparse row graph half. Borrowed pointers. columns ascending within a row. */
 typedef struct HnCsr {
     uint64_t n_rows, n_cols;
-    const uint64_t *offsets; /* [n_rows + 1], offsets[0] == 0 */
-    const int32_t *columns;  /* [offsets[n_rows]], each in 0 .. n_cols-1 */
+    const uint64_t *offsets;   /* [n_rows + 1], offsets[0] == 0 */
+    const int32_t *columns;    /* [offsets[n_rows]], each in 0 .. n_cols-1 */
     const float *column_scale; /* [n_cols] or NULL (= 1); the _fixed form does not look at it */
 } HnCsr;
 
-/* Told of rows of y that are complete, while they are still in the cache: by any thread, several at a time, disjoint
- * ranges that cover all rows. */
+/* Told of rows that are complete, while they are still in the cache: by any thread, several at a time, disjoint ranges
+ * that cover all rows. */
 typedef struct HnRowsDone {
-    void (*rows)(void *context, uint64_t first, uint64_t last); /* rows first .. last-1 */
+    /* Rows first .. last-1: values [last - first][dim], which may be changed. */
+    void (*rows)(void *context, uint64_t first, uint64_t last, float *values);
     void *context;
 } HnRowsDone;
 
@@ -42,11 +43,13 @@ typedef struct HnRowsDone {
  * x and y must not overlap. */
 void hn_propagate_ref(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
 void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
-/* The same; done may be NULL. */
+/* The same; done may be NULL. window: NULL, or [hn_propagate_window(dim)] floats that take the rows in turn, for `done`
+ * alone to see; y and sum are then NULL. */
 void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
-                           const HnRowsDone *done);
-/* Tells done of n_rows rows that are complete already. */
-void hn_rows_done_cpu(const HnRowsDone *done, uint64_t n_rows);
+                           const HnRowsDone *done, float *window);
+uint64_t hn_propagate_window(int dim);
+/* Tells done of the rows values [n_rows][dim], which are complete already. */
+void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, int dim);
 
 /* x [n_cols][dim] fixed point; y [n_rows][dim] overwritten with the integer sums. */
 void hn_propagate_fixed_ref(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);

@@ -14,8 +14,7 @@ HN_INLINE HN_AVX2 __m256i lanes_avx2(int n) {
 }
 
 HN_INLINE HN_AVX2 void float_rows_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                       float *sum, const int n_vectors,
-                                         const bool weighted) {
+                                       float *sum, const int n_vectors, const bool weighted) {
     const uint64_t *offsets = run->graph->offsets;
     const int32_t *columns = run->graph->columns;
     const float *column_scale = run->graph->column_scale;
@@ -44,22 +43,21 @@ HN_INLINE HN_AVX2 void float_rows_avx2(const HnPropagateRun *run, const float *x
             }
         }
         const __m256 scale = _mm256_set1_ps(row_scale != NULL ? row_scale[r] : 1.0f);
-        const size_t at = (size_t)r * dim + (size_t)run->from;
+        float *into = y + (size_t)(r - run->y_first) * dim + run->from;
         for (int v = 0; v < n_vectors; v++) {
             const __m256i keep = v == n_vectors - 1 ? tail : _mm256_set1_epi32(-1);
             const __m256 value = _mm256_mul_ps(scale, total[v]);
-            _mm256_maskstore_ps(y + at + 8 * v, keep, value);
+            _mm256_maskstore_ps(into + 8 * v, keep, value);
             if (sum != NULL) {
-                float *into = sum + at + 8 * v;
-                _mm256_maskstore_ps(into, keep, _mm256_add_ps(_mm256_maskload_ps(into, keep), value));
+                float *also = sum + (size_t)r * dim + run->from + 8 * v;
+                _mm256_maskstore_ps(also, keep, _mm256_add_ps(_mm256_maskload_ps(also, keep), value));
             }
         }
     }
 }
 
 HN_INLINE HN_AVX2 void float_strip_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                     float *sum,
-                                          const bool weighted) {
+                                        float *sum, const bool weighted) {
     switch ((run->width + 7) / 8) {
     case 1:
         float_rows_avx2(run, x, row_scale, y, sum, 1, weighted);
@@ -89,7 +87,7 @@ HN_INLINE HN_AVX2 void float_strip_avx2(const HnPropagateRun *run, const float *
 }
 
 HN_AVX2 void hn_propagate_float_avx2(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                         float *sum) {
+                                     float *sum) {
     if (run->graph->column_scale != NULL) {
         float_strip_avx2(run, x, row_scale, y, sum, true);
     } else {

@@ -10,8 +10,7 @@
 /* ---- AVX-512: n_vectors of 16 floats, the last one masked ---- */
 
 HN_INLINE HN_AVX512 void float_rows_avx512(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                           float *sum, const int n_vectors,
-                                         const bool weighted) {
+                                           float *sum, const int n_vectors, const bool weighted) {
     const uint64_t *offsets = run->graph->offsets;
     const int32_t *columns = run->graph->columns;
     const float *column_scale = run->graph->column_scale;
@@ -34,28 +33,27 @@ HN_INLINE HN_AVX512 void float_rows_avx512(const HnPropagateRun *run, const floa
             }
             const __m512 weight = _mm512_set1_ps(weighted ? column_scale[columns[e]] : 1.0f);
             for (int v = 0; v < n_vectors; v++) {
-                const __m512 part = v < n_vectors - 1 ? _mm512_loadu_ps(row + 16 * v)
-                                                      : _mm512_maskz_loadu_ps(tail, row + 16 * v);
+                const __m512 part =
+                    v < n_vectors - 1 ? _mm512_loadu_ps(row + 16 * v) : _mm512_maskz_loadu_ps(tail, row + 16 * v);
                 total[v] = weighted ? _mm512_fmadd_ps(weight, part, total[v]) : _mm512_add_ps(total[v], part);
             }
         }
         const __m512 scale = _mm512_set1_ps(row_scale != NULL ? row_scale[r] : 1.0f);
-        const size_t at = (size_t)r * dim + (size_t)run->from;
+        float *into = y + (size_t)(r - run->y_first) * dim + run->from;
         for (int v = 0; v < n_vectors; v++) {
             const __mmask16 keep = v == n_vectors - 1 ? tail : (__mmask16)0xFFFF;
             const __m512 value = _mm512_mul_ps(scale, total[v]);
-            _mm512_mask_storeu_ps(y + at + 16 * v, keep, value);
+            _mm512_mask_storeu_ps(into + 16 * v, keep, value);
             if (sum != NULL) {
-                float *into = sum + at + 16 * v;
-                _mm512_mask_storeu_ps(into, keep, _mm512_add_ps(_mm512_maskz_loadu_ps(keep, into), value));
+                float *also = sum + (size_t)r * dim + run->from + 16 * v;
+                _mm512_mask_storeu_ps(also, keep, _mm512_add_ps(_mm512_maskz_loadu_ps(keep, also), value));
             }
         }
     }
 }
 
 HN_INLINE HN_AVX512 void float_strip_avx512(const HnPropagateRun *run, const float *x, const float *row_scale, float *y,
-                                         float *sum,
-                                          const bool weighted) {
+                                            float *sum, const bool weighted) {
     switch ((run->width + 15) / 16) {
     case 1:
         float_rows_avx512(run, x, row_scale, y, sum, 1, weighted);

@@ -10,9 +10,9 @@
 #include "propagate_paths.h"
 
 enum {
-    ROW_COST = 4,        /* what a row costs beside its edges, in edges */
+    ROW_COST = 4,         /* what a row costs beside its edges, in edges */
     CHUNKS_A_THREAD = 16, /* fine enough that the last chunk is short */
-    ROWS_AT_ONCE = 32    /* rows that a HnRowsDone is told of: they must still be in the nearest cache */
+    ROWS_AT_ONCE = 32     /* rows that a HnRowsDone is told of: they must still be in the nearest cache */
 };
 
 /* The path's strip functions and the widest strip they take. */
@@ -44,9 +44,10 @@ static void float_run_scalar(const HnPropagateRun *run, const float *x, const fl
         }
         float scale = row_scale != NULL ? row_scale[r] : 1.0f;
         size_t at = (size_t)r * dim + (size_t)run->from;
+        float *into = y + (size_t)(r - run->y_first) * dim + run->from;
         for (size_t d = 0; d < width; d++) {
             float value = scale * total[d];
-            y[at + d] = value;
+            into[d] = value;
             if (sum != NULL) {
                 sum[at + d] += value;
             }
@@ -120,36 +121,43 @@ static HnPropagateRun run_at(const HnCsr *graph, int64_t c, int64_t n, int dim) 
 }
 
 void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
-                           const HnRowsDone *done) {
+                           const HnRowsDone *done, float *window) {
     const Paths paths = paths_choose();
     const int64_t n_chunks = (int64_t)chunks_for(graph, dim);
 #pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
     for (int64_t c = 0; c < n_chunks; c++) {
         HnPropagateRun run = run_at(graph, c, n_chunks, dim);
         const uint64_t last = run.last, step = done != NULL ? ROWS_AT_ONCE : last;
+        float *rows = window != NULL ? window + (size_t)omp_get_thread_num() * ROWS_AT_ONCE * (size_t)dim : y;
         for (; run.first < last; run.first = run.last) {
             run.last = last - run.first < step ? last : run.first + step;
+            run.y_first = window != NULL ? run.first : 0;
             for (run.from = 0; run.from < dim; run.from += run.width) {
                 run.width = dim - run.from < paths.float_strip ? dim - run.from : paths.float_strip;
-                paths.float_run(&run, x, row_scale, y, sum);
+                paths.float_run(&run, x, row_scale, rows, sum);
             }
             if (done != NULL) {
-                done->rows(done->context, run.first, run.last);
+                done->rows(done->context, run.first, run.last, rows + (run.first - run.y_first) * (uint64_t)dim);
             }
         }
     }
 }
 
 void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim) {
-    hn_propagate_rows_cpu(graph, x, row_scale, y, sum, dim, NULL);
+    hn_propagate_rows_cpu(graph, x, row_scale, y, sum, dim, NULL, NULL);
 }
 
-void hn_rows_done_cpu(const HnRowsDone *done, uint64_t n_rows) {
+uint64_t hn_propagate_window(int dim) {
+    return (uint64_t)omp_get_max_threads() * ROWS_AT_ONCE * (uint64_t)dim;
+}
+
+void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, int dim) {
     const int64_t n_runs = (int64_t)((n_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
 #pragma omp parallel for schedule(static) if (n_runs > 1)
     for (int64_t r = 0; r < n_runs; r++) {
         const uint64_t first = (uint64_t)r * ROWS_AT_ONCE;
-        done->rows(done->context, first, n_rows - first < ROWS_AT_ONCE ? n_rows : first + ROWS_AT_ONCE);
+        done->rows(done->context, first, n_rows - first < ROWS_AT_ONCE ? n_rows : first + ROWS_AT_ONCE,
+                   values + first * (uint64_t)dim);
     }
 }
 

@@ -13,6 +13,7 @@ enum { HN_PROPAGATE_AHEAD = 32 };
 typedef struct HnPropagateRun {
     const HnCsr *graph;
     uint64_t first, last; /* rows first .. last-1 */
+    uint64_t y_first;     /* the row that y begins with */
     int dim, from, width; /* columns from .. from+width-1 of dim */
 } HnPropagateRun;
 

@@ -63,4 +63,7 @@ HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const u
  */
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);
 
+/* The place of the first of n ascending rows that is not below `row`. */
+uint32_t hn_batch_place(const int32_t *rows, uint32_t n, uint64_t row);
+
 #endif

@@ -130,7 +130,7 @@ void hn_subgraph_rows(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, 
         memcpy(sub->columns + sub->offsets[r], graph->columns + graph->offsets[rows[r]],
                (sub->offsets[r + 1] - sub->offsets[r]) * sizeof *sub->columns);
     }
-    sub->csr = (HnCsr){n_rows, graph->n_cols, sub->offsets, sub->columns, NULL};
+    sub->csr = (HnCsr){n_rows, graph->n_cols, sub->offsets, sub->columns, graph->column_scale};
 }
 
 void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows) {

@@ -38,7 +38,7 @@ typedef struct HnSubgraph {
 } HnSubgraph;
 HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_columns, HnSubgraph *sub, HnError *err);
 void hn_subgraph_free(HnSubgraph *sub);
-/* The chosen rows of a graph, columns unchanged. */
+/* The chosen rows of a graph, columns and their scale unchanged. */
 void hn_subgraph_rows(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows);
 /* The transpose of the chosen rows: one row per column of `graph`, whose columns are places 0 .. n_rows-1 in `rows`. */
 void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows);

@@ -72,19 +72,31 @@ void hn_loss_l2(const HnBatch *batch, const HnTable *users, const HnTable *items
 }
 
 /* A row that occurs n times among the batch's users, positives and negatives gets n * lambda / n_used of itself. */
-void hn_l2_gradient(const HnBatch *batch, HnTable *users, HnTable *items, double lambda) {
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim;
-    const double share = batch->n_used > 0 ? lambda / (double)batch->n_used : 0.0;
-#pragma omp parallel for schedule(static) if (batch->n_users > 256)
-    for (uint32_t r = 0; r < batch->n_users; r++) {
-        size_t row = (size_t)batch->users[r] * d;
-        float uses = (float)(batch->user_begin[r + 1] - batch->user_begin[r]);
-        ops->axpy(users->gradient + row, (float)share * uses, users->value + row, batch->dim);
+static void l2_gradient_row(const HnTable *table, int32_t row, double share, double uses, float *gradient) {
+    const float *value = table->value + (size_t)row * (size_t)table->dim;
+    hn_row_ops_cpu()->axpy(gradient, (float)share * (float)uses, value, table->dim);
+}
+
+static double l2_share(const HnBatch *batch, double lambda) {
+    return batch->n_used > 0 ? lambda / (double)batch->n_used : 0.0;
+}
+
+void hn_l2_gradient_users(const HnBatch *batch, const HnTable *users, double lambda, uint64_t first, uint64_t last,
+                          float *gradients) {
+    const double share = l2_share(batch, lambda);
+    for (uint32_t r = hn_batch_place(batch->users, batch->n_users, first);
+         r < batch->n_users && (uint64_t)batch->users[r] < last; r++) {
+        l2_gradient_row(users, batch->users[r], share, (double)(batch->user_begin[r + 1] - batch->user_begin[r]),
+                        gradients + ((uint64_t)batch->users[r] - first) * (uint64_t)batch->dim);
     }
-#pragma omp parallel for schedule(static) if (batch->n_items > 256)
-    for (uint32_t r = 0; r < batch->n_items; r++) {
-        size_t row = (size_t)batch->items[r] * d;
-        ops->axpy(items->gradient + row, (float)share * (float)batch->item_uses[r], items->value + row, batch->dim);
+}
+
+void hn_l2_gradient_items(const HnBatch *batch, const HnTable *items, double lambda, uint64_t first, uint64_t last,
+                          float *gradients) {
+    const double share = l2_share(batch, lambda);
+    for (uint32_t r = hn_batch_place(batch->items, batch->n_items, first);
+         r < batch->n_items && (uint64_t)batch->items[r] < last; r++) {
+        l2_gradient_row(items, batch->items[r], share, (double)batch->item_uses[r],
+                        gradients + ((uint64_t)batch->items[r] - first) * (uint64_t)batch->dim);
     }
 }

@@ -14,6 +14,7 @@
 #include "cf/table.h"
 #include "comm.h"
 #include "config/experiment.h"
+#include "propagate.h"
 
 /* What every model works on; borrowed. */
 typedef struct HnModelContext {
@@ -36,11 +37,15 @@ typedef struct HnModelOps {
     /* Bytes of state on one rank, for plans. */
     uint64_t (*bytes)(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs, uint64_t batch, int dim,
                       int layers, bool exact);
-    /* Fills batch->user_vectors and batch->item_vectors. Collective. */
+    /* Fills batch->user_vectors and batch->item_vectors. Forward and embed may use the tables' gradients as scratch,
+     * unless sparse_gradient. Collective. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
-    /* batch->d_user_vectors, batch->d_item_vectors (the latter summed over ranks) to the tables' gradients. Collective.
-     */
-    HnStatus (*backward)(void *state, HnBatch *batch, HnError *err);
+    /* batch->d_user_vectors, batch->d_item_vectors (the latter summed over ranks) to the tables' gradients. Tells
+     * users_done and items_done of every row once, when the model has no further use for its gradient and its value:
+     * they may change both. keep false: only they need the gradients, which may not reach the tables. After an error
+     * nobody was told anything. Collective. */
+    HnStatus (*backward)(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
+                         const HnRowsDone *items_done, HnError *err);
     /* Final vectors of all rows: users [n_local_users][dim], items [n_items][dim]. Collective. */
     HnStatus (*embed)(void *state, float *users, float *items, HnError *err);
 } HnModelOps;

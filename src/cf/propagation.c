@@ -31,40 +31,55 @@ uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim,
 
 /* Sums of this rank's users, on their way to the other ranks. */
 static HnStatus items_start(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
-    uint64_t n_elements = half->graph->n_rows * (uint64_t)p->dim;
+    const HnCsr *graph = &half->graph;
+    uint64_t n_elements = graph->n_rows * (uint64_t)p->dim;
     if (p->exact) {
-        hn_fixed_from_float_cpu(half->x, half->graph->column_scale, shift, p->fixed, half->graph->n_cols, p->dim);
-        hn_propagate_fixed_cpu(half->graph, p->fixed, p->totals, p->dim);
+        hn_fixed_from_float_cpu(half->x, graph->column_scale, shift, p->fixed, graph->n_cols, p->dim);
+        hn_propagate_fixed_cpu(graph, p->fixed, p->totals, p->dim);
         return hn_comm_sum_i64_start(p->comm, p->totals, n_elements, err);
     }
     if (hn_comm_size(p->comm) == 1) {
-        hn_propagate_cpu(half->graph, half->x, half->scale, half->y, half->sum, p->dim);
+        hn_propagate_rows_cpu(graph, half->x, half->scale, half->y, half->sum, p->dim, half->done, NULL);
         return HN_OK;
     }
-    hn_propagate_cpu(half->graph, half->x, NULL, half->y, NULL, p->dim);
+    hn_propagate_cpu(graph, half->x, NULL, half->y, NULL, p->dim);
     return hn_comm_sum_f32_start(p->comm, half->y, n_elements, err);
 }
 
-static void scale_rows(const HnHalf *half, int dim) {
-#pragma omp parallel for schedule(static)
-    for (uint64_t r = 0; r < half->graph->n_rows; r++) {
-        float *row = half->y + r * (uint64_t)dim;
-        for (int c = 0; c < dim; c++) {
-            row[c] *= half->scale[r];
-            if (half->sum != NULL) {
-                half->sum[r * (uint64_t)dim + (uint64_t)c] += row[c];
+/* What is left to do for item rows whose sums over all ranks are there. */
+typedef struct Finish {
+    const HnPropagation *propagation;
+    const HnHalf *half;
+    int shift;
+} Finish;
+
+static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) {
+    const Finish *finish = context;
+    const HnHalf *half = finish->half;
+    const int dim = finish->propagation->dim;
+    const size_t at = first * (size_t)dim, n = (last - first) * (size_t)dim;
+    float *sum = half->sum != NULL ? half->sum + at : NULL;
+    if (finish->propagation->exact) {
+        hn_fixed_to_float_cpu(finish->propagation->totals + at, finish->shift, half->scale + first, y, sum,
+                              last - first, dim);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            y[i] *= half->scale[first + i / (size_t)dim];
+            if (sum != NULL) {
+                sum[i] += y[i];
             }
         }
+    }
+    if (half->done != NULL) {
+        half->done->rows(half->done->context, first, last, y);
     }
 }
 
 static HnStatus items_finish(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
-    if (p->exact) {
+    if (p->exact || hn_comm_size(p->comm) > 1) {
+        Finish finish = {p, half, shift};
         HN_TRY(hn_comm_wait(p->comm, err));
-        hn_fixed_to_float_cpu(p->totals, shift, half->scale, half->y, half->sum, half->graph->n_rows, p->dim);
-    } else if (hn_comm_size(p->comm) > 1) {
-        HN_TRY(hn_comm_wait(p->comm, err));
-        scale_rows(half, p->dim);
+        hn_rows_done_cpu(&(HnRowsDone){finish_rows, &finish}, half->y, half->graph.n_rows, p->dim);
     }
     return HN_OK;
 }
@@ -80,8 +95,7 @@ HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, c
         shift = hn_fixed_shift(bound);
     }
     HN_TRY(items_start(propagation, items, shift, err));
-    if (users->graph != NULL) {
-        hn_propagate_cpu(users->graph, users->x, users->scale, users->y, users->sum, propagation->dim);
-    }
+    hn_propagate_rows_cpu(&users->graph, users->x, users->scale, users->y, users->sum, propagation->dim, users->done,
+                          users->window);
     return items_finish(propagation, items, shift, err);
 }

@@ -17,11 +17,13 @@
 #include "propagate.h"
 
 typedef struct HnHalf {
-    const HnCsr *graph;
-    const float *x;     /* [graph->n_cols][dim] */
-    const float *scale; /* [graph->n_rows] */
-    float *y;           /* [graph->n_rows][dim] */
-    float *sum;         /* [graph->n_rows][dim] or NULL: sum += y */
+    HnCsr graph;            /* its column_scale says how x is scaled, if it is not z */
+    const float *x;         /* [graph.n_cols][dim] */
+    const float *scale;     /* [graph.n_rows] */
+    float *y;               /* [graph.n_rows][dim] */
+    float *sum;             /* [graph.n_rows][dim] or NULL: sum += y */
+    const HnRowsDone *done; /* or NULL */
+    float *window;          /* NULL, or (users only) where `done` sees the rows instead of y: hn_propagate_rows_cpu */
 } HnHalf;
 
 typedef struct HnPropagation {
@@ -37,8 +39,8 @@ HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_loc
 void hn_propagation_free(HnPropagation *propagation);
 uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim, bool exact);
 
-/* Collective. bound: no |element| of items->x exceeds it on any rank (all ranks pass the same; used when exact; not
- * finite = HN_NUMERIC on all ranks). users->graph may be NULL: no user half. items->y must not alias any x. */
+/* Collective. bound: no |element| of items->x, scaled, exceeds it on any rank (all ranks pass the same; used when
+ * exact; not finite = HN_NUMERIC on all ranks, before any row is done). items->y must not alias any x. */
 HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, const HnHalf *items, float bound,
                               HnError *err);
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "adam.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "config/experiment.h"
@@ -31,5 +32,8 @@ void hn_table_init(HnTable *table, HnInitRule rule, double std, uint64_t n_rows_
 void hn_table_init_layer(HnTable *table, uint64_t begin, uint64_t end, double bound, uint64_t seed, uint32_t matrix);
 
 void hn_table_adam(HnTable *table, double learning_rate, uint64_t step, bool clear_gradient);
+/* The same for rows first .. last-1 with these gradients, by the calling thread alone. */
+void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, float *gradients,
+                        bool clear_gradient);
 
 #endif

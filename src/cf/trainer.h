@@ -73,11 +73,13 @@ typedef struct HnGivenBatch {
     uint64_t n;
 } HnGivenBatch;
 
-/* Loss and gradients of the next batch (given NULL), or of a given one; parameters stay. */
+/* Loss and gradients of the next batch (given NULL), or of a given one; parameters stay. The gradients are there until
+ * the next call of any kind but hn_trainer_update. */
 HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err);
 /* The optimiser's step on the gradients that are there. */
 void hn_trainer_update(HnTrainer *trainer);
-/* Both, and the books: step_in_epoch, running loss; on the last step of an epoch, the next epoch begins. */
+/* Both in one pass over the rows (the same bits), and the books: step_in_epoch, running loss; on the last step of an
+ * epoch, the next epoch begins. */
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err);
 /* All steps that the epoch under way has left. loss: means of the epoch. Ends early, with trainer->stop set, where a
  * rank was asked to stop. */

@@ -65,8 +65,38 @@ static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l
         report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] + report->loss[HN_LOSS_L2];
 }
 
-static HnStatus gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err) {
+/* What is left to do for rows that the model has finished: L2, and the optimiser's step where there is one. */
+typedef struct Finish {
+    HnTrainer *trainer;
+    const HnAdamStep *adam; /* NULL: gradients only */
+} Finish;
+
+static void finish_rows(const Finish *finish, HnTable *table, uint64_t first, uint64_t last, float *gradients) {
+    if (finish->adam != NULL) {
+        hn_table_adam_rows(table, finish->adam, first, last, gradients, finish->trainer->model->sparse_gradient);
+    }
+}
+
+static void finish_users(void *context, uint64_t first, uint64_t last, float *gradients) {
+    const Finish *finish = context;
+    HnTrainer *trainer = finish->trainer;
+    hn_l2_gradient_users(&trainer->batch, &trainer->users, trainer->config->train.l2, first, last, gradients);
+    finish_rows(finish, &trainer->users, first, last, gradients);
+}
+
+static void finish_items(void *context, uint64_t first, uint64_t last, float *gradients) {
+    const Finish *finish = context;
+    HnTrainer *trainer = finish->trainer;
+    hn_l2_gradient_items(&trainer->batch, &trainer->items, trainer->config->train.l2, first, last, gradients);
+    finish_rows(finish, &trainer->items, first, last, gradients);
+}
+
+/* Loss and gradients of a batch; with adam, the tables' rows are updated on the way. */
+static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const HnAdamStep *adam, HnStepReport *report,
+                          HnError *err) {
     HnBatch *batch = &trainer->batch;
+    Finish finish = {trainer, adam};
+    const HnRowsDone users_done = {finish_users, &finish}, items_done = {finish_items, &finish};
     HnLossSums sums = {0};
     if (trainer->gradient_waits && trainer->model->sparse_gradient) {
         size_t row = (size_t)trainer->dim * sizeof(float);
@@ -82,16 +112,16 @@ static HnStatus gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepR
     HN_TRY(trainer->sampler->backward(trainer->sampler_state, batch, err));
     trainer->stop = hn_stop_requested();
     HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));
-    HN_TRY(trainer->model->backward(trainer->model_state, batch, err));
-    hn_l2_gradient(batch, &trainer->users, &trainer->items, l2);
-    trainer->gradient_waits = true;
+    HN_TRY(trainer->model->backward(trainer->model_state, batch, adam == NULL, &users_done, &items_done, err));
+    trainer->gradient_waits = adam == NULL;
     report_step(trainer, &sums, own_l2, report);
     return HN_OK;
 }
 
-HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err) {
+static HnStatus run_or_explain(HnTrainer *trainer, const HnGivenBatch *given, const HnAdamStep *adam,
+                               HnStepReport *report, HnError *err) {
     HnError cause = HN_ERROR_INIT;
-    HnStatus status = gradients(trainer, given, report, &cause);
+    HnStatus status = batch_run(trainer, given, adam, report, &cause);
     if (status == HN_NUMERIC) {
         return hn_fail(err, status, "%s, seed %lld, epoch %llu, step %llu: %s", trainer->job->variant,
                        (long long)trainer->job->seed, (unsigned long long)trainer->epoch + 1,
@@ -100,22 +130,32 @@ HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnS
     return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", cause.message);
 }
 
-void hn_trainer_update(HnTrainer *trainer) {
-    const double rate = trainer->config->train.learning_rate;
-    const bool clear = trainer->model->sparse_gradient;
-    trainer->steps++;
-    hn_table_adam(&trainer->users, rate, trainer->steps, clear);
-    hn_table_adam(&trainer->items, rate, trainer->steps, clear);
+HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnStepReport *report, HnError *err) {
+    return run_or_explain(trainer, given, NULL, report, err);
+}
+
+/* The sampler's own parameters, and the count of steps. */
+static void finish_update(HnTrainer *trainer) {
     HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
+    trainer->steps++;
     if (own != NULL && !trainer->config->semantic.adapter_frozen) {
-        hn_table_adam(own, rate, trainer->steps, false);
+        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps, false);
     }
     trainer->gradient_waits = false;
 }
 
+void hn_trainer_update(HnTrainer *trainer) {
+    const double rate = trainer->config->train.learning_rate;
+    const bool clear = trainer->model->sparse_gradient;
+    hn_table_adam(&trainer->users, rate, trainer->steps + 1, clear);
+    hn_table_adam(&trainer->items, rate, trainer->steps + 1, clear);
+    finish_update(trainer);
+}
+
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
-    HN_TRY(hn_trainer_gradients(trainer, NULL, report, err));
-    hn_trainer_update(trainer);
+    const HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
+    HN_TRY(run_or_explain(trainer, NULL, &adam, report, err));
+    finish_update(trainer);
     for (int i = 0; i < HN_N_LOSSES; i++) {
         trainer->running.sums[i] += report->loss[i];
     }

@@ -38,11 +38,14 @@ static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
     return HN_OK;
 }
 
-static HnStatus mf_backward(void *state, HnBatch *batch, HnError *err) {
-    (void)err;
+static HnStatus mf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
+                            const HnRowsDone *items_done, HnError *err) {
+    (void)keep, (void)err;
     const Mf *mf = state;
     hn_rows_scatter(mf->context.users->gradient, batch->d_user_vectors, batch->users, batch->n_users, batch->dim);
     hn_rows_scatter(mf->context.items->gradient, batch->d_item_vectors, batch->items, batch->n_items, batch->dim);
+    hn_rows_done_cpu(users_done, mf->context.users->gradient, mf->context.users->n_rows, batch->dim);
+    hn_rows_done_cpu(items_done, mf->context.items->gradient, mf->context.items->n_rows, batch->dim);
     return HN_OK;
 }
 
