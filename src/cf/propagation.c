@@ -39,7 +39,7 @@ static HnStatus items_start(HnPropagation *p, const HnHalf *half, int shift, HnE
         return hn_comm_sum_i64_start(p->comm, p->totals, n_elements, err);
     }
     if (hn_comm_size(p->comm) == 1) {
-        hn_propagate_rows_cpu(graph, half->x, half->scale, half->y, half->sum, p->dim, half->done, NULL);
+        hn_propagate_rows_cpu(graph, half->x, half->scale, half->y, half->sum, p->dim, half->done, half->window);
         return HN_OK;
     }
     hn_propagate_cpu(graph, half->x, NULL, half->y, NULL, p->dim);
@@ -84,18 +84,35 @@ static HnStatus items_finish(HnPropagation *p, const HnHalf *half, int shift, Hn
     return HN_OK;
 }
 
-HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, const HnHalf *items, float bound,
-                              HnError *err) {
-    int shift = 0;
+void hn_propagation_users(HnPropagation *propagation, const HnHalf *half) {
+    hn_propagate_rows_cpu(&half->graph, half->x, half->scale, half->y, half->sum, propagation->dim, half->done,
+                          half->window);
+}
+
+static HnStatus shift_for(const HnPropagation *propagation, float bound, int *shift, HnError *err) {
+    *shift = 0;
     if (propagation->exact) {
         if (!isfinite(bound)) {
             return hn_fail(err, HN_NUMERIC,
                            "user vectors are not finite: lower train.learning_rate (with another --out)");
         }
-        shift = hn_fixed_shift(bound);
+        *shift = hn_fixed_shift(bound);
     }
+    return HN_OK;
+}
+
+HnStatus hn_propagation_items(HnPropagation *propagation, const HnHalf *half, float bound, HnError *err) {
+    int shift;
+    HN_TRY(shift_for(propagation, bound, &shift, err));
+    HN_TRY(items_start(propagation, half, shift, err));
+    return items_finish(propagation, half, shift, err);
+}
+
+HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, const HnHalf *items, float bound,
+                              HnError *err) {
+    int shift;
+    HN_TRY(shift_for(propagation, bound, &shift, err));
     HN_TRY(items_start(propagation, items, shift, err));
-    hn_propagate_rows_cpu(&users->graph, users->x, users->scale, users->y, users->sum, propagation->dim, users->done,
-                          users->window);
+    hn_propagation_users(propagation, users);
     return items_finish(propagation, items, shift, err);
 }

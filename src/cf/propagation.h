@@ -23,7 +23,8 @@ typedef struct HnHalf {
     float *y;               /* [graph.n_rows][dim] */
     float *sum;             /* [graph.n_rows][dim] or NULL: sum += y */
     const HnRowsDone *done; /* or NULL */
-    float *window;          /* NULL, or (users only) where `done` sees the rows instead of y: hn_propagate_rows_cpu */
+    float *window;          /* NULL, or where `done` sees the rows instead of y (hn_propagate_rows_cpu); not for items
+                             * that are summed over ranks or exactly */
 } HnHalf;
 
 typedef struct HnPropagation {
@@ -39,7 +40,11 @@ HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_loc
 void hn_propagation_free(HnPropagation *propagation);
 uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim, bool exact);
 
-/* Collective. bound: no |element| of items->x, scaled, exceeds it on any rank (all ranks pass the same; used when
+/* The users' half alone: local. */
+void hn_propagation_users(HnPropagation *propagation, const HnHalf *half);
+/* The items' half alone. Collective; bound as below. */
+HnStatus hn_propagation_items(HnPropagation *propagation, const HnHalf *half, float bound, HnError *err);
+/* Both. Collective. bound: no |element| of items->x, scaled, exceeds it on any rank (all ranks pass the same; used when
  * exact; not finite = HN_NUMERIC on all ranks, before any row is done). items->y must not alias any x. */
 HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, const HnHalf *items, float bound,
                               HnError *err);

@@ -8,7 +8,11 @@
  * itself (its row scale carries root / (L+1)). All of these are exact. What else a row needs is done while it is in the
  * cache: see the functions named *_rows.
  *
- * Two blocks of rows serve as layers in turn: the tables' gradients, free until the last backward layer, and z.
+ * Users' and items' rows of a layer depend on different halves of the layer before, so a pass is two chains: u1 i2 u3
+ * .. and i1 u2 i3 ... One rank runs one chain after the other: every half reads what the half before it wrote, one
+ * block of rows a side is enough, and it stays in the cache. Several ranks run layer by layer, so that the items' sums
+ * travel while the users' half is computed; two blocks serve in turn, z and the gradients, which are free until the
+ * end. Both orders give the same bits.
  */
 #include <math.h>
 #include <string.h>
@@ -29,11 +33,12 @@ typedef struct Side {
     HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
     float *z;            /* a layer, all rows */
     float *last_scale;   /* row scales of the last backward layer */
-    float *sums;         /* z_1 + ... of the batch's rows */
+    float *layers;       /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
     float *batch_scale;  /* a number for each of the batch's rows */
     const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
     uint32_t n_rows;
     float *vectors, *d_vectors;
+    struct Side *other;
 } Side;
 
 typedef struct LightGcn {
@@ -43,16 +48,33 @@ typedef struct LightGcn {
     float *window; /* see HnHalf */
 } LightGcn;
 
-/* What a HnRowsDone needs to know. */
-typedef struct Visit {
+struct Work;
+
+/* One pass over the layers. */
+typedef struct Pass {
+    LightGcn *model;
+    /* Fills work for the half of layer 1 .. L that makes side's rows. */
+    void (*half)(struct Pass *pass, Side *side, int layer, struct Work *work);
+    float first_bound;                         /* of the users' rows that enter layer 1 */
+    float added_bound;                         /* of what is added to the users' rows of every layer */
+    bool chained;                              /* one chain after the other */
+    bool keep;                                 /* backward: see HnModelOps */
+    const HnRowsDone *users_then, *items_then; /* backward: what the caller wants done with the gradients */
+    float *users_sum, *items_sum;              /* embed: sums of all rows */
+} Pass;
+
+/* A half of a layer, with what happens to its rows. */
+typedef struct Work {
+    HnHalf half;
+    HnRowsDone done;
     const Side *side;
-    int layer;   /* 1 = the first */
+    int layer;
     float share; /* 1 / (L + 1) */
     const HnRowsDone *then;
-} Visit;
+} Work;
 
 static void side_free(Side *side) {
-    float *blocks[] = {side->z, side->last_scale, side->sums, side->batch_scale};
+    float *blocks[] = {side->z, side->last_scale, side->layers, side->batch_scale};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         hn_free(blocks[i]);
     }
@@ -77,7 +99,7 @@ static uint64_t lightgcn_bytes(uint64_t n_local_users, uint64_t n_items, uint64_
         return sizeof(LightGcn);
     }
     uint64_t row = (uint64_t)dim * sizeof(float);
-    return (n_local_users + n_items) * (row + 4) + 3 * batch * (row + 4) + 8 * n_local_pairs +
+    return (n_local_users + n_items) * (row + 4) + 3 * batch * ((uint64_t)(layers - 1) * row + 4) + 8 * n_local_pairs +
            32 * (n_items + 3 * batch) + hn_propagation_bytes(n_local_users, n_items, dim, exact);
 }
 
@@ -90,9 +112,9 @@ static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, cons
     side->degrees = degrees;
     side->z = hn_alloc(table->n_rows, row, what, err);
     side->last_scale = hn_alloc(table->n_rows, sizeof(float), what, err);
-    side->sums = hn_alloc(n_batch, row, what, err);
+    side->layers = hn_alloc((uint64_t)(layers - 1) * n_batch, row, what, err);
     side->batch_scale = hn_alloc(n_batch, sizeof(float), what, err);
-    if (!side->z || !side->last_scale || !side->sums || !side->batch_scale) {
+    if (!side->z || !side->last_scale || !side->layers || !side->batch_scale) {
         return HN_MEMORY;
     }
     for (uint64_t r = 0; r < degrees->n; r++) {
@@ -134,8 +156,8 @@ static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *ba
             return status;
         }
     }
-    model->users.table = context->users;
-    model->items.table = context->items;
+    model->users.table = context->users, model->users.other = &model->items;
+    model->items.table = context->items, model->items.other = &model->users;
     *state = model;
     return HN_OK;
 }
@@ -147,9 +169,9 @@ static void sides_take(LightGcn *model, HnBatch *batch) {
     model->items.vectors = batch->item_vectors, model->items.d_vectors = batch->d_item_vectors;
 }
 
-/* The two blocks of layers. */
-static float *block_of(const Side *side, int which) {
-    return (which & 1) != 0 ? side->z : side->table->gradient;
+/* Where layer `left` before the last one of a pass lives. */
+static float *block_of(const Pass *pass, const Side *side, int left) {
+    return pass->chained || (left & 1) != 0 ? side->z : side->table->gradient;
 }
 
 /* out[r] = values[rows[r]] for the batch's rows */
@@ -160,14 +182,33 @@ static const float *pick(const Side *side, const float *values) {
     return side->batch_scale;
 }
 
-/* The half of a layer that fills side's rows from the other side's rows x; x is E itself where unscaled. */
-static HnHalf half_of(const Side *side, const Side *other, const float *x, bool unscaled, float *y) {
-    HnHalf half = {.graph = *side->graph, .x = x, .scale = side->degrees->scale, .y = y};
-    half.graph.column_scale = unscaled ? other->degrees->inv_root : NULL;
-    return half;
+/* side's rows from the other side's rows x; x is not scaled yet where it enters the first layer. */
+static void start_work(Work *work, const Side *side, int layer, const float *x, float *y,
+                       void (*rows)(void *, uint64_t, uint64_t, float *)) {
+    *work = (Work){.half = {.graph = *side->graph, .x = x, .scale = side->degrees->scale, .y = y},
+                   .done = {rows, work},
+                   .side = side,
+                   .layer = layer};
+    work->half.graph.column_scale = layer == 1 ? side->other->degrees->inv_root : NULL;
+    work->half.done = rows != NULL ? &work->done : NULL;
 }
 
-/* A bound on the users' elements that all ranks share; scaling makes none larger. */
+/* ---- running a pass ---- */
+
+static float max_of_items(const LightGcn *model, const float *item_rows) {
+    return hn_max_magnitude_cpu(item_rows, model->context.items->n_rows * (uint64_t)model->context.dim);
+}
+
+/* A bound on the elements of the users' rows that enter a layer, which all ranks share without asking: after a layer a
+ * user row is a mean of item rows, which are the same everywhere, and scaling makes none larger; so their largest
+ * element bounds it but for rounding. items_before: the items' half two layers before. */
+static float bound_of(const Pass *pass, int layer, const float *items_before) {
+    if (!pass->model->context.exact || layer == 1) {
+        return pass->first_bound;
+    }
+    return 1.125f * max_of_items(pass->model, items_before) + pass->added_bound;
+}
+
 static HnStatus bound_of_users(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err) {
     *bound = 0.0f;
     if (model->context.exact) {
@@ -177,68 +218,96 @@ static HnStatus bound_of_users(const LightGcn *model, const float *rows, uint64_
     return HN_OK;
 }
 
-/* A user row after a layer is a mean of item rows, so it cannot exceed their largest element but for rounding: every
- * rank knows the bound without asking, because item rows are the same everywhere. */
-static float bound_of_mean(const LightGcn *model, const float *item_rows) {
-    if (!model->context.exact) {
-        return 0.0f;
+/* One chain: the halves that make first's rows in layer 1, the other side's in layer 2, and so on. */
+static HnStatus run_chain(Pass *pass, Side *first, HnError *err) {
+    LightGcn *model = pass->model;
+    const float *items_before = NULL;
+    for (int layer = 1; layer <= model->context.layers; layer++) {
+        Work work;
+        Side *side = (layer & 1) != 0 ? first : first->other;
+        pass->half(pass, side, layer, &work);
+        if (side == &model->users) {
+            items_before = work.half.x;
+            hn_propagation_users(&model->propagation, &work.half);
+        } else {
+            HN_TRY(hn_propagation_items(&model->propagation, &work.half, bound_of(pass, layer, items_before), err));
+        }
     }
-    return 1.125f * hn_max_magnitude_cpu(item_rows, model->context.items->n_rows * (uint64_t)model->context.dim);
+    return HN_OK;
+}
+
+static HnStatus run_layers(Pass *pass, HnError *err) {
+    LightGcn *model = pass->model;
+    const float *items_before = NULL;
+    for (int layer = 1; layer <= model->context.layers; layer++) {
+        Work users, items;
+        const float bound = bound_of(pass, layer, items_before);
+        pass->half(pass, &model->users, layer, &users);
+        pass->half(pass, &model->items, layer, &items);
+        HN_TRY(hn_propagation_layer(&model->propagation, &users.half, &items.half, bound, err));
+        items_before = users.half.x;
+    }
+    return HN_OK;
+}
+
+static HnStatus run(Pass *pass, HnError *err) {
+    pass->chained = hn_comm_size(pass->model->context.comm) == 1;
+    if (!pass->chained) {
+        return run_layers(pass, err);
+    }
+    HN_TRY(run_chain(pass, &pass->model->users, err));
+    return run_chain(pass, &pass->model->items, err);
 }
 
 /* ---- forward ---- */
 
-/* The batch's rows among those that a layer finished, into their sums. */
-static void sum_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Visit *visit = context;
-    const Side *side = visit->side;
-    const HnRowOps *ops = hn_row_ops_cpu();
+/* The batch's rows among those that a layer finished. */
+static void keep_rows(void *context, uint64_t first, uint64_t last, float *values) {
+    const Work *work = context;
+    const Side *side = work->side;
     const size_t dim = (size_t)side->table->dim;
+    float *layer = side->layers + (size_t)(work->layer - 1) * side->n_rows * dim;
     for (uint32_t b = hn_batch_place(side->rows, side->n_rows, first);
          b < side->n_rows && (uint64_t)side->rows[b] < last; b++) {
-        const float *z = values + ((uint64_t)side->rows[b] - first) * dim;
-        if (visit->layer == 1) {
-            memcpy(side->sums + b * dim, z, dim * sizeof(float));
-        } else {
-            ops->axpy(side->sums + b * dim, 1.0f, z, (int)dim);
-        }
+        memcpy(layer + b * dim, values + ((uint64_t)side->rows[b] - first) * dim, dim * sizeof(float));
     }
 }
 
-/* final = (E0 + root * (sums + last layer)) / (L+1), of the batch's rows first .. last-1: in place of the last layer.
- */
+/* final = (E0 + root * (z_1 + ... + z_L)) / (L+1), in this order; values hold z_L and become final. */
 static void pool_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Visit *visit = context;
-    const Side *side = visit->side;
+    const Work *work = context;
+    const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t dim = (size_t)side->table->dim;
+    const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim;
     for (uint64_t b = first; b < last; b++) {
         const size_t row = (size_t)side->rows[b];
-        float *vector = values + (b - first) * dim;
-        if (visit->layer > 1) {
-            ops->axpy(vector, 1.0f, side->sums + b * dim, (int)dim);
+        float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
+        for (int l = 1; l < work->layer - 1; l++) {
+            ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
         }
-        ops->mix(vector, visit->share * side->degrees->root[row], vector, visit->share, side->table->value + row * dim,
+        if (work->layer > 1) {
+            ops->axpy(sum, 1.0f, vector, (int)dim);
+        }
+        ops->mix(vector, work->share * side->degrees->root[row], sum, work->share, side->table->value + row * dim,
                  (int)dim);
     }
 }
 
-/* Layer L, of the batch's rows alone, and the final vectors. */
-static HnStatus last_layer(LightGcn *model, const float *user_x, const float *item_x, float bound, HnError *err) {
-    Side *users = &model->users, *items = &model->items;
-    const int layers = model->context.layers;
-    const float share = 1.0f / (float)(layers + 1);
-    Visit of_users = {users, layers, share, NULL}, of_items = {items, layers, share, NULL};
-    const HnRowsDone users_done = {pool_rows, &of_users}, items_done = {pool_rows, &of_items};
-    HnHalf user_half = half_of(users, items, item_x, layers == 1, users->vectors);
-    HnHalf item_half = half_of(items, users, user_x, layers == 1, items->vectors);
-    hn_subgraph_rows(&users->sub, &user_half.graph, users->rows, users->n_rows);
-    hn_subgraph_rows(&items->sub, &item_half.graph, items->rows, items->n_rows);
-    user_half.graph = users->sub.csr, user_half.done = &users_done;
-    item_half.graph = items->sub.csr, item_half.done = &items_done;
-    user_half.scale = pick(users, users->degrees->scale);
-    item_half.scale = pick(items, items->degrees->scale);
-    return hn_propagation_layer(&model->propagation, &user_half, &item_half, bound, err);
+static void pool(const Side *side, int layers) {
+    Work work = {.side = side, .layer = layers, .share = 1.0f / (float)(layers + 1)};
+    hn_rows_done_cpu(&(HnRowsDone){pool_rows, &work}, side->vectors, side->n_rows, side->table->dim);
+}
+
+static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
+    const int left = pass->model->context.layers - layer;
+    const float *x = layer == 1 ? side->other->table->value : block_of(pass, side->other, left + 1);
+    start_work(work, side, layer, x, left > 0 ? block_of(pass, side, left) : side->vectors,
+               left > 0 ? keep_rows : NULL);
+    if (left == 0) { /* of the batch's rows alone */
+        hn_subgraph_rows(&side->sub, &work->half.graph, side->rows, side->n_rows);
+        work->half.graph = side->sub.csr;
+        work->half.scale = pick(side, side->degrees->scale);
+    }
 }
 
 static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
@@ -250,30 +319,19 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
         hn_rows_gather(items->vectors, items->table->value, items->rows, items->n_rows, model->context.dim);
         return HN_OK;
     }
-    const float *user_x = users->table->value, *item_x = items->table->value;
-    float bound;
-    HN_TRY(bound_of_users(model, user_x, users->table->n_rows, &bound, err));
-    for (int layer = 1; layer < model->context.layers; layer++) {
-        const float next_bound = bound_of_mean(model, item_x);
-        float *user_y = block_of(users, layer), *item_y = block_of(items, layer);
-        Visit of_users = {users, layer, 0.0f, NULL}, of_items = {items, layer, 0.0f, NULL};
-        const HnRowsDone users_done = {sum_rows, &of_users}, items_done = {sum_rows, &of_items};
-        HnHalf user_half = half_of(users, items, item_x, layer == 1, user_y);
-        HnHalf item_half = half_of(items, users, user_x, layer == 1, item_y);
-        user_half.done = &users_done;
-        item_half.done = &items_done;
-        HN_TRY(hn_propagation_layer(&model->propagation, &user_half, &item_half, bound, err));
-        user_x = user_y, item_x = item_y, bound = next_bound;
-    }
-    return last_layer(model, user_x, item_x, bound, err);
+    Pass pass = {.model = model, .half = forward_half};
+    HN_TRY(bound_of_users(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
+    HN_TRY(run(&pass, err));
+    pool(users, model->context.layers);
+    pool(items, model->context.layers);
+    return HN_OK;
 }
 
 /* ---- backward ---- */
 
 /* Rows of G, zero but for the batch's. */
 static void spread_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Visit *visit = context;
-    const Side *side = visit->side;
+    const Side *side = context;
     const size_t dim = (size_t)side->table->dim;
     memset(values, 0, (last - first) * dim * sizeof(float));
     for (uint32_t b = hn_batch_place(side->rows, side->n_rows, first);
@@ -282,86 +340,82 @@ static void spread_rows(void *context, uint64_t first, uint64_t last, float *val
     }
 }
 
-static void spread(const Side *side, float *out) {
-    Visit visit = {side, 0, 0.0f, NULL};
-    hn_rows_done_cpu(&(HnRowsDone){spread_rows, &visit}, out, side->table->n_rows, side->table->dim);
+static void spread(Side *side, float *out) {
+    hn_rows_done_cpu(&(HnRowsDone){spread_rows, side}, out, side->table->n_rows, side->table->dim);
 }
 
 /* "+ g" of the batch's rows; of the last layer, share * G, and what the caller wants done with the gradient. */
 static void add_own_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Visit *visit = context;
-    const Side *side = visit->side;
+    const Work *work = context;
+    const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
     for (uint32_t b = hn_batch_place(side->rows, side->n_rows, first);
          b < side->n_rows && (uint64_t)side->rows[b] < last; b++) {
         const size_t row = (size_t)side->rows[b];
-        ops->axpy(values + (row - first) * dim, visit->share > 0.0f ? visit->share : side->degrees->inv_root[row],
+        ops->axpy(values + (row - first) * dim, work->then != NULL ? work->share : side->degrees->inv_root[row],
                   side->d_vectors + b * dim, (int)dim);
     }
-    if (visit->then != NULL) {
-        visit->then->rows(visit->then->context, first, last, values);
+    if (work->then != NULL) {
+        work->then->rows(work->then->context, first, last, values);
     }
 }
 
-/* The first layer: only the batch's users send, and the items' G is spread over all items. */
-static HnHalf first_item_half(LightGcn *model, float *y) {
-    Side *users = &model->users, *items = &model->items;
-    HnHalf half = half_of(items, users, users->d_vectors, true, y);
-    hn_subgraph_transpose(&items->sub, users->graph, users->rows, users->n_rows);
-    half.graph = items->sub.csr;
-    half.graph.column_scale = pick(users, users->degrees->inv_root);
-    return half;
-}
-
-static HnStatus lightgcn_backward_layers(LightGcn *model, bool keep, const HnRowsDone *users_then,
-                                         const HnRowsDone *items_then, HnError *err) {
-    Side *users = &model->users, *items = &model->items;
-    const int layers = model->context.layers;
-    const float *user_x = NULL, *item_x = block_of(items, layers);
-    float bound, g_bound;
-    spread(items, block_of(items, layers));
-    HN_TRY(bound_of_users(model, users->d_vectors, users->n_rows, &g_bound, err));
-    bound = g_bound;
-    for (int layer = 1; layer <= layers; layer++) {
-        const bool last = layer == layers;
-        const float share = last ? 1.0f / (float)(layers + 1) : 0.0f;
-        const float next_bound = last ? 0.0f : bound_of_mean(model, item_x) + g_bound;
-        float *user_y = block_of(users, layers - layer), *item_y = block_of(items, layers - layer);
-        Visit of_users = {users, layer, share, last ? users_then : NULL};
-        Visit of_items = {items, layer, share, last ? items_then : NULL};
-        const HnRowsDone users_done = {add_own_rows, &of_users}, items_done = {add_own_rows, &of_items};
-        HnHalf user_half = half_of(users, items, item_x, layer == 1, user_y);
-        HnHalf item_half = layer == 1 ? first_item_half(model, item_y) : half_of(items, users, user_x, false, item_y);
-        user_half.done = &users_done;
-        item_half.done = &items_done;
-        if (last) {
-            user_half.scale = users->last_scale;
-            user_half.window = keep ? NULL : model->window;
-            item_half.scale = items->last_scale;
-        }
-        HN_TRY(hn_propagation_layer(&model->propagation, &user_half, &item_half, bound, err));
-        user_x = user_y, item_x = item_y, bound = next_bound;
+/* In the first layer only the batch's users send, and the items' G is spread over all items. */
+static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
+    LightGcn *model = pass->model;
+    Side *users = &model->users;
+    const bool of_users = side == users, last = layer == model->context.layers;
+    const int left = model->context.layers - layer;
+    start_work(work, side, layer, block_of(pass, side->other, left + 1),
+               last ? side->table->gradient : block_of(pass, side, left), add_own_rows);
+    if (layer == 1 && !of_users) {
+        hn_subgraph_transpose(&side->sub, users->graph, users->rows, users->n_rows);
+        work->half.x = users->d_vectors;
+        work->half.graph = side->sub.csr;
+        work->half.graph.column_scale = pick(users, users->degrees->inv_root);
     }
-    return HN_OK;
+    if (last) {
+        work->share = 1.0f / (float)(layer + 1);
+        work->then = of_users ? pass->users_then : pass->items_then;
+        work->half.scale = side->last_scale;
+        work->half.window =
+            pass->keep || (!of_users && (!pass->chained || model->context.exact)) ? NULL : model->window;
+    }
 }
 
 static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                                   const HnRowsDone *items_done, HnError *err) {
     LightGcn *model = state;
+    Side *users = &model->users, *items = &model->items;
     sides_take(model, batch);
-    if (model->context.layers > 0) {
-        return lightgcn_backward_layers(model, keep, users_done, items_done, err);
+    if (model->context.layers == 0) {
+        spread(users, users->table->gradient);
+        spread(items, items->table->gradient);
+        hn_rows_done_cpu(users_done, users->table->gradient, users->table->n_rows, users->table->dim);
+        hn_rows_done_cpu(items_done, items->table->gradient, items->table->n_rows, items->table->dim);
+        return HN_OK;
     }
-    HnTable *users = model->users.table, *items = model->items.table;
-    spread(&model->users, users->gradient);
-    spread(&model->items, items->gradient);
-    hn_rows_done_cpu(users_done, users->gradient, users->n_rows, users->dim);
-    hn_rows_done_cpu(items_done, items->gradient, items->n_rows, items->dim);
-    return HN_OK;
+    Pass pass = {.model = model,
+                 .half = backward_half,
+                 .keep = keep,
+                 .users_then = users_done,
+                 .items_then = items_done,
+                 .chained = hn_comm_size(model->context.comm) == 1};
+    spread(items, block_of(&pass, items, model->context.layers));
+    HN_TRY(bound_of_users(model, users->d_vectors, users->n_rows, &pass.first_bound, err));
+    pass.added_bound = pass.first_bound;
+    return run(&pass, err);
 }
 
 /* ---- all rows ---- */
+
+static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
+    const int left = pass->model->context.layers - layer;
+    const float *x = layer == 1 ? side->other->table->value : block_of(pass, side->other, left + 1);
+    start_work(work, side, layer, x, block_of(pass, side, left), NULL);
+    work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
+}
 
 static void pool_all(const Side *side, float *out, int layers) {
     const float share = 1.0f / (float)(layers + 1);
@@ -376,30 +430,20 @@ static void pool_all(const Side *side, float *out, int layers) {
 
 static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, HnError *err) {
     LightGcn *model = state;
-    Side *users = &model->users, *items = &model->items;
+    const HnTable *users = model->users.table, *items = model->items.table;
     const size_t row = (size_t)model->context.dim * sizeof(float);
-    const float *user_x = users->table->value, *item_x = items->table->value;
     if (model->context.layers == 0) {
-        memcpy(users_out, user_x, users->table->n_rows * row);
-        memcpy(items_out, item_x, items->table->n_rows * row);
+        memcpy(users_out, users->value, users->n_rows * row);
+        memcpy(items_out, items->value, items->n_rows * row);
         return HN_OK;
     }
-    float bound;
-    memset(users_out, 0, users->table->n_rows * row);
-    memset(items_out, 0, items->table->n_rows * row);
-    HN_TRY(bound_of_users(model, user_x, users->table->n_rows, &bound, err));
-    for (int layer = 1; layer <= model->context.layers; layer++) {
-        const float next_bound = bound_of_mean(model, item_x);
-        float *user_y = block_of(users, layer), *item_y = block_of(items, layer);
-        HnHalf user_half = half_of(users, items, item_x, layer == 1, user_y);
-        HnHalf item_half = half_of(items, users, user_x, layer == 1, item_y);
-        user_half.sum = users_out;
-        item_half.sum = items_out;
-        HN_TRY(hn_propagation_layer(&model->propagation, &user_half, &item_half, bound, err));
-        user_x = user_y, item_x = item_y, bound = next_bound;
-    }
-    pool_all(users, users_out, model->context.layers);
-    pool_all(items, items_out, model->context.layers);
+    Pass pass = {.model = model, .half = embed_half, .users_sum = users_out, .items_sum = items_out};
+    memset(users_out, 0, users->n_rows * row);
+    memset(items_out, 0, items->n_rows * row);
+    HN_TRY(bound_of_users(model, users->value, users->n_rows, &pass.first_bound, err));
+    HN_TRY(run_layers(&pass, err));
+    pool_all(&model->users, users_out, model->context.layers);
+    pool_all(&model->items, items_out, model->context.layers);
     return HN_OK;
 }
 
