@@ -6,10 +6,10 @@
 
 #if HN_X86
 
-/* ---- AVX-512: the 16 lanes are one register; the tail is a masked load ---- */
+/* ---- AVX-512: the 16 lanes are one register; what is left over is a masked load ---- */
 
-HN_AVX512 static __mmask16 tail_avx512(int n, int i) {
-    return (__mmask16)(n - i >= 16 ? 0xFFFFu : (1u << (n - i)) - 1u);
+HN_INLINE HN_AVX512 __mmask16 tail_avx512(int n_left) {
+    return (__mmask16)((1u << n_left) - 1u);
 }
 
 HN_INLINE HN_AVX2 float tree_of_8(__m256 lanes) {
@@ -20,8 +20,12 @@ HN_INLINE HN_AVX2 float tree_of_8(__m256 lanes) {
 
 HN_AVX512 static float dot_avx512(const float *a, const float *b, int n) {
     __m512 lanes = _mm512_setzero_ps();
-    for (int i = 0; i < n; i += 16) {
-        const __mmask16 in = tail_avx512(n, i);
+    int i = 0;
+    for (; i + 16 <= n; i += 16) {
+        lanes = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), lanes);
+    }
+    if (i < n) {
+        const __mmask16 in = tail_avx512(n - i);
         lanes = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(in, a + i), _mm512_maskz_loadu_ps(in, b + i), lanes);
     }
     return tree_of_8(_mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1)));
@@ -29,8 +33,12 @@ HN_AVX512 static float dot_avx512(const float *a, const float *b, int n) {
 
 HN_AVX512 static void axpy_avx512(float *y, float alpha, const float *x, int n) {
     const __m512 factor = _mm512_set1_ps(alpha);
-    for (int i = 0; i < n; i += 16) {
-        const __mmask16 in = tail_avx512(n, i);
+    int i = 0;
+    for (; i + 16 <= n; i += 16) {
+        _mm512_storeu_ps(y + i, _mm512_fmadd_ps(factor, _mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i)));
+    }
+    if (i < n) {
+        const __mmask16 in = tail_avx512(n - i);
         const __m512 old = _mm512_maskz_loadu_ps(in, y + i);
         _mm512_mask_storeu_ps(y + i, in, _mm512_fmadd_ps(factor, _mm512_maskz_loadu_ps(in, x + i), old));
     }
@@ -38,16 +46,25 @@ HN_AVX512 static void axpy_avx512(float *y, float alpha, const float *x, int n) 
 
 HN_AVX512 static void scale_avx512(float *y, float alpha, const float *x, int n) {
     const __m512 factor = _mm512_set1_ps(alpha);
-    for (int i = 0; i < n; i += 16) {
-        const __mmask16 in = tail_avx512(n, i);
+    int i = 0;
+    for (; i + 16 <= n; i += 16) {
+        _mm512_storeu_ps(y + i, _mm512_mul_ps(factor, _mm512_loadu_ps(x + i)));
+    }
+    if (i < n) {
+        const __mmask16 in = tail_avx512(n - i);
         _mm512_mask_storeu_ps(y + i, in, _mm512_mul_ps(factor, _mm512_maskz_loadu_ps(in, x + i)));
     }
 }
 
 HN_AVX512 static void mix_avx512(float *y, float alpha, const float *a, float beta, const float *b, int n) {
     const __m512 of_a = _mm512_set1_ps(alpha), of_b = _mm512_set1_ps(beta);
-    for (int i = 0; i < n; i += 16) {
-        const __mmask16 in = tail_avx512(n, i);
+    int i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m512 second = _mm512_mul_ps(of_b, _mm512_loadu_ps(b + i));
+        _mm512_storeu_ps(y + i, _mm512_fmadd_ps(of_a, _mm512_loadu_ps(a + i), second));
+    }
+    if (i < n) {
+        const __mmask16 in = tail_avx512(n - i);
         const __m512 second = _mm512_mul_ps(of_b, _mm512_maskz_loadu_ps(in, b + i));
         _mm512_mask_storeu_ps(y + i, in, _mm512_fmadd_ps(of_a, _mm512_maskz_loadu_ps(in, a + i), second));
     }

@@ -8,6 +8,8 @@
 /* Luby and Rackoff prove 4 rounds of a random function pseudo-random; small domains need more to be near uniform. */
 #define ROUNDS 8u
 
+enum { LANES = 16 };
+
 /* Philox2x32 with 7 rounds is the least that passes BigCrush (Salmon et al., table 2). */
 static uint32_t round_word(const HnPermutation *permutation, uint32_t round, uint32_t half) {
     philox2x32_ctr_t counter = {{half, permutation->key[1] + round}};
@@ -61,4 +63,51 @@ uint64_t hn_permute(const HnPermutation *permutation, uint64_t position) {
 
 uint64_t hn_permute_inverse(const HnPermutation *permutation, uint64_t element) {
     return permutation->n <= 1 ? 0 : walk(permutation, element, true);
+}
+
+/* One step of the walk for all lanes at once: rounds of one element wait for each other, elements do not. */
+static void feistel_inverse_lanes(const HnPermutation *permutation, uint64_t value[LANES]) {
+    const uint32_t bits = permutation->half_bits, mask = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
+    uint32_t left[LANES], right[LANES];
+    for (int lane = 0; lane < LANES; lane++) {
+        left[lane] = (uint32_t)(value[lane] >> bits) & mask;
+        right[lane] = (uint32_t)value[lane] & mask;
+    }
+    for (uint32_t step = 0; step < ROUNDS; step++) {
+        for (int lane = 0; lane < LANES; lane++) {
+            const uint32_t old_right = left[lane];
+            left[lane] = right[lane] ^ (round_word(permutation, ROUNDS - 1 - step, old_right) & mask);
+            right[lane] = old_right;
+        }
+    }
+    for (int lane = 0; lane < LANES; lane++) {
+        value[lane] = (uint64_t)left[lane] << bits | right[lane];
+    }
+}
+
+/* A lane whose walk has ended takes the next element. */
+void hn_permute_inverse_run(const HnPermutation *permutation, uint64_t first, uint64_t n, uint64_t *positions) {
+    uint64_t value[LANES], element[LANES], next = 0, left = n;
+    if (permutation->n <= 1) {
+        for (uint64_t i = 0; i < n; i++) {
+            positions[i] = 0;
+        }
+        return;
+    }
+    for (int lane = 0; lane < LANES; lane++) {
+        element[lane] = next < n ? next++ : n; /* n = none */
+        value[lane] = element[lane] < n ? first + element[lane] : 0;
+    }
+    while (left > 0) {
+        feistel_inverse_lanes(permutation, value);
+        for (int lane = 0; lane < LANES; lane++) {
+            if (element[lane] == n || value[lane] >= permutation->n) {
+                continue;
+            }
+            positions[element[lane]] = value[lane];
+            left--;
+            element[lane] = next < n ? next++ : n;
+            value[lane] = element[lane] < n ? first + element[lane] : 0;
+        }
+    }
 }

@@ -54,5 +54,7 @@ typedef struct HnPermutation {
 void hn_permutation_start(HnPermutation *permutation, uint64_t n, uint64_t seed, HnRngStream stream, uint32_t a);
 uint64_t hn_permute(const HnPermutation *permutation, uint64_t position);
 uint64_t hn_permute_inverse(const HnPermutation *permutation, uint64_t element);
+/* positions[i] = hn_permute_inverse(first + i) for i < n, several at a time. */
+void hn_permute_inverse_run(const HnPermutation *permutation, uint64_t first, uint64_t n, uint64_t *positions);
 
 #endif

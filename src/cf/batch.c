@@ -71,25 +71,10 @@ void hn_batch_free(HnBatch *batch) {
     *batch = (HnBatch){0};
 }
 
-/* The user of a local pair: the last one whose pairs start at or before it. */
-static int32_t user_of_pair(const HnUserShards *shards, uint64_t local) {
-    uint64_t pair = shards->train.offsets[0] + local;
-    uint64_t low = 0, high = hn_user_shards_count(shards); /* offsets[low] <= pair < offsets[high] */
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-        if (shards->train.offsets[middle] <= pair) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return (int32_t)low;
-}
-
 static void set_pair(HnBatch *batch, const HnUserShards *shards, uint32_t k, uint32_t local, uint32_t position) {
     batch->local[k] = local;
     batch->position[k] = position;
-    batch->user[k] = user_of_pair(shards, local);
+    batch->user[k] = shards->pair_user[local];
     batch->positive[k] = shards->train.items[local];
     batch->negative[k] = -1;
 }

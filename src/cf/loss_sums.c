@@ -44,11 +44,13 @@ void hn_loss_adder_free(HnLossAdder *adder) {
 static void add_users(HnBatch *batch) {
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t d = (size_t)batch->dim;
-    memset(batch->d_user_vectors, 0, batch->n_users * d * sizeof(float));
 #pragma omp parallel for schedule(static) if (batch->n_users > 64)
     for (uint32_t u = 0; u < batch->n_users; u++) {
-        for (uint32_t e = batch->user_begin[u]; e < batch->user_begin[u + 1]; e++) {
-            ops->axpy(batch->d_user_vectors + u * d, 1.0f, batch->d_user + batch->user_pairs[e] * d, batch->dim);
+        float *row = batch->d_user_vectors + u * d;
+        const uint32_t first = batch->user_begin[u]; /* every user of a batch has a pair */
+        memcpy(row, batch->d_user + batch->user_pairs[first] * d, d * sizeof(float));
+        for (uint32_t e = first + 1; e < batch->user_begin[u + 1]; e++) {
+            ops->axpy(row, 1.0f, batch->d_user + batch->user_pairs[e] * d, batch->dim);
         }
     }
 }
@@ -84,15 +86,17 @@ static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float larges
 static HnStatus add_items_float(HnLossAdder *adder, HnBatch *batch, HnLossSums *sums, HnError *err) {
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t d = (size_t)batch->dim;
-    memset(adder->floats, 0, (batch->n_items * d + N_LOSS_SUMS) * sizeof *adder->floats);
+    const bool alone = hn_comm_size(adder->comm) == 1;
+    float *sum = alone ? batch->d_item_vectors : adder->floats;
 #pragma omp parallel for schedule(dynamic, 64) if (batch->n_items > 64)
     for (uint32_t i = 0; i < batch->n_items; i++) {
+        memset(sum + i * d, 0, d * sizeof *sum); /* other ranks may have touched this item, and not this one */
         for (uint32_t e = batch->item_begin[i]; e < batch->item_begin[i + 1]; e++) {
-            ops->axpy(adder->floats + i * d, 1.0f,
-                      ENTRY_ROW(batch->d_positive, batch->d_negative, batch->item_entries[e], d), batch->dim);
+            ops->axpy(sum + i * d, 1.0f, ENTRY_ROW(batch->d_positive, batch->d_negative, batch->item_entries[e], d),
+                      batch->dim);
         }
     }
-    if (hn_comm_size(adder->comm) > 1) {
+    if (!alone) {
         float *losses = adder->floats + batch->n_items * d;
         losses[0] = (float)hn_loss_from_fixed(sums->ranking);
         losses[1] = (float)hn_loss_from_fixed(sums->align);
@@ -103,8 +107,8 @@ static HnStatus add_items_float(HnLossAdder *adder, HnBatch *batch, HnLossSums *
         sums->align = hn_loss_to_fixed((double)losses[1]);
         sums->l2_rows = hn_loss_to_fixed((double)losses[2]);
         sums->n_hard = (int64_t)losses[3], sums->n_harder = (int64_t)losses[4];
+        memcpy(batch->d_item_vectors, adder->floats, batch->n_items * d * sizeof(float));
     }
-    memcpy(batch->d_item_vectors, adder->floats, batch->n_items * d * sizeof(float));
     return HN_OK;
 }
 

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
+enum { RUN = 4096 }; /* pairs that a thread places at a time */
+
 HnStatus hn_order_create(uint64_t n_pairs, uint64_t first_pair, uint64_t n_local, uint64_t batch, bool drop_last,
                          HnOrder *order, HnError *err) {
     uint64_t n_batches = drop_last ? n_pairs / batch : (n_pairs + batch - 1) / batch;
@@ -57,8 +59,9 @@ void hn_order_start_epoch(HnOrder *order, uint64_t seed, uint32_t epoch) {
     HnPermutation permutation;
     hn_permutation_start(&permutation, order->n_pairs, seed, HN_STREAM_SHUFFLE, epoch);
 #pragma omp parallel for schedule(static)
-    for (uint64_t p = 0; p < order->n_local; p++) {
-        order->where[p] = hn_permute_inverse(&permutation, order->first_pair + p);
+    for (uint64_t p = 0; p < order->n_local; p += RUN) {
+        const uint64_t n = order->n_local - p < RUN ? order->n_local - p : RUN;
+        hn_permute_inverse_run(&permutation, order->first_pair + p, n, order->where + p);
     }
     /* Counting sort by batch; begin[t+2] counts, so that begin[t+1] is the cursor of batch t and ends as its end. */
     uint64_t in_batches = order->n_batches * order->batch;

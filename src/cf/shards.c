@@ -15,6 +15,17 @@ static HnStatus cut(const HnDataset *dataset, HnUserShards *shards, HnError *err
     return HN_OK;
 }
 
+static HnStatus name_users(HnUserShards *shards, HnError *err) {
+    const uint64_t base = shards->train.offsets[0];
+    shards->pair_user = hn_alloc(shards->n_local_pairs, sizeof *shards->pair_user, "users of pairs", err);
+    for (uint64_t u = 0; shards->pair_user != NULL && u < hn_user_shards_count(shards); u++) {
+        for (uint64_t p = shards->train.offsets[u]; p < shards->train.offsets[u + 1]; p++) {
+            shards->pair_user[p - base] = (int32_t)u;
+        }
+    }
+    return shards->pair_user == NULL ? HN_MEMORY : HN_OK;
+}
+
 HnStatus hn_user_shards_create(const HnDataset *dataset, int64_t n_shards, const HnComm *comm, HnUserShards *shards,
                                HnError *err) {
     int size = hn_comm_size(comm), rank = hn_comm_rank(comm);
@@ -50,6 +61,9 @@ HnStatus hn_user_shards_create(const HnDataset *dataset, int64_t n_shards, const
                              (unsigned long long)shards->n_local_pairs);
         }
     }
+    if (status == HN_OK) {
+        status = name_users(shards, err);
+    }
     if (status != HN_OK) {
         hn_user_shards_free(shards);
     }
@@ -57,6 +71,7 @@ HnStatus hn_user_shards_create(const HnDataset *dataset, int64_t n_shards, const
 }
 
 void hn_user_shards_free(HnUserShards *shards) {
+    hn_free(shards->pair_user);
     hn_pairs_free(&shards->train);
     hn_free(shards->begin);
     *shards = (HnUserShards){0};

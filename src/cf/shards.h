@@ -18,6 +18,7 @@ typedef struct HnUserShards {
     uint64_t n_users, n_items, n_pairs; /* of the whole data set */
     HnPairs train;                      /* pairs of this rank's users */
     uint64_t n_local_pairs;
+    int32_t *pair_user; /* [n_local_pairs] local user of each pair */
 } HnUserShards;
 
 /* Local, apart from rank and size. More ranks than shards is an error that names the remedy. */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -202,15 +203,32 @@ static void permutations_are_uniform(void **state) {
     }
 }
 
+static void test_permutation_of_a_run(void **state) {
+    (void)state;
+    const uint64_t sizes[] = {1, 2, 15, 16, 17, 100, 5000, 70000};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        HnPermutation permutation;
+        hn_permutation_start(&permutation, sizes[s], 3, HN_STREAM_TEST, 1);
+        const uint64_t first = sizes[s] / 3, n = sizes[s] - first;
+        uint64_t *positions = calloc(n + 1, sizeof *positions);
+        assert_non_null(positions);
+        positions[n] = 77;
+        hn_permute_inverse_run(&permutation, first, n, positions);
+        for (uint64_t i = 0; i < n; i++) {
+            assert_true(positions[i] == hn_permute_inverse(&permutation, first + i));
+        }
+        assert_true(positions[n] == 77);
+        hn_permute_inverse_run(&permutation, first, 0, positions);
+        free(positions);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_are_frozen),
-        cmocka_unit_test(every_coordinate_matters),
-        cmocka_unit_test(bounded_draws_are_uniform),
-        cmocka_unit_test(large_bounds_are_unbiased),
-        cmocka_unit_test(reals_fill_the_unit_interval),
-        cmocka_unit_test(permutations_are_bijections),
-        cmocka_unit_test(large_permutations_invert),
+        cmocka_unit_test(test_permutation_of_a_run),   cmocka_unit_test(draws_are_frozen),
+        cmocka_unit_test(every_coordinate_matters),    cmocka_unit_test(bounded_draws_are_uniform),
+        cmocka_unit_test(large_bounds_are_unbiased),   cmocka_unit_test(reals_fill_the_unit_interval),
+        cmocka_unit_test(permutations_are_bijections), cmocka_unit_test(large_permutations_invert),
         cmocka_unit_test(permutations_are_uniform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,8 +255,8 @@ static HnStatus run(Pass *pass, HnError *err) {
     if (!pass->chained) {
         return run_layers(pass, err);
     }
-    HN_TRY(run_chain(pass, &pass->model->users, err));
-    return run_chain(pass, &pass->model->items, err);
+    HN_TRY(run_chain(pass, &pass->model->items, err));
+    return run_chain(pass, &pass->model->users, err); /* ends with the users, whom the next pass reads first */
 }
 
 /* ---- forward ---- */
@@ -273,6 +273,16 @@ static void keep_rows(void *context, uint64_t first, uint64_t last, float *value
     }
 }
 
+/* Rows of E that a batch names lie anywhere: fetched ahead. */
+static void prefetch_row(const Side *side, uint64_t b) {
+#if defined(__GNUC__)
+    const float *row = side->table->value + (size_t)side->rows[b] * (size_t)side->table->dim;
+    for (int c = 0; c < side->table->dim; c += 16) {
+        __builtin_prefetch(row + c);
+    }
+#endif
+}
+
 /* final = (E0 + root * (z_1 + ... + z_L)) / (L+1), in this order; values hold z_L and become final. */
 static void pool_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Work *work = context;
@@ -281,6 +291,7 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
     const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim;
     for (uint64_t b = first; b < last; b++) {
         const size_t row = (size_t)side->rows[b];
+        prefetch_row(side, b + 8 < side->n_rows ? b + 8 : b);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
         for (int l = 1; l < work->layer - 1; l++) {
             ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
@@ -361,7 +372,8 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     }
 }
 
-/* In the first layer only the batch's users send, and the items' G is spread over all items. */
+/* In the first layer only the batch's users send, and the items' G is spread over all items, the last time that the
+ * block it goes to was needed being over. */
 static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     LightGcn *model = pass->model;
     Side *users = &model->users;
@@ -369,7 +381,9 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = model->context.layers - layer;
     start_work(work, side, layer, block_of(pass, side->other, left + 1),
                last ? side->table->gradient : block_of(pass, side, left), add_own_rows);
-    if (layer == 1 && !of_users) {
+    if (layer == 1 && of_users) {
+        spread(side->other, block_of(pass, side->other, left + 1));
+    } else if (layer == 1) {
         hn_subgraph_transpose(&side->sub, users->graph, users->rows, users->n_rows);
         work->half.x = users->d_vectors;
         work->half.graph = side->sub.csr;
@@ -396,13 +410,8 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
         hn_rows_done_cpu(items_done, items->table->gradient, items->table->n_rows, items->table->dim);
         return HN_OK;
     }
-    Pass pass = {.model = model,
-                 .half = backward_half,
-                 .keep = keep,
-                 .users_then = users_done,
-                 .items_then = items_done,
-                 .chained = hn_comm_size(model->context.comm) == 1};
-    spread(items, block_of(&pass, items, model->context.layers));
+    Pass pass = {
+        .model = model, .half = backward_half, .keep = keep, .users_then = users_done, .items_then = items_done};
     HN_TRY(bound_of_users(model, users->d_vectors, users->n_rows, &pass.first_bound, err));
     pass.added_bound = pass.first_bound;
     return run(&pass, err);
