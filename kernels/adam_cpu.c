@@ -20,6 +20,14 @@ static void adam_scalar(float *p, float *g, float *m, float *v, uint64_t n, cons
 
 #if HN_X86
 
+/* Whoever updates a part goes on with the one behind it, often after other work: fetched while this one is divided and
+ * rooted, which takes as long as memory needs. */
+HN_INLINE void fetch_next(const float *p, const float *m, const float *v, uint64_t i, uint64_t n) {
+    HN_PREFETCH(p + i + n);
+    HN_PREFETCH(m + i + n);
+    HN_PREFETCH(v + i + n);
+}
+
 HN_AVX512 static void adam_avx512(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear) {
     const __m512 keep_m = _mm512_set1_ps(s->keep_m), new_m = _mm512_set1_ps(s->new_m);
     const __m512 keep_v = _mm512_set1_ps(s->keep_v), new_v = _mm512_set1_ps(s->new_v);
@@ -27,6 +35,7 @@ HN_AVX512 static void adam_avx512(float *p, float *g, float *m, float *v, uint64
     const __m512 epsilon = _mm512_set1_ps(s->epsilon);
     uint64_t i = 0;
     for (; i + 16 <= n; i += 16) {
+        fetch_next(p, m, v, i, n);
         const __m512 gi = _mm512_loadu_ps(g + i);
         const __m512 mi = _mm512_add_ps(_mm512_mul_ps(keep_m, _mm512_loadu_ps(m + i)), _mm512_mul_ps(new_m, gi));
         const __m512 vi =
@@ -49,6 +58,7 @@ HN_AVX2 static void adam_avx2(float *p, float *g, float *m, float *v, uint64_t n
     const __m256 epsilon = _mm256_set1_ps(s->epsilon);
     uint64_t i = 0;
     for (; i + 8 <= n; i += 8) {
+        fetch_next(p, m, v, i, n);
         const __m256 gi = _mm256_loadu_ps(g + i);
         const __m256 mi = _mm256_add_ps(_mm256_mul_ps(keep_m, _mm256_loadu_ps(m + i)), _mm256_mul_ps(new_m, gi));
         const __m256 vi =
