@@ -62,11 +62,9 @@ __global__ void max_magnitude(const float *x, uint64_t n, unsigned *largest) {
     }
 }
 
-__global__ void from_float(const float *x, const float *row_scale, float factor_a, float factor_b, int32_t *q,
-                           uint64_t n, int dim) {
+__global__ void from_float(const float *x, float factor_a, float factor_b, int32_t *q, uint64_t n) {
     for (uint64_t i = first_element(); i < n; i += elements_step()) {
-        const float value = row_scale != nullptr ? __fmul_rn(row_scale[i / (uint64_t)dim], x[i]) : x[i];
-        q[i] = __float2int_rn(__fmul_rn(__fmul_rn(value, factor_a), factor_b));
+        q[i] = __float2int_rn(__fmul_rn(__fmul_rn(x[i], factor_a), factor_b));
     }
 }
 
@@ -94,16 +92,14 @@ extern "C" int hn_max_magnitude_cuda(const float *x, uint64_t n, float *result, 
     return (int)cudaGetLastError();
 }
 
-extern "C" int hn_fixed_from_float_cuda(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows,
-                                        int dim, void *stream) {
-    const uint64_t n = n_rows * (uint64_t)dim;
+extern "C" int hn_fixed_from_float_cuda(const float *x, int shift, int32_t *q, uint64_t n, void *stream) {
     if (n == 0) {
         return (int)cudaSuccess;
     }
     float factors[2];
     hn_fixed_factors(shift, factors);
     const float a = factors[0], b = factors[1];
-    HN_LAUNCH((from_float), blocks_for(n), kThreads, 0, stream, x, row_scale, a, b, q, n, dim);
+    HN_LAUNCH((from_float), blocks_for(n), kThreads, 0, stream, x, a, b, q, n);
     return (int)cudaGetLastError();
 }
 

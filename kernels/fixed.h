@@ -20,9 +20,9 @@ float hn_max_magnitude_cpu(const float *x, uint64_t n);
 /* The power of two to scale by; 0 for max = 0. max must be finite. */
 int hn_fixed_shift(float max);
 
-/* q[r][c] = round(row_scale[r] * x[r][c] * 2^shift); row_scale NULL = 1. */
-void hn_fixed_from_float_ref(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim);
-void hn_fixed_from_float_cpu(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim);
+/* q[i] = round(x[i] * 2^shift) */
+void hn_fixed_from_float_ref(const float *x, int shift, int32_t *q, uint64_t n);
+void hn_fixed_from_float_cpu(const float *x, int shift, int32_t *q, uint64_t n);
 
 /* y[r][c] = row_scale[r] * (float)(s[r][c] * 2^-shift); row_scale NULL = 1; sum (may be NULL) += y. */
 void hn_fixed_to_float_ref(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
@@ -33,8 +33,7 @@ void hn_fixed_to_float_cpu(const int64_t *s, int shift, const float *row_scale, 
 /* The same on a device: all pointers are device memory (*result too), stream is a cudaStream_t. 0 or the CUDA error
  * code. */
 int hn_max_magnitude_cuda(const float *x, uint64_t n, float *result, void *stream);
-int hn_fixed_from_float_cuda(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim,
-                             void *stream);
+int hn_fixed_from_float_cuda(const float *x, int shift, int32_t *q, uint64_t n, void *stream);
 int hn_fixed_to_float_cuda(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
                            int dim, void *stream);
 

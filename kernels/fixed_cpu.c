@@ -22,9 +22,9 @@ static uint32_t max_bits_scalar(const float *x, uint64_t n) {
     return largest;
 }
 
-static void from_float_scalar(const float *x, float scale, const float factors[2], int32_t *q, uint64_t n) {
+static void from_float_scalar(const float *x, const float factors[2], int32_t *q, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) {
-        q[i] = (int32_t)lrintf(scale * x[i] * factors[0] * factors[1]);
+        q[i] = (int32_t)lrintf(x[i] * factors[0] * factors[1]);
     }
 }
 
@@ -61,16 +61,14 @@ HN_AVX2 static uint32_t max_bits_avx2(const float *x, uint64_t n) {
     return result;
 }
 
-HN_AVX2 static void from_float_avx2(const float *x, float scale, const float factors[2], int32_t *q, uint64_t n) {
-    const __m256 row_scale = _mm256_set1_ps(scale);
+HN_AVX2 static void from_float_avx2(const float *x, const float factors[2], int32_t *q, uint64_t n) {
     const __m256 first = _mm256_set1_ps(factors[0]), second = _mm256_set1_ps(factors[1]);
     uint64_t i = 0;
     for (; i + 8 <= n; i += 8) {
-        const __m256 value = _mm256_mul_ps(row_scale, _mm256_loadu_ps(x + i));
-        const __m256 scaled = _mm256_mul_ps(_mm256_mul_ps(value, first), second);
+        const __m256 scaled = _mm256_mul_ps(_mm256_mul_ps(_mm256_loadu_ps(x + i), first), second);
         _mm256_storeu_si256((__m256i *)(void *)(q + i), _mm256_cvtps_epi32(scaled));
     }
-    from_float_scalar(x + i, scale, factors, q + i, n - i);
+    from_float_scalar(x + i, factors, q + i, n - i);
 }
 
 HN_AVX512 static void to_float_avx512(const int64_t *s, const float factors[2], float scale, float *y, float *sum,
@@ -141,48 +139,49 @@ float hn_max_magnitude_cpu(const float *x, uint64_t n) {
     return value;
 }
 
-void hn_fixed_from_float_cpu(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim) {
+void hn_fixed_from_float_cpu(const float *x, int shift, int32_t *q, uint64_t n) {
     const HnCpuPath path = hn_cpu_path();
-    const uint64_t width = (uint64_t)dim;
+    const int64_t n_blocks = (int64_t)((n + BLOCK - 1) / BLOCK);
     float factors[2];
     hn_fixed_factors(shift, factors);
-#pragma omp parallel for schedule(static) if (n_rows * width > WORTH_THREADS)
-    for (int64_t r = 0; r < (int64_t)n_rows; r++) {
-        const float scale = row_scale != NULL ? row_scale[r] : 1.0f;
-        const uint64_t at = (uint64_t)r * width;
+#pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
+    for (int64_t b = 0; b < n_blocks; b++) {
+        const uint64_t first = (uint64_t)b * BLOCK, count = n - first < BLOCK ? n - first : BLOCK;
 #if HN_X86
         if (path != HN_CPU_SCALAR) {
-            from_float_avx2(x + at, scale, factors, q + at, width);
+            from_float_avx2(x + first, factors, q + first, count);
             continue;
         }
 #endif
-        from_float_scalar(x + at, scale, factors, q + at, width);
+        from_float_scalar(x + first, factors, q + first, count);
     }
     (void)path;
 }
 
+void hn_fixed_row_to_float(const int64_t *s, const float factors[2], float scale, float *y, float *sum, uint64_t n) {
+#if HN_X86
+    const HnCpuPath path = hn_cpu_path();
+    if (path == HN_CPU_AVX512) {
+        to_float_avx512(s, factors, scale, y, sum, n);
+        return;
+    }
+    if (path == HN_CPU_AVX2) {
+        to_float_avx2(s, factors, scale, y, sum, n);
+        return;
+    }
+#endif
+    to_float_scalar(s, factors, scale, y, sum, n);
+}
+
 void hn_fixed_to_float_cpu(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
                            int dim) {
-    const HnCpuPath path = hn_cpu_path();
     const uint64_t width = (uint64_t)dim;
     float factors[2];
     hn_fixed_factors(-shift, factors);
 #pragma omp parallel for schedule(static) if (n_rows * width > WORTH_THREADS)
     for (int64_t r = 0; r < (int64_t)n_rows; r++) {
-        const float scale = row_scale != NULL ? row_scale[r] : 1.0f;
         const uint64_t at = (uint64_t)r * width;
-        float *sum_row = sum != NULL ? sum + at : NULL;
-#if HN_X86
-        if (path == HN_CPU_AVX512) {
-            to_float_avx512(s + at, factors, scale, y + at, sum_row, width);
-            continue;
-        }
-        if (path == HN_CPU_AVX2) {
-            to_float_avx2(s + at, factors, scale, y + at, sum_row, width);
-            continue;
-        }
-#endif
-        to_float_scalar(s + at, factors, scale, y + at, sum_row, width);
+        hn_fixed_row_to_float(s + at, factors, row_scale != NULL ? row_scale[r] : 1.0f, y + at,
+                              sum != NULL ? sum + at : NULL, width);
     }
-    (void)path;
 }

@@ -35,14 +35,11 @@ void hn_fixed_factors(int shift, float factors[2]) {
     factors[1] = ldexpf(1.0f, shift - half);
 }
 
-void hn_fixed_from_float_ref(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim) {
+void hn_fixed_from_float_ref(const float *x, int shift, int32_t *q, uint64_t n) {
     float factors[2];
     hn_fixed_factors(shift, factors);
-    for (uint64_t r = 0; r < n_rows; r++) {
-        float scale = row_scale != NULL ? row_scale[r] : 1.0f;
-        for (uint64_t i = r * (uint64_t)dim; i < (r + 1) * (uint64_t)dim; i++) {
-            q[i] = (int32_t)lrintf(scale * x[i] * factors[0] * factors[1]);
-        }
+    for (uint64_t i = 0; i < n; i++) {
+        q[i] = (int32_t)lrintf(x[i] * factors[0] * factors[1]);
     }
 }
 

@@ -9,6 +9,10 @@
 #include "device.h"
 #include "propagate.h"
 
+extern "C" {
+#include "fixed_private.h"
+}
+
 namespace {
 
 constexpr int kLanes = 32;
@@ -18,14 +22,21 @@ constexpr int kStaged = kWarps * kStagedPerWarp; /* edges in shared memory at a 
 constexpr uint64_t kLongRow = 256;               /* edges above which the whole block helps */
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-/* A weight of 1 makes the fused multiply-add an addition. */
-__device__ inline float add(float total, float weight, float x) {
-    return __fmaf_rn(weight, x, total);
-}
+/* Terms are added as floats (a weight of 1 makes the fused multiply-add an addition) or in fixed point. */
+struct AddFloat {
+    using Total = float;
+    __device__ float operator()(float total, float weight, float x) const {
+        return __fmaf_rn(weight, x, total);
+    }
+};
 
-__device__ inline int64_t add(int64_t total, float, int32_t x) {
-    return total + x;
-}
+struct AddFixed {
+    using Total = int64_t;
+    float factor_a, factor_b;
+    __device__ int64_t operator()(int64_t total, float weight, float x) const {
+        return total + __float2int_rn(__fmul_rn(__fmul_rn(__fmul_rn(weight, x), factor_a), factor_b));
+    }
+};
 
 __device__ inline float weight_of(const HnCsr &graph, int32_t column) {
     return graph.column_scale != nullptr ? graph.column_scale[column] : 1.0f;
@@ -44,10 +55,11 @@ __device__ inline void store(int64_t total, const float *, uint64_t, uint64_t at
 }
 
 /* A warp's sum over the edges [begin, end), for column d of its lane; lanes beyond dim only pass on column numbers. */
-template <typename X, typename Total>
-__device__ Total sum_of_edges(const HnCsr &graph, uint64_t begin, uint64_t end, const X *x, int dim, int d) {
+template <typename Add>
+__device__ typename Add::Total sum_of_edges(const HnCsr &graph, uint64_t begin, uint64_t end, const float *x, int dim,
+                                            int d, Add add) {
     const int lane = (int)threadIdx.x;
-    Total total = 0;
+    typename Add::Total total = 0;
     for (uint64_t e = begin; e < end; e += kLanes) {
         const int n = end - e < kLanes ? (int)(end - e) : kLanes;
         const int32_t mine = lane < n ? graph.columns[e + (uint64_t)lane] : 0;
@@ -65,8 +77,7 @@ __device__ Total sum_of_edges(const HnCsr &graph, uint64_t begin, uint64_t end, 
 }
 
 /* The warps bring rows of x for the n <= kStaged edges from e on into stage[kStaged][kLanes]. */
-template <typename X>
-__device__ void stage_edges(const int32_t *columns, uint64_t e, int n, const X *x, int dim, int d, X *stage) {
+__device__ void stage_edges(const int32_t *columns, uint64_t e, int n, const float *x, int dim, int d, float *stage) {
     const int lane = (int)threadIdx.x, first = (int)threadIdx.y * kStagedPerWarp;
     const int32_t mine = lane < kStagedPerWarp && first + lane < n ? columns[e + (uint64_t)first + (uint64_t)lane] : 0;
 #pragma unroll
@@ -79,10 +90,10 @@ __device__ void stage_edges(const int32_t *columns, uint64_t e, int n, const X *
 }
 
 /* The whole block's work on one long row; the total is the warp `owner`'s. Every thread of the block comes here. */
-template <typename X, typename Total>
-__device__ Total sum_of_long_row(const HnCsr &graph, uint64_t begin, uint64_t end, const X *x, int dim, int d,
-                                 int owner, X *stage) {
-    Total total = 0;
+template <typename Add>
+__device__ typename Add::Total sum_of_long_row(const HnCsr &graph, uint64_t begin, uint64_t end, const float *x, int dim,
+                                               int d, int owner, float *stage, Add add) {
+    typename Add::Total total = 0;
     for (uint64_t e = begin; e < end; e += kStaged) {
         const int n = end - e < kStaged ? (int)(end - e) : kStaged;
         stage_edges(graph.columns, e, n, x, dim, d, stage);
@@ -98,9 +109,10 @@ __device__ Total sum_of_long_row(const HnCsr &graph, uint64_t begin, uint64_t en
     return total;
 }
 
-template <typename X, typename Total>
-__global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total *y, Total *sum, int dim) {
-    HN_DYN_SHARED(X, stage);
+template <typename Add>
+__global__ void propagate(HnCsr graph, const float *x, const float *row_scale, typename Add::Total *y,
+                          typename Add::Total *sum, int dim, Add add) {
+    HN_DYN_SHARED(float, stage);
     const uint64_t first_row = (uint64_t)blockIdx.x * kWarps;
     const int d = (int)blockIdx.y * kLanes + (int)threadIdx.x;
 
@@ -108,7 +120,7 @@ __global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total
     if (own < graph.n_rows) {
         const uint64_t begin = graph.offsets[own], end = graph.offsets[own + 1];
         if (end - begin <= kLongRow) {
-            const Total total = sum_of_edges<X, Total>(graph, begin, end, x, dim, d);
+            const typename Add::Total total = sum_of_edges(graph, begin, end, x, dim, d, add);
             if (d < dim) {
                 store(total, row_scale, own, own * (uint64_t)dim + (uint64_t)d, y, sum);
             }
@@ -121,7 +133,7 @@ __global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total
         }
         const uint64_t begin = graph.offsets[row], end = graph.offsets[row + 1];
         if (end - begin > kLongRow) {
-            const Total total = sum_of_long_row<X, Total>(graph, begin, end, x, dim, d, warp, stage);
+            const typename Add::Total total = sum_of_long_row(graph, begin, end, x, dim, d, warp, stage, add);
             if ((int)threadIdx.y == warp && d < dim) {
                 store(total, row_scale, row, row * (uint64_t)dim + (uint64_t)d, y, sum);
             }
@@ -129,8 +141,9 @@ __global__ void propagate(HnCsr graph, const X *x, const float *row_scale, Total
     }
 }
 
-template <typename X, typename Total>
-int launch(const HnCsr *graph, const X *x, const float *row_scale, Total *y, Total *sum, int dim, void *stream) {
+template <typename Add>
+int launch(const HnCsr *graph, const float *x, const float *row_scale, typename Add::Total *y, typename Add::Total *sum,
+           int dim, void *stream, Add add) {
     if (dim < 1 || graph->n_rows > (uint64_t)kWarps * 0x7fffffffu) {
         return (int)cudaErrorInvalidValue;
     }
@@ -139,8 +152,8 @@ int launch(const HnCsr *graph, const X *x, const float *row_scale, Total *y, Tot
     }
     const dim3 grid((unsigned)((graph->n_rows + kWarps - 1) / kWarps), (unsigned)((dim + kLanes - 1) / kLanes));
     const dim3 block(kLanes, kWarps);
-    HN_LAUNCH((propagate<X, Total>), grid, block, kStaged * kLanes * sizeof(X), stream, *graph, x, row_scale, y, sum,
-              dim);
+    HN_LAUNCH((propagate<Add>), grid, block, kStaged * kLanes * sizeof(float), stream, *graph, x, row_scale, y, sum, dim,
+              add);
     return (int)cudaGetLastError();
 }
 
@@ -148,11 +161,12 @@ int launch(const HnCsr *graph, const X *x, const float *row_scale, Total *y, Tot
 
 extern "C" int hn_propagate_cuda(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum,
                                  int dim, void *stream) {
-    return launch<float, float>(graph, x, row_scale, y, sum, dim, stream);
+    return launch(graph, x, row_scale, y, sum, dim, stream, AddFloat{});
 }
 
-extern "C" int hn_propagate_fixed_cuda(const HnCsr *graph, const int32_t *x, int64_t *y, int dim, void *stream) {
-    HnCsr plain = *graph;
-    plain.column_scale = nullptr; /* weights are in x already */
-    return launch<int32_t, int64_t>(&plain, x, nullptr, y, nullptr, dim, stream);
+extern "C" int hn_propagate_fixed_cuda(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim,
+                                       void *stream) {
+    float factors[2];
+    hn_fixed_factors(shift, factors);
+    return launch(graph, x, nullptr, y, nullptr, dim, stream, AddFixed{factors[0], factors[1]});
 }

@@ -9,8 +9,9 @@
  * Bits: every element of y is one chain of fused multiply-adds (additions, where there is no column_scale) in graph
  * order, then one product, on every path and any thread count, so all twins agree exactly.
  *
- * The _fixed form is for sums that other ranks continue: rows are 31-bit fixed point (hn_fixed_from_float), their sums
- * 64-bit integers, exact, hence the same whatever the order, the rank count or the thread count.
+ * The _fixed form is for sums that other ranks continue: terms are rounded to 31-bit fixed point as they are read (the
+ * scale of hn_fixed_shift), their sums are 64-bit integers, exact, hence the same whatever the order, the rank count or
+ * the thread count.
  *
  * Compiles as C11 and C++17.
  */
@@ -28,7 +29,7 @@ typedef struct HnCsr {
     uint64_t n_rows, n_cols;
     const uint64_t *offsets;   /* [n_rows + 1], offsets[0] == 0 */
     const int32_t *columns;    /* [offsets[n_rows]], each in 0 .. n_cols-1 */
-    const float *column_scale; /* [n_cols] or NULL (= 1); the _fixed form does not look at it */
+    const float *column_scale; /* [n_cols] or NULL (= 1) */
 } HnCsr;
 
 /* Told of rows that are complete, while they are still in the cache: by any thread, several at a time, disjoint ranges
@@ -51,14 +52,18 @@ uint64_t hn_propagate_window(int dim);
 /* Tells done of the rows values [n_rows][dim], which are complete already. */
 void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, int dim);
 
-/* x [n_cols][dim] fixed point; y [n_rows][dim] overwritten with the integer sums. */
-void hn_propagate_fixed_ref(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);
-void hn_propagate_fixed_cpu(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);
+/* y [n_rows][dim] overwritten with the sums of round(column_scale * x * 2^shift), each below 2^31 in magnitude. */
+void hn_propagate_fixed_ref(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim);
+void hn_propagate_fixed_cpu(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim);
+/* The same, and back: y = row_scale * sum * 2^-shift (hn_fixed_to_float), where no other rank has a part in the sums.
+ * sum, done and window as above. */
+void hn_propagate_exact_rows_cpu(const HnCsr *graph, const float *x, int shift, const float *row_scale, float *y,
+                                 float *sum, int dim, const HnRowsDone *done, float *window);
 
 /* All pointers of graph and arrays are device memory; stream is a cudaStream_t. 0 or the CUDA error code. */
 int hn_propagate_cuda(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
                       void *stream);
-int hn_propagate_fixed_cuda(const HnCsr *graph, const int32_t *x, int64_t *y, int dim, void *stream);
+int hn_propagate_fixed_cuda(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim, void *stream);
 
 #ifdef __cplusplus
 }

@@ -95,45 +95,54 @@ HN_AVX2 void hn_propagate_float_avx2(const HnPropagateRun *run, const float *x, 
     }
 }
 
-/* Vectors of 4 integers, widened as they are loaded. */
-HN_INLINE HN_AVX2 void fixed_rows_avx2(const HnPropagateRun *run, const int32_t *x, int64_t *y, const int n_vectors) {
+/* 8 floats at a time become two vectors of 4 integers. */
+HN_INLINE HN_AVX2 void fixed_rows_avx2(const HnPropagateRun *run, const float *x, int64_t *y, const int n_vectors) {
     const uint64_t *offsets = run->graph->offsets;
     const int32_t *columns = run->graph->columns;
+    const float *column_scale = run->graph->column_scale;
     const size_t dim = (size_t)run->dim;
-    const int n_tail = run->width - 4 * (n_vectors - 1);
-    const __m128i tail = _mm_cmpgt_epi32(_mm_set1_epi32(n_tail), _mm_setr_epi32(0, 1, 2, 3));
-    const int32_t *strip = x + run->from;
+    const int n_tail = run->width - 8 * (n_vectors - 1);
+    const __m256i tail = lanes_avx2(n_tail);
+    const float *strip = x + run->from;
     const uint64_t n_edges = offsets[run->graph->n_rows];
     for (uint64_t r = run->first; r < run->last; r++) {
         __m256i total[8];
-        for (int v = 0; v < n_vectors; v++) {
+        for (int v = 0; v < 2 * n_vectors; v++) {
             total[v] = _mm256_setzero_si256();
         }
         const uint64_t row_end = offsets[r + 1];
         for (uint64_t e = offsets[r]; e < row_end; e++) {
-            const int32_t *row = strip + (size_t)columns[e] * dim;
-            const int32_t *coming =
+            const float *row = strip + (size_t)columns[e] * dim;
+            const float *coming =
                 strip + (size_t)columns[e + HN_PROPAGATE_AHEAD < n_edges ? e + HN_PROPAGATE_AHEAD : e] * dim;
-            for (int v = 0; v < n_vectors; v += 4) {
-                HN_PREFETCH(coming + 4 * v);
+            for (int v = 0; v < n_vectors; v += 2) {
+                HN_PREFETCH(coming + 8 * v);
             }
-            for (int v = 0; v < n_vectors - 1; v++) {
-                const __m128i part = _mm_loadu_si128((const __m128i *)(const void *)(row + 4 * v));
-                total[v] = _mm256_add_epi64(total[v], _mm256_cvtepi32_epi64(part));
+            const __m256 weight =
+                _mm256_set1_ps(column_scale != NULL ? column_scale[columns[e]] * run->factor : run->factor);
+            for (int v = 0; v < n_vectors; v++) {
+                const __m256 part =
+                    v < n_vectors - 1 ? _mm256_loadu_ps(row + 8 * v) : _mm256_maskload_ps(row + 8 * v, tail);
+                const __m256i whole = _mm256_cvtps_epi32(_mm256_mul_ps(weight, part));
+                const __m128i low = _mm256_castsi256_si128(whole), high = _mm256_extracti128_si256(whole, 1);
+                total[2 * v] = _mm256_add_epi64(total[2 * v], _mm256_cvtepi32_epi64(low));
+                total[2 * v + 1] = _mm256_add_epi64(total[2 * v + 1], _mm256_cvtepi32_epi64(high));
             }
-            const int v = n_vectors - 1;
-            total[v] = _mm256_add_epi64(total[v], _mm256_cvtepi32_epi64(_mm_maskload_epi32(row + 4 * v, tail)));
         }
-        int64_t *into = y + (size_t)r * dim + (size_t)run->from;
+        int64_t *into = y + (size_t)(r - run->first) * (size_t)run->width;
         for (int v = 0; v < n_vectors; v++) {
-            const __m256i keep = v == n_vectors - 1 ? _mm256_cvtepi32_epi64(tail) : _mm256_set1_epi64x(-1);
-            _mm256_maskstore_epi64((long long *)(into + 4 * v), keep, total[v]);
+            const int n_low = v < n_vectors - 1 ? 4 : n_tail, n_high = v < n_vectors - 1 ? 4 : n_tail - 4;
+            const __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3);
+            _mm256_maskstore_epi64((long long *)(into + 8 * v), _mm256_cmpgt_epi64(_mm256_set1_epi64x(n_low), lane),
+                                   total[2 * v]);
+            _mm256_maskstore_epi64((long long *)(into + 8 * v + 4),
+                                   _mm256_cmpgt_epi64(_mm256_set1_epi64x(n_high), lane), total[2 * v + 1]);
         }
     }
 }
 
-HN_AVX2 void hn_propagate_fixed_avx2(const HnPropagateRun *run, const int32_t *x, int64_t *y) {
-    switch ((run->width + 3) / 4) {
+HN_AVX2 void hn_propagate_fixed_avx2(const HnPropagateRun *run, const float *x, int64_t *y) {
+    switch ((run->width + 7) / 8) {
     case 1:
         fixed_rows_avx2(run, x, y, 1);
         return;
@@ -143,20 +152,8 @@ HN_AVX2 void hn_propagate_fixed_avx2(const HnPropagateRun *run, const int32_t *x
     case 3:
         fixed_rows_avx2(run, x, y, 3);
         return;
-    case 4:
-        fixed_rows_avx2(run, x, y, 4);
-        return;
-    case 5:
-        fixed_rows_avx2(run, x, y, 5);
-        return;
-    case 6:
-        fixed_rows_avx2(run, x, y, 6);
-        return;
-    case 7:
-        fixed_rows_avx2(run, x, y, 7);
-        return;
     default:
-        fixed_rows_avx2(run, x, y, 8);
+        fixed_rows_avx2(run, x, y, 4);
         return;
     }
 }

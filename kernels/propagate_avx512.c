@@ -91,44 +91,50 @@ HN_AVX512 void hn_propagate_float_avx512(const HnPropagateRun *run, const float 
     }
 }
 
-/* Vectors of 8 integers, widened as they are loaded. */
-HN_INLINE HN_AVX512 void fixed_rows_avx512(const HnPropagateRun *run, const int32_t *x, int64_t *y,
-                                           const int n_vectors) {
+/* 16 floats at a time become two vectors of 8 integers. */
+HN_INLINE HN_AVX512 void fixed_rows_avx512(const HnPropagateRun *run, const float *x, int64_t *y, const int n_vectors) {
     const uint64_t *offsets = run->graph->offsets;
     const int32_t *columns = run->graph->columns;
+    const float *column_scale = run->graph->column_scale;
     const size_t dim = (size_t)run->dim;
-    const __mmask8 tail = (__mmask8)(0xFFu >> (8 * n_vectors - run->width));
-    const int32_t *strip = x + run->from;
+    const __mmask16 tail = (__mmask16)(0xFFFFu >> (16 * n_vectors - run->width));
+    const float *strip = x + run->from;
     const uint64_t n_edges = offsets[run->graph->n_rows];
     for (uint64_t r = run->first; r < run->last; r++) {
         __m512i total[16];
-        for (int v = 0; v < n_vectors; v++) {
+        for (int v = 0; v < 2 * n_vectors; v++) {
             total[v] = _mm512_setzero_si512();
         }
         const uint64_t row_end = offsets[r + 1];
         for (uint64_t e = offsets[r]; e < row_end; e++) {
-            const int32_t *row = strip + (size_t)columns[e] * dim;
-            const int32_t *coming =
+            const float *row = strip + (size_t)columns[e] * dim;
+            const float *coming =
                 strip + (size_t)columns[e + HN_PROPAGATE_AHEAD < n_edges ? e + HN_PROPAGATE_AHEAD : e] * dim;
-            for (int v = 0; v < n_vectors; v += 2) {
-                HN_PREFETCH(coming + 8 * v);
+            for (int v = 0; v < n_vectors; v++) {
+                HN_PREFETCH(coming + 16 * v);
             }
-            for (int v = 0; v < n_vectors - 1; v++) {
-                const __m256i part = _mm256_loadu_si256((const __m256i *)(const void *)(row + 8 * v));
-                total[v] = _mm512_add_epi64(total[v], _mm512_cvtepi32_epi64(part));
+            const __m512 weight =
+                _mm512_set1_ps(column_scale != NULL ? column_scale[columns[e]] * run->factor : run->factor);
+            for (int v = 0; v < n_vectors; v++) {
+                const __m512 part =
+                    v < n_vectors - 1 ? _mm512_loadu_ps(row + 16 * v) : _mm512_maskz_loadu_ps(tail, row + 16 * v);
+                const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(weight, part));
+                const __m256i low = _mm512_castsi512_si256(whole), high = _mm512_extracti64x4_epi64(whole, 1);
+                total[2 * v] = _mm512_add_epi64(total[2 * v], _mm512_cvtepi32_epi64(low));
+                total[2 * v + 1] = _mm512_add_epi64(total[2 * v + 1], _mm512_cvtepi32_epi64(high));
             }
-            const int v = n_vectors - 1;
-            total[v] = _mm512_add_epi64(total[v], _mm512_cvtepi32_epi64(_mm256_maskz_loadu_epi32(tail, row + 8 * v)));
         }
-        const size_t at = (size_t)r * dim + (size_t)run->from;
+        int64_t *into = y + (size_t)(r - run->first) * (size_t)run->width;
         for (int v = 0; v < n_vectors; v++) {
-            _mm512_mask_storeu_epi64(y + at + 8 * v, v == n_vectors - 1 ? tail : (__mmask8)0xFF, total[v]);
+            const __mmask16 keep = v < n_vectors - 1 ? (__mmask16)0xFFFF : tail;
+            _mm512_mask_storeu_epi64(into + 16 * v, (__mmask8)keep, total[2 * v]);
+            _mm512_mask_storeu_epi64(into + 16 * v + 8, (__mmask8)(keep >> 8), total[2 * v + 1]);
         }
     }
 }
 
-HN_AVX512 void hn_propagate_fixed_avx512(const HnPropagateRun *run, const int32_t *x, int64_t *y) {
-    switch ((run->width + 7) / 8) {
+HN_AVX512 void hn_propagate_fixed_avx512(const HnPropagateRun *run, const float *x, int64_t *y) {
+    switch ((run->width + 15) / 16) {
     case 1:
         fixed_rows_avx512(run, x, y, 1);
         return;
@@ -150,32 +156,8 @@ HN_AVX512 void hn_propagate_fixed_avx512(const HnPropagateRun *run, const int32_
     case 7:
         fixed_rows_avx512(run, x, y, 7);
         return;
-    case 8:
-        fixed_rows_avx512(run, x, y, 8);
-        return;
-    case 9:
-        fixed_rows_avx512(run, x, y, 9);
-        return;
-    case 10:
-        fixed_rows_avx512(run, x, y, 10);
-        return;
-    case 11:
-        fixed_rows_avx512(run, x, y, 11);
-        return;
-    case 12:
-        fixed_rows_avx512(run, x, y, 12);
-        return;
-    case 13:
-        fixed_rows_avx512(run, x, y, 13);
-        return;
-    case 14:
-        fixed_rows_avx512(run, x, y, 14);
-        return;
-    case 15:
-        fixed_rows_avx512(run, x, y, 15);
-        return;
     default:
-        fixed_rows_avx512(run, x, y, 16);
+        fixed_rows_avx512(run, x, y, 8);
         return;
     }
 }

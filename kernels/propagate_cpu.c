@@ -5,8 +5,10 @@
 #include <omp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "cpu.h"
+#include "fixed_private.h"
 #include "propagate_paths.h"
 
 enum {
@@ -55,22 +57,22 @@ static void float_run_scalar(const HnPropagateRun *run, const float *x, const fl
     }
 }
 
-static void fixed_run_scalar(const HnPropagateRun *run, const int32_t *x, int64_t *y) {
+static void fixed_run_scalar(const HnPropagateRun *run, const float *x, int64_t *y) {
     const HnCsr *graph = run->graph;
     size_t dim = (size_t)run->dim, width = (size_t)run->width;
-    for (uint64_t r = run->first; r < run->last; r++) {
-        int64_t total[16] = {0};
+    for (uint64_t r = run->first; r < run->last; r++, y += width) {
+        memset(y, 0, width * sizeof *y);
         for (uint64_t e = graph->offsets[r]; e < graph->offsets[r + 1]; e++) {
-            const int32_t *row = x + (size_t)graph->columns[e] * dim + run->from;
+            const float *row = x + (size_t)graph->columns[e] * dim + run->from;
+            const float weight = graph->column_scale != NULL ? graph->column_scale[graph->columns[e]] : 1.0f;
             for (size_t d = 0; d < width; d++) {
-                total[d] += row[d];
+                y[d] += lrintf(weight * row[d] * run->factor * run->factor_after);
             }
-        }
-        for (size_t d = 0; d < width; d++) {
-            y[(size_t)r * dim + (size_t)run->from + d] = total[d];
         }
     }
 }
+
+static const Paths PLAIN = {float_run_scalar, fixed_run_scalar, 16, 16};
 
 static Paths paths_choose(void) {
 #if HN_X86
@@ -82,7 +84,7 @@ static Paths paths_choose(void) {
         return (Paths){hn_propagate_float_avx2, hn_propagate_fixed_avx2, HN_FLOAT_STRIP_AVX2, HN_FIXED_STRIP_AVX2};
     }
 #endif
-    return (Paths){float_run_scalar, fixed_run_scalar, 16, 16};
+    return PLAIN;
 }
 
 /* The first row of chunk c of n: rows and edges before it cost c/n of the whole. */
@@ -161,15 +163,69 @@ void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, in
     }
 }
 
-void hn_propagate_fixed_cpu(const HnCsr *graph, const int32_t *x, int64_t *y, int dim) {
-    const Paths paths = paths_choose();
+/* Fixed-point sums of run's rows, strip by strip through totals, to where they are wanted. */
+typedef struct FixedJob {
+    const float *x;
+    int64_t *sums; /* [n_rows][dim], or NULL: as floats */
+    const float *row_scale;
+    float factors[2]; /* of -shift */
+    float *rows, *sum;
+} FixedJob;
+
+static void fixed_rows(const Paths *paths, HnPropagateRun *run, const FixedJob *job) {
+    int64_t totals[ROWS_AT_ONCE * HN_FIXED_STRIP];
+    for (run->from = 0; run->from < run->dim; run->from += run->width) {
+        run->width = run->dim - run->from < paths->fixed_strip ? run->dim - run->from : paths->fixed_strip;
+        paths->fixed_run(run, job->x, totals);
+        for (uint64_t r = run->first; r < run->last; r++) {
+            const int64_t *from = totals + (r - run->first) * (uint64_t)run->width;
+            const size_t at = (size_t)r * (size_t)run->dim + (size_t)run->from;
+            if (job->sums != NULL) {
+                memcpy(job->sums + at, from, (size_t)run->width * sizeof *from);
+                continue;
+            }
+            hn_fixed_row_to_float(from, job->factors, job->row_scale != NULL ? job->row_scale[r] : 1.0f,
+                                  job->rows + (size_t)(r - run->y_first) * (size_t)run->dim + run->from,
+                                  job->sum != NULL ? job->sum + at : NULL, (uint64_t)run->width);
+        }
+    }
+}
+
+static void fixed_all(const HnCsr *graph, int shift, int dim, const FixedJob *asked, const HnRowsDone *done,
+                      float *window) {
+    /* Where 2^shift is no float, or a product may be denormal before it is scaled up, two factors in turn. */
+    const bool far_out = shift <= -100 || shift >= 100;
+    const Paths paths = far_out ? PLAIN : paths_choose();
     const int64_t n_chunks = (int64_t)chunks_for(graph, dim);
+    float factors[2];
+    hn_fixed_factors(shift, factors);
 #pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
     for (int64_t c = 0; c < n_chunks; c++) {
         HnPropagateRun run = run_at(graph, c, n_chunks, dim);
-        for (run.from = 0; run.from < dim; run.from += run.width) {
-            run.width = dim - run.from < paths.fixed_strip ? dim - run.from : paths.fixed_strip;
-            paths.fixed_run(&run, x, y);
+        FixedJob job = *asked;
+        const uint64_t last = run.last;
+        run.factor = far_out ? factors[0] : factors[0] * factors[1];
+        run.factor_after = far_out ? factors[1] : 1.0f;
+        job.rows = window != NULL ? window + (size_t)omp_get_thread_num() * ROWS_AT_ONCE * (size_t)dim : asked->rows;
+        for (; run.first < last; run.first = run.last) {
+            run.last = last - run.first < ROWS_AT_ONCE ? last : run.first + ROWS_AT_ONCE;
+            run.y_first = window != NULL ? run.first : 0;
+            fixed_rows(&paths, &run, &job);
+            if (done != NULL) {
+                done->rows(done->context, run.first, run.last, job.rows + (run.first - run.y_first) * (uint64_t)dim);
+            }
         }
     }
+}
+
+void hn_propagate_fixed_cpu(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim) {
+    const FixedJob job = {.x = x, .sums = y};
+    fixed_all(graph, shift, dim, &job, NULL, NULL);
+}
+
+void hn_propagate_exact_rows_cpu(const HnCsr *graph, const float *x, int shift, const float *row_scale, float *y,
+                                 float *sum, int dim, const HnRowsDone *done, float *window) {
+    FixedJob job = {.x = x, .row_scale = row_scale, .rows = y, .sum = sum};
+    hn_fixed_factors(-shift, job.factors);
+    fixed_all(graph, shift, dim, &job, done, window);
 }

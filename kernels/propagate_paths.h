@@ -8,17 +8,21 @@
 /* Edges between a prefetch (to the second-level cache) and its use. Far enough for rows that come from memory: in a
  * training step the tables together exceed every cache. */
 enum { HN_PROPAGATE_AHEAD = 32 };
+enum { HN_FIXED_STRIP = 128 }; /* the widest of any path */
 
 /* One strip of the columns of one run of rows. */
 typedef struct HnPropagateRun {
     const HnCsr *graph;
     uint64_t first, last; /* rows first .. last-1 */
     uint64_t y_first;     /* the row that y begins with */
+    float factor;         /* fixed point: 2^shift, */
+    float factor_after;   /* or the product of both; not 1 for the plain version alone */
     int dim, from, width; /* columns from .. from+width-1 of dim */
 } HnPropagateRun;
 
 typedef void HnFloatRun(const HnPropagateRun *run, const float *x, const float *row_scale, float *y, float *sum);
-typedef void HnFixedRun(const HnPropagateRun *run, const int32_t *x, int64_t *y);
+/* y [last - first][width] */
+typedef void HnFixedRun(const HnPropagateRun *run, const float *x, int64_t *y);
 
 /* The widest strips that the functions below take. */
 enum { HN_FLOAT_STRIP_AVX512 = 128, HN_FIXED_STRIP_AVX512 = 128, HN_FLOAT_STRIP_AVX2 = 64, HN_FIXED_STRIP_AVX2 = 32 };

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "fixed_private.h"
 #include "propagate.h"
 
 void hn_propagate_ref(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim) {
@@ -20,12 +21,16 @@ void hn_propagate_ref(const HnCsr *graph, const float *x, const float *row_scale
     }
 }
 
-void hn_propagate_fixed_ref(const HnCsr *graph, const int32_t *x, int64_t *y, int dim) {
+void hn_propagate_fixed_ref(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim) {
+    float factors[2];
+    hn_fixed_factors(shift, factors);
     for (uint64_t r = 0; r < graph->n_rows; r++) {
         for (int d = 0; d < dim; d++) {
             int64_t total = 0;
             for (uint64_t e = graph->offsets[r]; e < graph->offsets[r + 1]; e++) {
-                total += x[(uint64_t)graph->columns[e] * (uint64_t)dim + (uint64_t)d];
+                const float weight = graph->column_scale != NULL ? graph->column_scale[graph->columns[e]] : 1.0f;
+                const float value = weight * x[(uint64_t)graph->columns[e] * (uint64_t)dim + (uint64_t)d];
+                total += lrintf(value * factors[0] * factors[1]);
             }
             y[r * (uint64_t)dim + (uint64_t)d] = total;
         }

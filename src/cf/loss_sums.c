@@ -63,8 +63,8 @@ static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float larges
     const size_t d = (size_t)batch->dim;
     const int shift = hn_fixed_shift(largest);
     int32_t *positives = adder->fixed, *negatives = adder->fixed + batch->n * d;
-    hn_fixed_from_float_cpu(batch->d_positive, NULL, shift, positives, batch->n, batch->dim);
-    hn_fixed_from_float_cpu(batch->d_negative, NULL, shift, negatives, batch->n, batch->dim);
+    hn_fixed_from_float_cpu(batch->d_positive, shift, positives, batch->n * d);
+    hn_fixed_from_float_cpu(batch->d_negative, shift, negatives, batch->n * d);
     memset(adder->totals, 0, (batch->n_items * d + N_LOSS_SUMS) * sizeof *adder->totals);
 #pragma omp parallel for schedule(dynamic, 64) if (batch->n_items > 64)
     for (uint32_t i = 0; i < batch->n_items; i++) {

@@ -5,14 +5,12 @@
 #include "base/alloc.h"
 #include "fixed.h"
 
-HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_local_users, uint64_t n_items,
-                               HnPropagation *propagation, HnError *err) {
+HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnPropagation *propagation,
+                               HnError *err) {
     *propagation = (HnPropagation){.comm = comm, .exact = exact, .dim = dim};
-    if (exact) {
-        propagation->fixed = hn_alloc(n_local_users, (size_t)dim * sizeof(int32_t), "fixed-point user rows", err);
+    if (exact && hn_comm_size(comm) > 1) {
         propagation->totals = hn_alloc(n_items, (size_t)dim * sizeof(int64_t), "fixed-point item sums", err);
-        if (!propagation->fixed || !propagation->totals) {
-            hn_propagation_free(propagation);
+        if (propagation->totals == NULL) {
             return HN_MEMORY;
         }
     }
@@ -21,26 +19,34 @@ HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_loc
 
 void hn_propagation_free(HnPropagation *propagation) {
     hn_free(propagation->totals);
-    hn_free(propagation->fixed);
     *propagation = (HnPropagation){0};
 }
 
-uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim, bool exact) {
-    return exact ? (n_local_users * 4 + n_items * 8) * (uint64_t)dim : 0;
+uint64_t hn_propagation_bytes(uint64_t n_items, int dim, bool exact) {
+    return exact ? n_items * 8 * (uint64_t)dim : 0;
+}
+
+static void items_alone(const HnPropagation *p, const HnHalf *half, int shift) {
+    const HnCsr *graph = &half->graph;
+    if (p->exact) {
+        hn_propagate_exact_rows_cpu(graph, half->x, shift, half->scale, half->y, half->sum, p->dim, half->done,
+                                    half->window);
+    } else {
+        hn_propagate_rows_cpu(graph, half->x, half->scale, half->y, half->sum, p->dim, half->done, half->window);
+    }
 }
 
 /* Sums of this rank's users, on their way to the other ranks. */
 static HnStatus items_start(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
+    if (hn_comm_size(p->comm) == 1) {
+        items_alone(p, half, shift);
+        return HN_OK;
+    }
     const HnCsr *graph = &half->graph;
     uint64_t n_elements = graph->n_rows * (uint64_t)p->dim;
     if (p->exact) {
-        hn_fixed_from_float_cpu(half->x, graph->column_scale, shift, p->fixed, graph->n_cols, p->dim);
-        hn_propagate_fixed_cpu(graph, p->fixed, p->totals, p->dim);
+        hn_propagate_fixed_cpu(graph, half->x, shift, p->totals, p->dim);
         return hn_comm_sum_i64_start(p->comm, p->totals, n_elements, err);
-    }
-    if (hn_comm_size(p->comm) == 1) {
-        hn_propagate_rows_cpu(graph, half->x, half->scale, half->y, half->sum, p->dim, half->done, half->window);
-        return HN_OK;
     }
     hn_propagate_cpu(graph, half->x, NULL, half->y, NULL, p->dim);
     return hn_comm_sum_f32_start(p->comm, half->y, n_elements, err);
@@ -76,7 +82,7 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) 
 }
 
 static HnStatus items_finish(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
-    if (p->exact || hn_comm_size(p->comm) > 1) {
+    if (hn_comm_size(p->comm) > 1) {
         Finish finish = {p, half, shift};
         HN_TRY(hn_comm_wait(p->comm, err));
         hn_rows_done_cpu(&(HnRowsDone){finish_rows, &finish}, half->y, half->graph.n_rows, p->dim);

@@ -24,21 +24,20 @@ typedef struct HnHalf {
     float *sum;             /* [graph.n_rows][dim] or NULL: sum += y */
     const HnRowsDone *done; /* or NULL */
     float *window;          /* NULL, or where `done` sees the rows instead of y (hn_propagate_rows_cpu); not for items
-                             * that are summed over ranks or exactly */
+                             * of several ranks */
 } HnHalf;
 
 typedef struct HnPropagation {
     HnComm *comm;
     bool exact;
     int dim;
-    int32_t *fixed;  /* [n_local_users][dim] */
-    int64_t *totals; /* [n_items][dim] */
+    int64_t *totals; /* [n_items][dim]; exact sums of several ranks */
 } HnPropagation;
 
-HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_local_users, uint64_t n_items,
-                               HnPropagation *propagation, HnError *err);
+HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnPropagation *propagation,
+                               HnError *err);
 void hn_propagation_free(HnPropagation *propagation);
-uint64_t hn_propagation_bytes(uint64_t n_local_users, uint64_t n_items, int dim, bool exact);
+uint64_t hn_propagation_bytes(uint64_t n_items, int dim, bool exact); /* several ranks */
 
 /* The users' half alone: local. */
 void hn_propagation_users(HnPropagation *propagation, const HnHalf *half);

@@ -34,8 +34,7 @@ static void propagate_both(void *context) {
 
 static void propagate_items_fixed(void *context) {
     Work *w = context;
-    hn_fixed_from_float_cpu(w->users, NULL, hn_fixed_shift(1.0f), w->fixed, w->graph->items.n_cols, DIM);
-    hn_propagate_fixed_cpu(&w->graph->items, w->fixed, w->totals, DIM);
+    hn_propagate_fixed_cpu(&w->graph->items, w->users, hn_fixed_shift(1.0f), w->totals, DIM);
     hn_fixed_to_float_cpu(w->totals, hn_fixed_shift(1.0f), w->scale, w->items_out, NULL, w->graph->items.n_rows, DIM);
 }
 
@@ -46,7 +45,7 @@ static void propagate_items(void *context) {
 
 static void fixed_sums(void *context) {
     Work *w = context;
-    hn_propagate_fixed_cpu(&w->graph->items, w->fixed, w->totals, DIM);
+    hn_propagate_fixed_cpu(&w->graph->items, w->users, hn_fixed_shift(1.0f), w->totals, DIM);
 }
 
 static void adam_all(void *context) {

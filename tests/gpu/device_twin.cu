@@ -68,16 +68,17 @@ int propagate_sum(const HnCsr *graph, const float *x, const float *row_scale, fl
     return first_of(error, (int)cudaStreamSynchronize(nullptr), d_y.back(y), d_sum.back(sum));
 }
 
-int propagate_fixed(const HnCsr *graph, const int32_t *x, int64_t *y, int dim) {
+int propagate_fixed(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim) {
     Copy<uint64_t> offsets(graph->offsets, graph->n_rows + 1);
-    Copy<int32_t> columns(graph->columns, graph->offsets[graph->n_rows]), d_x(x, graph->n_cols * (uint64_t)dim);
+    Copy<int32_t> columns(graph->columns, graph->offsets[graph->n_rows]);
+    Copy<float> d_x(x, graph->n_cols * (uint64_t)dim), weights(graph->column_scale, graph->n_cols);
     Copy<int64_t> d_y(y, graph->n_rows * (uint64_t)dim);
-    int error = first_of(offsets.error(), columns.error(), d_x.error(), d_y.error());
+    int error = first_of(offsets.error(), columns.error(), d_x.error(), weights.error(), d_y.error());
     if (error != 0) {
         return error;
     }
-    const HnCsr on_device = {graph->n_rows, graph->n_cols, offsets.get(), columns.get(), nullptr};
-    error = hn_propagate_fixed_cuda(&on_device, d_x.get(), d_y.get(), dim, nullptr);
+    const HnCsr on_device = {graph->n_rows, graph->n_cols, offsets.get(), columns.get(), weights.get()};
+    error = hn_propagate_fixed_cuda(&on_device, d_x.get(), shift, d_y.get(), dim, nullptr);
     return first_of(error, (int)cudaStreamSynchronize(nullptr), d_y.back(y));
 }
 
@@ -91,15 +92,14 @@ int max_magnitude(const float *x, uint64_t n, float *result) {
     return first_of(error, (int)cudaStreamSynchronize(nullptr), d_result.back(result));
 }
 
-int fixed_from_float(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim) {
-    const uint64_t n = n_rows * (uint64_t)dim;
-    Copy<float> d_x(x, n), d_scale(row_scale, n_rows);
+int fixed_from_float(const float *x, int shift, int32_t *q, uint64_t n) {
+    Copy<float> d_x(x, n);
     Copy<int32_t> d_q(q, n);
-    int error = first_of(d_x.error(), d_scale.error(), d_q.error());
+    int error = first_of(d_x.error(), d_q.error());
     if (error != 0) {
         return error;
     }
-    error = hn_fixed_from_float_cuda(d_x.get(), d_scale.get(), shift, d_q.get(), n_rows, dim, nullptr);
+    error = hn_fixed_from_float_cuda(d_x.get(), shift, d_q.get(), n, nullptr);
     return first_of(error, (int)cudaStreamSynchronize(nullptr), d_q.back(q));
 }
 

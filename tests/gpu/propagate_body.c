@@ -39,8 +39,7 @@ static void graph_free(Graph *graph) {
     free(graph->columns);
 }
 
-static void compare_sum(const HnCsr *graph, int dim, bool with_scale, bool with_weights, bool with_sum,
-                        uint64_t seed) {
+static void compare_sum(const HnCsr *graph, int dim, bool with_scale, bool with_weights, bool with_sum, uint64_t seed) {
     const size_t n_x = graph->n_cols * (size_t)dim, n_y = graph->n_rows * (size_t)dim;
     float *x = check_block(n_x, sizeof *x), *scale = check_block(graph->n_rows, sizeof *scale);
     float *weights = check_block(graph->n_cols, sizeof *weights);
@@ -60,20 +59,21 @@ static void compare_sum(const HnCsr *graph, int dim, bool with_scale, bool with_
     free(x), free(scale), free(weights), free(y_ref), free(y), free(sum_ref), free(sum);
 }
 
-static void compare_fixed(const HnCsr *csr, int dim, uint64_t seed) {
-    const size_t n_x = csr->n_cols * (size_t)dim, n_y = csr->n_rows * (size_t)dim;
-    int32_t *x = check_block(n_x, sizeof *x);
+static void compare_fixed(const HnCsr *graph, int dim, bool with_weights, uint64_t seed) {
+    const size_t n_x = graph->n_cols * (size_t)dim, n_y = graph->n_rows * (size_t)dim;
+    float *x = check_block(n_x, sizeof *x), *weights = check_block(graph->n_cols, sizeof *weights);
     int64_t *y_ref = check_block(n_y, sizeof *y_ref), *y = check_block(n_y, sizeof *y);
-    for (size_t i = 0; i < n_x; i++) {
-        const uint32_t bits = check_below(&seed, UINT32_MAX);
-        memcpy(&x[i], &bits, sizeof bits);
-    }
-    hn_propagate_fixed_ref(csr, x, y_ref, dim);
-    assert_int_equal(twin->fixed(csr, x, y, dim), 0);
+    const int shift = 27 + (int)(seed % 3);
+    HnCsr csr = *graph;
+    csr.column_scale = with_weights ? weights : NULL;
+    check_fill_plain(x, n_x, seed);
+    check_fill_plain(weights, graph->n_cols, seed + 3);
+    hn_propagate_fixed_ref(&csr, x, shift, y_ref, dim);
+    assert_int_equal(twin->fixed(&csr, x, shift, y, dim), 0);
     for (size_t i = 0; i < n_y; i++) {
         assert_int_equal(y[i], y_ref[i]);
     }
-    free(x), free(y_ref), free(y);
+    free(x), free(weights), free(y_ref), free(y);
 }
 
 static void compare(const uint64_t *degrees, uint64_t n_rows, uint64_t n_cols, int dim) {
@@ -82,7 +82,8 @@ static void compare(const uint64_t *degrees, uint64_t n_rows, uint64_t n_cols, i
     compare_sum(&graph.csr, dim, true, true, true, 6);
     compare_sum(&graph.csr, dim, false, true, false, 4);
     compare_sum(&graph.csr, dim, false, false, false, 7);
-    compare_fixed(&graph.csr, dim, 5);
+    compare_fixed(&graph.csr, dim, true, 5);
+    compare_fixed(&graph.csr, dim, false, 7);
     graph_free(&graph);
 }
 
@@ -161,20 +162,22 @@ static void test_fixed_extremes(void **state) {
     (void)state;
     enum { EDGES = 600 };
     const uint64_t offsets[] = {0, EDGES, EDGES + 2};
-    int32_t columns[EDGES + 2], x[2 * EDGES];
+    const int32_t largest = INT32_MAX - 127; /* as a float below 2^31 has it */
+    int32_t columns[EDGES + 2];
+    float x[2 * EDGES];
     int64_t y[4];
     for (int i = 0; i < EDGES; i++) {
         columns[i] = i;
-        x[2 * i] = INT32_MAX;
-        x[2 * i + 1] = INT32_MIN;
+        x[2 * i] = (float)largest;
+        x[2 * i + 1] = (float)INT32_MIN;
     }
     columns[EDGES] = 0;
     columns[EDGES + 1] = EDGES - 1;
     const HnCsr csr = {2, EDGES, offsets, columns, NULL};
-    assert_int_equal(twin->fixed(&csr, x, y, 2), 0);
-    assert_int_equal(y[0], EDGES * (int64_t)INT32_MAX);
+    assert_int_equal(twin->fixed(&csr, x, 0, y, 2), 0);
+    assert_int_equal(y[0], EDGES * (int64_t)largest);
     assert_int_equal(y[1], EDGES * (int64_t)INT32_MIN);
-    assert_int_equal(y[2], 2 * (int64_t)INT32_MAX);
+    assert_int_equal(y[2], 2 * (int64_t)largest);
     assert_int_equal(y[3], 2 * (int64_t)INT32_MIN);
 }
 

@@ -9,8 +9,8 @@ static int sum_ref(const HnCsr *graph, const float *x, const float *row_scale, f
     return 0;
 }
 
-static int fixed_ref(const HnCsr *graph, const int32_t *x, int64_t *y, int dim) {
-    hn_propagate_fixed_ref(graph, x, y, dim);
+static int fixed_ref(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim) {
+    hn_propagate_fixed_ref(graph, x, shift, y, dim);
     return 0;
 }
 
@@ -19,8 +19,8 @@ static int sum_cpu(const HnCsr *graph, const float *x, const float *row_scale, f
     return 0;
 }
 
-static int fixed_cpu(const HnCsr *graph, const int32_t *x, int64_t *y, int dim) {
-    hn_propagate_fixed_cpu(graph, x, y, dim);
+static int fixed_cpu(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim) {
+    hn_propagate_fixed_cpu(graph, x, shift, y, dim);
     return 0;
 }
 
@@ -29,8 +29,8 @@ static int max_ref(const float *x, uint64_t n, float *result) {
     return 0;
 }
 
-static int from_ref(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim) {
-    hn_fixed_from_float_ref(x, row_scale, shift, q, n_rows, dim);
+static int from_ref(const float *x, int shift, int32_t *q, uint64_t n) {
+    hn_fixed_from_float_ref(x, shift, q, n);
     return 0;
 }
 
@@ -44,8 +44,8 @@ static int max_cpu(const float *x, uint64_t n, float *result) {
     return 0;
 }
 
-static int from_cpu(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim) {
-    hn_fixed_from_float_cpu(x, row_scale, shift, q, n_rows, dim);
+static int from_cpu(const float *x, int shift, int32_t *q, uint64_t n) {
+    hn_fixed_from_float_cpu(x, shift, q, n);
     return 0;
 }
 

@@ -14,12 +14,12 @@ extern "C" {
 
 typedef struct PropagateTwin {
     int (*sum)(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim);
-    int (*fixed)(const HnCsr *graph, const int32_t *x, int64_t *y, int dim);
+    int (*fixed)(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim);
 } PropagateTwin;
 
 typedef struct FixedTwin {
     int (*max_magnitude)(const float *x, uint64_t n, float *result);
-    int (*from_float)(const float *x, const float *row_scale, int shift, int32_t *q, uint64_t n_rows, int dim);
+    int (*from_float)(const float *x, int shift, int32_t *q, uint64_t n);
     int (*to_float)(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
                     int dim);
 } FixedTwin;

@@ -40,7 +40,7 @@ static void test_shift_fills_31_bits(void **state) {
         assert_true(scaled >= 0x1p30 && scaled < 0x1p31);
         int32_t q[2];
         const float x[] = {max, -max};
-        hn_fixed_from_float_cpu(x, NULL, hn_fixed_shift(max), q, 2, 1);
+        hn_fixed_from_float_cpu(x, hn_fixed_shift(max), q, 2);
         assert_true((double)q[0] == scaled && (double)q[1] == -scaled);
         if (max < 0x1p-140f) {
             max = max * 2; /* 1.9 times the smallest denormal rounds to itself */
@@ -54,9 +54,9 @@ static void test_from_float_rounds_to_even(void **state) {
     const float x[] = {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 0.49999997f, -0.0f, 3.75f};
     const int32_t expected[] = {0, 2, 2, 0, -2, -2, 0, 0, 4};
     int32_t q[9];
-    hn_fixed_from_float_cpu(x, NULL, 0, q, 9, 1);
+    hn_fixed_from_float_cpu(x, 0, q, 9);
     assert_memory_equal(q, expected, sizeof expected);
-    hn_fixed_from_float_ref(x, NULL, 0, q, 9, 1);
+    hn_fixed_from_float_ref(x, 0, q, 9);
     assert_memory_equal(q, expected, sizeof expected);
 }
 
@@ -69,27 +69,10 @@ static void test_from_float_equals_ref(void **state) {
         int32_t *q_ref = check_block(n, sizeof *q_ref), *q = check_block(n, sizeof *q);
         check_fill(x, n, s);
         const int shift = hn_fixed_shift(hn_max_magnitude_ref(x, n));
-        hn_fixed_from_float_ref(x, NULL, shift, q_ref, n, 1);
-        hn_fixed_from_float_cpu(x, NULL, shift, q, n, 1);
+        hn_fixed_from_float_ref(x, shift, q_ref, n);
+        hn_fixed_from_float_cpu(x, shift, q, n);
         assert_true(n == 0 || memcmp(q_ref, q, n * sizeof *q) == 0);
         free(x), free(q_ref), free(q);
-    }
-}
-
-static void test_from_float_scales_rows(void **state) {
-    (void)state;
-    enum { N_ROWS = 2100 };
-    for (int dim = 1; dim <= 70; dim += 3) {
-        const size_t n = (size_t)N_ROWS * (size_t)dim;
-        float *x = check_block(n, sizeof *x), *scale = check_block(N_ROWS, sizeof *scale);
-        int32_t *q_ref = check_block(n, sizeof *q_ref), *q = check_block(n, sizeof *q);
-        check_fill_plain(x, n, 1);
-        check_fill_plain(scale, N_ROWS, 2);
-        hn_fixed_from_float_ref(x, scale, 29, q_ref, N_ROWS, dim);
-        hn_fixed_from_float_cpu(x, scale, 29, q, N_ROWS, dim);
-        assert_memory_equal(q_ref, q, n * sizeof *q);
-        assert_int_equal(q_ref[n - 1], lrintf(scale[N_ROWS - 1] * x[n - 1] * 0x1p29f));
-        free(x), free(scale), free(q_ref), free(q);
     }
 }
 
@@ -154,7 +137,7 @@ static void test_sums_do_not_depend_on_order(void **state) {
     check_fill_plain(x, N, 3);
     const float max = hn_max_magnitude_cpu(x, N);
     const int shift = hn_fixed_shift(max);
-    hn_fixed_from_float_cpu(x, NULL, shift, q, N, 1);
+    hn_fixed_from_float_cpu(x, shift, q, N);
     int64_t forward = 0, backward = 0;
     double exact = 0.0;
     for (int i = 0; i < N; i++) {
@@ -186,7 +169,6 @@ int main(void) {
         cmocka_unit_test(test_shift_fills_31_bits),
         cmocka_unit_test(test_from_float_rounds_to_even),
         cmocka_unit_test(test_from_float_equals_ref),
-        cmocka_unit_test(test_from_float_scales_rows),
         cmocka_unit_test(test_to_float_equals_ref),
         cmocka_unit_test(test_to_float_rounds_once),
         cmocka_unit_test(test_sums_do_not_depend_on_order),

@@ -1,5 +1,7 @@
+#include "fixed.h"
 #include "propagate.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -64,19 +66,32 @@ static void compare_float(const HnCsr *graph, int dim, int with_scale, int with_
     free(x), free(scale), free(weights), free(y_ref), free(y), free(sum_ref), free(sum);
 }
 
-static void compare_fixed(const HnCsr *csr, int dim, uint64_t seed) {
-    const size_t n_x = csr->n_cols * (size_t)dim, n_y = csr->n_rows * (size_t)dim;
-    int32_t *x = check_block(n_x, sizeof *x);
+/* Shifts that fit terms of magnitude 1 and less; far-out ones take another way. */
+static void compare_fixed(const HnCsr *graph, int dim, int shift, int with_weights, uint64_t seed) {
+    const size_t n_x = graph->n_cols * (size_t)dim, n_y = graph->n_rows * (size_t)dim;
+    float *x = check_block(n_x, sizeof *x), *weights = check_block(graph->n_cols, sizeof *weights);
+    float *scale = check_block(graph->n_rows, sizeof *scale), *sum_ref = check_block(n_y, sizeof *sum_ref);
+    float *f_ref = check_block(n_y, sizeof *f_ref), *f = check_block(n_y, sizeof *f),
+          *sum = check_block(n_y, sizeof *sum);
     int64_t *y_ref = check_block(n_y, sizeof *y_ref), *y = check_block(n_y, sizeof *y);
-    uint64_t state = seed;
+    HnCsr csr = *graph;
+    csr.column_scale = with_weights ? weights : NULL;
+    check_fill_plain(x, n_x, seed);
+    check_fill_plain(weights, graph->n_cols, seed + 3);
+    check_fill_plain(scale, graph->n_rows, seed + 4);
+    check_fill(sum_ref, n_y, seed + 2);
+    check_fill(sum, n_y, seed + 2);
     for (size_t i = 0; i < n_x; i++) {
-        const uint32_t bits = check_below(&state, UINT32_MAX);
-        memcpy(&x[i], &bits, sizeof bits);
+        x[i] = ldexpf(x[i], 29 - shift);
     }
-    hn_propagate_fixed_ref(csr, x, y_ref, dim);
-    hn_propagate_fixed_cpu(csr, x, y, dim);
+    hn_propagate_fixed_ref(&csr, x, shift, y_ref, dim);
+    hn_propagate_fixed_cpu(&csr, x, shift, y, dim);
     assert_true(n_y == 0 || memcmp(y_ref, y, n_y * sizeof *y) == 0);
-    free(x), free(y_ref), free(y);
+    hn_fixed_to_float_ref(y_ref, shift, scale, f_ref, sum_ref, csr.n_rows, dim);
+    hn_propagate_exact_rows_cpu(&csr, x, shift, scale, f, sum, dim, NULL, NULL);
+    check_same_floats(f_ref, f, n_y, "y");
+    check_same_floats(sum_ref, sum, n_y, "sum");
+    free(x), free(weights), free(scale), free(sum_ref), free(f_ref), free(f), free(sum), free(y_ref), free(y);
 }
 
 static void test_every_width(void **state) {
@@ -84,11 +99,11 @@ static void test_every_width(void **state) {
     Graph graph = graph_make(45, 33, 20, 7);
     for (int dim = 1; dim <= 130; dim++) {
         compare_float(&graph.csr, dim, dim % 2, dim % 5 < 3, dim % 3 != 0, (uint64_t)dim);
-        compare_fixed(&graph.csr, dim, (uint64_t)dim);
+        compare_fixed(&graph.csr, dim, 29 + dim % 7, dim % 2, (uint64_t)dim);
     }
     for (int dim = 250; dim <= 262; dim++) {
         compare_float(&graph.csr, dim, 1, dim % 2, 1, (uint64_t)dim);
-        compare_fixed(&graph.csr, dim, (uint64_t)dim);
+        compare_fixed(&graph.csr, dim, 29 + dim % 7, dim % 2, (uint64_t)dim);
     }
     graph_free(&graph);
 }
@@ -102,7 +117,7 @@ static void test_threads_do_not_matter(void **state) {
         omp_set_num_threads(threads);
         compare_float(&graph.csr, 64, 1, 1, 1, 5);
         compare_float(&graph.csr, 20, 0, 0, 0, 6);
-        compare_fixed(&graph.csr, 64, 5);
+        compare_fixed(&graph.csr, 64, 29, 1, 5);
     }
     omp_set_num_threads(before);
     graph_free(&graph);
@@ -135,8 +150,10 @@ static void test_rows_are_told_once_and_complete(void **state) {
         const size_t n_y = graph.csr.n_rows * 64;
         float *x = check_block(graph.csr.n_cols * 64, sizeof *x), *y = check_block(n_y, sizeof *y);
         float *expected = check_block(n_y, sizeof *expected);
-        check_fill(x, graph.csr.n_cols * 64, s);
+        check_fill_plain(x, graph.csr.n_cols * 64, s);
         hn_propagate_ref(&graph.csr, x, NULL, expected, NULL, 64);
+        float *exact = check_block(n_y, sizeof *exact);
+        hn_propagate_exact_rows_cpu(&graph.csr, x, 29, NULL, exact, NULL, 64, NULL, NULL);
         for (int threads = 1; threads <= 3; threads++) {
             omp_set_num_threads(threads);
             Told told = {y, expected, 64, check_block(sizes[s], sizeof(int)), true};
@@ -147,14 +164,18 @@ static void test_rows_are_told_once_and_complete(void **state) {
             float *window = check_block(hn_propagate_window(64), sizeof *window);
             told.y = NULL;
             hn_propagate_rows_cpu(&graph.csr, x, NULL, NULL, NULL, 64, &done, window);
+            told.expected = exact;
+            hn_propagate_exact_rows_cpu(&graph.csr, x, 29, NULL, NULL, NULL, 64, &done, window);
+            told.y = y;
+            hn_propagate_exact_rows_cpu(&graph.csr, x, 29, NULL, y, NULL, 64, &done, NULL);
             free(window);
             assert_true(told.complete);
             for (uint64_t r = 0; r < sizes[s]; r++) {
-                assert_int_equal(told.times[r], 3);
+                assert_int_equal(told.times[r], 5);
             }
             free(told.times);
         }
-        free(x), free(y), free(expected);
+        free(x), free(y), free(expected), free(exact);
         graph_free(&graph);
     }
     omp_set_num_threads(before);
@@ -167,9 +188,20 @@ static void test_degenerate_graphs(void **state) {
         Graph graph = graph_make(sizes[i].n_rows, sizes[i].n_cols, 0, i);
         compare_float(&graph.csr, 64, 1, 1, 1, i);
         compare_float(&graph.csr, 3, 0, 1, 0, i);
-        compare_fixed(&graph.csr, 64, i);
+        compare_fixed(&graph.csr, 64, 29, 0, i);
         graph_free(&graph);
     }
+}
+
+static void test_far_out_scales(void **state) {
+    (void)state;
+    const int shifts[] = {-97, -98, -99, -100, 99, 100, 127, 128, 150, 170};
+    Graph graph = graph_make(40, 30, 20, 3);
+    for (size_t i = 0; i < sizeof shifts / sizeof shifts[0]; i++) {
+        compare_fixed(&graph.csr, 33, shifts[i], 1, i);
+        compare_fixed(&graph.csr, 16, shifts[i], 0, i);
+    }
+    graph_free(&graph);
 }
 
 /* Row 0 sums columns 0 and 2, row 1 nothing, row 2 column 1: small integers, so the answer is known. */
@@ -192,6 +224,7 @@ int main(void) {
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_rows_are_told_once_and_complete),
         cmocka_unit_test(test_degenerate_graphs),
+        cmocka_unit_test(test_far_out_scales),
         cmocka_unit_test(test_known_answer),
     };
     return CHECK_ON_EVERY_PATH(tests);

@@ -100,7 +100,7 @@ static uint64_t lightgcn_bytes(uint64_t n_local_users, uint64_t n_items, uint64_
     }
     uint64_t row = (uint64_t)dim * sizeof(float);
     return (n_local_users + n_items) * (row + 4) + 3 * batch * ((uint64_t)(layers - 1) * row + 4) + 8 * n_local_pairs +
-           32 * (n_items + 3 * batch) + hn_propagation_bytes(n_local_users, n_items, dim, exact);
+           32 * (n_items + 3 * batch) + hn_propagation_bytes(n_items, dim, exact);
 }
 
 static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
@@ -126,7 +126,7 @@ static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, cons
 static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     const HnModelContext *context = &model->context;
     const HnGraph *graph = context->graph;
-    const uint64_t n_users = context->users->n_rows, n_items = context->items->n_rows;
+    const uint64_t n_items = context->items->n_rows;
     const uint64_t n_pairs = context->shards->n_local_pairs, some_users = batch->capacity;
     const uint64_t some_items = 2 * batch->max_positions < n_items ? 2 * batch->max_positions : n_items;
     HN_TRY(side_create(&model->users, context->users, &graph->users, &graph->user_degrees, some_users, context->layers,
@@ -139,8 +139,7 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     }
     HN_TRY(hn_subgraph_create(some_users, n_pairs, &model->users.sub, err));
     HN_TRY(hn_subgraph_create(n_items, n_pairs, &model->items.sub, err));
-    return hn_propagation_create(context->comm, context->exact, context->dim, n_users, n_items, &model->propagation,
-                                 err);
+    return hn_propagation_create(context->comm, context->exact, context->dim, n_items, &model->propagation, err);
 }
 
 static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err) {
@@ -393,8 +392,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
         work->share = 1.0f / (float)(layer + 1);
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
-        work->half.window =
-            pass->keep || (!of_users && (!pass->chained || model->context.exact)) ? NULL : model->window;
+        work->half.window = pass->keep || (!of_users && !pass->chained) ? NULL : model->window;
     }
 }
 
