@@ -42,8 +42,8 @@ typedef struct HnModelOps {
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
     /* batch->d_user_vectors, batch->d_item_vectors (the latter summed over ranks) to the tables' gradients. Tells
      * users_done and items_done of every row once, when the model has no further use for its gradient and its value:
-     * they may change both. keep false: only they need the gradients, which may not reach the tables. After an error
-     * nobody was told anything. Collective. */
+     * they may change both. keep false: only they need the gradients, which may not reach the tables. An error
+     * ends the training: some rows may have been told of by then. Collective. */
     HnStatus (*backward)(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                          const HnRowsDone *items_done, HnError *err);
     /* Final vectors of all rows: users [n_local_users][dim], items [n_items][dim]. Collective. */

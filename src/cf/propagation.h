@@ -44,7 +44,7 @@ void hn_propagation_users(HnPropagation *propagation, const HnHalf *half);
 /* The items' half alone. Collective; bound as below. */
 HnStatus hn_propagation_items(HnPropagation *propagation, const HnHalf *half, float bound, HnError *err);
 /* Both. Collective. bound: no |element| of items->x, scaled, exceeds it on any rank (all ranks pass the same; used when
- * exact; not finite = HN_NUMERIC on all ranks, before any row is done). items->y must not alias any x. */
+ * exact; not finite = HN_NUMERIC on all ranks). items->y must not alias any x. */
 HnStatus hn_propagation_layer(HnPropagation *propagation, const HnHalf *users, const HnHalf *items, float bound,
                               HnError *err);
 

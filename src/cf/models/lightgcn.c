@@ -1,77 +1,20 @@
 /* LightGCN (He et al., SIGIR 2020): E^(l+1) = D^-1/2 A D^-1/2 E^(l), final E = mean over l = 0..L.
  *
- * In the scaled space z = D^-1/2 E a layer is z' = D^-1 A z, so edges carry no weight; the first one scales as it
- * reads: final row = (E0 + root * (z_1 + ... + z_L)) / (L+1),      root = sqrt(degree) The operator is symmetric, so
- * the backward pass is the same one, in Horner form. With G = dLoss/dE and g = G / root: h_1 = D^-1 A g + g,  h_k =
- * D^-1 A h_{k-1} + g,  dLoss/dE0 = root * (D^-1 A h_{L-1} + g) / (L+1) Only the batch's rows of the last forward layer
- * are computed, only the batch's rows enter the first backward one, and the last backward one writes the gradient
- * itself (its row scale carries root / (L+1)). All of these are exact. What else a row needs is done while it is in the
- * cache: see the functions named *_rows.
- *
- * Users' and items' rows of a layer depend on different halves of the layer before, so a pass is two chains: u1 i2 u3
- * .. and i1 u2 i3 ... One rank runs one chain after the other: every half reads what the half before it wrote, one
- * block of rows a side is enough, and it stays in the cache. Several ranks run layer by layer, so that the items' sums
- * travel while the users' half is computed; two blocks serve in turn, z and the gradients, which are free until the
- * end. Both orders give the same bits.
+ * In the scaled space z = D^-1/2 E a layer is z' = D^-1 A z: edges carry no weight, and the first layer scales as it
+ * reads:
+ *     final row = (E0 + root * (z_1 + ... + z_L)) / (L+1),      root = sqrt(degree)
+ * The operator is symmetric, so the backward pass is the same one, in Horner form. With G = dLoss/dE and g = G / root:
+ *     h_1 = D^-1 A g + g,  h_k = D^-1 A h_{k-1} + g,  dLoss/dE0 = root * (D^-1 A h_{L-1} + g) / (L+1)
+ * Only the batch's rows of the last forward layer are computed, only the batch's rows enter the first backward one, and
+ * the last backward one writes the gradient itself (its row scale carries root / (L+1)). All of these are exact. What
+ * else a row needs is done while it is in the cache: see the functions named *_rows.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cf/model.h"
-#include "cf/propagation.h"
+#include "cf/models/lightgcn_private.h"
 #include "cf/rows.h"
-#include "cf/sums.h"
-#include "fixed.h"
 #include "row.h"
-
-/* What the model knows of the users, or of the items. */
-typedef struct Side {
-    HnTable *table;
-    const HnDegrees *degrees;
-    const HnCsr *graph;
-    HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
-    float *z;            /* a layer, all rows */
-    float *last_scale;   /* row scales of the last backward layer */
-    float *layers;       /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
-    float *batch_scale;  /* a number for each of the batch's rows */
-    const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
-    uint32_t n_rows;
-    float *vectors, *d_vectors;
-    struct Side *other;
-} Side;
-
-typedef struct LightGcn {
-    HnModelContext context;
-    HnPropagation propagation;
-    Side users, items;
-    float *window; /* see HnHalf */
-} LightGcn;
-
-struct Work;
-
-/* One pass over the layers. */
-typedef struct Pass {
-    LightGcn *model;
-    /* Fills work for the half of layer 1 .. L that makes side's rows. */
-    void (*half)(struct Pass *pass, Side *side, int layer, struct Work *work);
-    float first_bound;                         /* of the users' rows that enter layer 1 */
-    float added_bound;                         /* of what is added to the users' rows of every layer */
-    bool chained;                              /* one chain after the other */
-    bool keep;                                 /* backward: see HnModelOps */
-    const HnRowsDone *users_then, *items_then; /* backward: what the caller wants done with the gradients */
-    float *users_sum, *items_sum;              /* embed: sums of all rows */
-} Pass;
-
-/* A half of a layer, with what happens to its rows. */
-typedef struct Work {
-    HnHalf half;
-    HnRowsDone done;
-    const Side *side;
-    int layer;
-    float share; /* 1 / (L + 1) */
-    const HnRowsDone *then;
-} Work;
 
 static void side_free(Side *side) {
     float *blocks[] = {side->z, side->last_scale, side->layers, side->batch_scale};
@@ -168,96 +111,6 @@ static void sides_take(LightGcn *model, HnBatch *batch) {
     model->items.vectors = batch->item_vectors, model->items.d_vectors = batch->d_item_vectors;
 }
 
-/* Where layer `left` before the last one of a pass lives. */
-static float *block_of(const Pass *pass, const Side *side, int left) {
-    return pass->chained || (left & 1) != 0 ? side->z : side->table->gradient;
-}
-
-/* out[r] = values[rows[r]] for the batch's rows */
-static const float *pick(const Side *side, const float *values) {
-    for (uint32_t r = 0; r < side->n_rows; r++) {
-        side->batch_scale[r] = values[side->rows[r]];
-    }
-    return side->batch_scale;
-}
-
-/* side's rows from the other side's rows x; x is not scaled yet where it enters the first layer. */
-static void start_work(Work *work, const Side *side, int layer, const float *x, float *y,
-                       void (*rows)(void *, uint64_t, uint64_t, float *)) {
-    *work = (Work){.half = {.graph = *side->graph, .x = x, .scale = side->degrees->scale, .y = y},
-                   .done = {rows, work},
-                   .side = side,
-                   .layer = layer};
-    work->half.graph.column_scale = layer == 1 ? side->other->degrees->inv_root : NULL;
-    work->half.done = rows != NULL ? &work->done : NULL;
-}
-
-/* ---- running a pass ---- */
-
-static float max_of_items(const LightGcn *model, const float *item_rows) {
-    return hn_max_magnitude_cpu(item_rows, model->context.items->n_rows * (uint64_t)model->context.dim);
-}
-
-/* A bound on the elements of the users' rows that enter a layer, which all ranks share without asking: after a layer a
- * user row is a mean of item rows, which are the same everywhere, and scaling makes none larger; so their largest
- * element bounds it but for rounding. items_before: the items' half two layers before. */
-static float bound_of(const Pass *pass, int layer, const float *items_before) {
-    if (!pass->model->context.exact || layer == 1) {
-        return pass->first_bound;
-    }
-    return 1.125f * max_of_items(pass->model, items_before) + pass->added_bound;
-}
-
-static HnStatus bound_of_users(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err) {
-    *bound = 0.0f;
-    if (model->context.exact) {
-        *bound = hn_max_magnitude_cpu(rows, n_rows * (uint64_t)model->context.dim);
-        HN_TRY(hn_agree_max(model->context.comm, bound, 1, NULL, err));
-    }
-    return HN_OK;
-}
-
-/* One chain: the halves that make first's rows in layer 1, the other side's in layer 2, and so on. */
-static HnStatus run_chain(Pass *pass, Side *first, HnError *err) {
-    LightGcn *model = pass->model;
-    const float *items_before = NULL;
-    for (int layer = 1; layer <= model->context.layers; layer++) {
-        Work work;
-        Side *side = (layer & 1) != 0 ? first : first->other;
-        pass->half(pass, side, layer, &work);
-        if (side == &model->users) {
-            items_before = work.half.x;
-            hn_propagation_users(&model->propagation, &work.half);
-        } else {
-            HN_TRY(hn_propagation_items(&model->propagation, &work.half, bound_of(pass, layer, items_before), err));
-        }
-    }
-    return HN_OK;
-}
-
-static HnStatus run_layers(Pass *pass, HnError *err) {
-    LightGcn *model = pass->model;
-    const float *items_before = NULL;
-    for (int layer = 1; layer <= model->context.layers; layer++) {
-        Work users, items;
-        const float bound = bound_of(pass, layer, items_before);
-        pass->half(pass, &model->users, layer, &users);
-        pass->half(pass, &model->items, layer, &items);
-        HN_TRY(hn_propagation_layer(&model->propagation, &users.half, &items.half, bound, err));
-        items_before = users.half.x;
-    }
-    return HN_OK;
-}
-
-static HnStatus run(Pass *pass, HnError *err) {
-    pass->chained = hn_comm_size(pass->model->context.comm) == 1;
-    if (!pass->chained) {
-        return run_layers(pass, err);
-    }
-    HN_TRY(run_chain(pass, &pass->model->items, err));
-    return run_chain(pass, &pass->model->users, err); /* ends with the users, whom the next pass reads first */
-}
-
 /* ---- forward ---- */
 
 /* The batch's rows among those that a layer finished. */
@@ -310,13 +163,13 @@ static void pool(const Side *side, int layers) {
 
 static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
-    const float *x = layer == 1 ? side->other->table->value : block_of(pass, side->other, left + 1);
-    start_work(work, side, layer, x, left > 0 ? block_of(pass, side, left) : side->vectors,
-               left > 0 ? keep_rows : NULL);
+    const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
+    hn_lightgcn_start(work, side, layer, x, left > 0 ? hn_lightgcn_block(pass, side, left) : side->vectors,
+                      left > 0 ? keep_rows : NULL);
     if (left == 0) { /* of the batch's rows alone */
         hn_subgraph_rows(&side->sub, &work->half.graph, side->rows, side->n_rows);
         work->half.graph = side->sub.csr;
-        work->half.scale = pick(side, side->degrees->scale);
+        work->half.scale = hn_lightgcn_pick(side, side->degrees->scale);
     }
 }
 
@@ -330,8 +183,8 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
         return HN_OK;
     }
     Pass pass = {.model = model, .half = forward_half};
-    HN_TRY(bound_of_users(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
-    HN_TRY(run(&pass, err));
+    HN_TRY(hn_lightgcn_bound(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
+    HN_TRY(hn_lightgcn_run(&pass, err));
     pool(users, model->context.layers);
     pool(items, model->context.layers);
     return HN_OK;
@@ -378,15 +231,15 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     Side *users = &model->users;
     const bool of_users = side == users, last = layer == model->context.layers;
     const int left = model->context.layers - layer;
-    start_work(work, side, layer, block_of(pass, side->other, left + 1),
-               last ? side->table->gradient : block_of(pass, side, left), add_own_rows);
+    hn_lightgcn_start(work, side, layer, hn_lightgcn_block(pass, side->other, left + 1),
+                      last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
     if (layer == 1 && of_users) {
-        spread(side->other, block_of(pass, side->other, left + 1));
+        spread(side->other, hn_lightgcn_block(pass, side->other, left + 1));
     } else if (layer == 1) {
         hn_subgraph_transpose(&side->sub, users->graph, users->rows, users->n_rows);
         work->half.x = users->d_vectors;
         work->half.graph = side->sub.csr;
-        work->half.graph.column_scale = pick(users, users->degrees->inv_root);
+        work->half.graph.column_scale = hn_lightgcn_pick(users, users->degrees->inv_root);
     }
     if (last) {
         work->share = 1.0f / (float)(layer + 1);
@@ -410,17 +263,17 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     }
     Pass pass = {
         .model = model, .half = backward_half, .keep = keep, .users_then = users_done, .items_then = items_done};
-    HN_TRY(bound_of_users(model, users->d_vectors, users->n_rows, &pass.first_bound, err));
+    HN_TRY(hn_lightgcn_bound(model, users->d_vectors, users->n_rows, &pass.first_bound, err));
     pass.added_bound = pass.first_bound;
-    return run(&pass, err);
+    return hn_lightgcn_run(&pass, err);
 }
 
 /* ---- all rows ---- */
 
 static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
-    const float *x = layer == 1 ? side->other->table->value : block_of(pass, side->other, left + 1);
-    start_work(work, side, layer, x, block_of(pass, side, left), NULL);
+    const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
+    hn_lightgcn_start(work, side, layer, x, hn_lightgcn_block(pass, side, left), NULL);
     work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
 }
 
@@ -447,8 +300,8 @@ static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, 
     Pass pass = {.model = model, .half = embed_half, .users_sum = users_out, .items_sum = items_out};
     memset(users_out, 0, users->n_rows * row);
     memset(items_out, 0, items->n_rows * row);
-    HN_TRY(bound_of_users(model, users->value, users->n_rows, &pass.first_bound, err));
-    HN_TRY(run_layers(&pass, err));
+    HN_TRY(hn_lightgcn_bound(model, users->value, users->n_rows, &pass.first_bound, err));
+    HN_TRY(hn_lightgcn_run_layers(&pass, err));
     pool_all(&model->users, users_out, model->context.layers);
     pool_all(&model->items, items_out, model->context.layers);
     return HN_OK;

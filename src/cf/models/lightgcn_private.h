@@ -1,0 +1,71 @@
+/* Private to LightGCN: its state, and how a pass over the layers is run (lightgcn_pass.c) whatever its halves do
+ * (lightgcn.c). */
+#ifndef HN_CF_LIGHTGCN_PRIVATE_H
+#define HN_CF_LIGHTGCN_PRIVATE_H
+
+#include "cf/model.h"
+#include "cf/propagation.h"
+
+/* What the model knows of the users, or of the items. */
+typedef struct Side {
+    HnTable *table;
+    const HnDegrees *degrees;
+    const HnCsr *graph;
+    HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
+    float *z;            /* a layer, all rows */
+    float *last_scale;   /* row scales of the last backward layer */
+    float *layers;       /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
+    float *batch_scale;  /* a number for each of the batch's rows */
+    const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
+    uint32_t n_rows;
+    float *vectors, *d_vectors;
+    struct Side *other;
+} Side;
+
+typedef struct LightGcn {
+    HnModelContext context;
+    HnPropagation propagation;
+    Side users, items;
+    float *window; /* see HnHalf */
+} LightGcn;
+
+struct Work;
+
+/* One pass over the layers. */
+typedef struct Pass {
+    LightGcn *model;
+    /* Fills work for the half of layer 1 .. L that makes side's rows. */
+    void (*half)(struct Pass *pass, Side *side, int layer, struct Work *work);
+    float first_bound;                         /* of the users' rows that enter layer 1 */
+    float added_bound;                         /* of what is added to the users' rows of every layer */
+    bool chained;                              /* one chain after the other */
+    bool keep;                                 /* backward: see HnModelOps */
+    const HnRowsDone *users_then, *items_then; /* backward: what the caller wants done with the gradients */
+    float *users_sum, *items_sum;              /* embed: sums of all rows */
+} Pass;
+
+/* A half of a layer, with what happens to its rows. */
+typedef struct Work {
+    HnHalf half;
+    HnRowsDone done;
+    const Side *side;
+    int layer;
+    float share; /* 1 / (L + 1) */
+    const HnRowsDone *then;
+} Work;
+
+/* Where the layer lives that comes `left` before the last one. */
+float *hn_lightgcn_block(const Pass *pass, const Side *side, int left);
+/* values[rows[r]] of the batch's rows, in batch_scale */
+const float *hn_lightgcn_pick(const Side *side, const float *values);
+/* side's rows from the other side's rows x, which are not scaled yet where they enter the first layer. */
+void hn_lightgcn_start(Work *work, const Side *side, int layer, const float *x, float *y,
+                       void (*rows)(void *, uint64_t, uint64_t, float *));
+/* A bound on these users' elements that all ranks share; 0 where none is needed. Collective. */
+HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err);
+
+/* All halves of a pass, in the order that suits the number of ranks; or layer by layer. Collective. */
+HnStatus hn_lightgcn_run(Pass *pass, HnError *err);
+HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err);
+
+#endif
