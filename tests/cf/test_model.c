@@ -98,7 +98,7 @@ static void test_batch_rows_are_rows_of_the_whole(void **state) {
     (void)state;
     World world = gappy_world();
     for (int exact = 0; exact <= 1; exact++) {
-        for (int layers = 0; layers <= 3; layers++) {
+        for (int layers = 0; layers <= 6; layers++) {
             HnError err = HN_ERROR_INIT;
             HnTrainConfig config = small_config();
             config.model.layers = layers;
@@ -117,6 +117,62 @@ static void test_batch_rows_are_rows_of_the_whole(void **state) {
                 assert_memory_equal(batch->item_vectors + r * 8, rig.trainer->final_items + batch->items[r] * 8, 32);
             }
             rig_end(&rig);
+        }
+    }
+    world_free(&world);
+}
+
+/* Steps of both kinds: rows updated as the backward pass finishes them, or gradients first and one update after. */
+static void run_steps(const World *world, const HnTrainConfig *config, bool exact, bool apart, float *tables[6]) {
+    HnError err = HN_ERROR_INIT;
+    Rig rig;
+    rig_start(&rig, world, config, folder, NULL, exact, 14);
+    HnTrainer *trainer = rig.trainer;
+    for (int step = 0; step < 4; step++) {
+        HnStepReport report;
+        if (apart) {
+            expect_ok(hn_trainer_gradients(trainer, NULL, &report, &err), &err);
+            hn_trainer_update(trainer);
+            trainer->step_in_epoch++;
+        } else {
+            expect_ok(hn_trainer_step(trainer, &report, &err), &err);
+        }
+    }
+    assert_int_equal(trainer->steps, 4);
+    const HnTable *sides[2] = {&trainer->users, &trainer->items};
+    for (int side = 0; side < 2; side++) {
+        const size_t bytes = sides[side]->n_rows * (size_t)trainer->dim * sizeof(float);
+        const float *blocks[3] = {sides[side]->value, sides[side]->m, sides[side]->v};
+        for (int b = 0; b < 3; b++) {
+            memcpy(tables[3 * side + b], blocks[b], bytes);
+        }
+    }
+    rig_end(&rig);
+}
+
+static void test_step_is_gradients_and_update(void **state) {
+    (void)state;
+    enum { FLOATS = 23 * 8 };
+    World world = gappy_world();
+    for (int backbone = 0; backbone <= 1; backbone++) {
+        for (int layers = 0; layers <= 4; layers++) {
+            for (int exact = 0; exact <= 1; exact++) {
+                HnTrainConfig config = small_config();
+                config.model.backbone = backbone == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+                config.model.layers = layers;
+                config.train.batch = 7;
+                float *tables[2][6];
+                for (int i = 0; i < 12; i++) {
+                    tables[i / 6][i % 6] = calloc(FLOATS, sizeof(float));
+                }
+                run_steps(&world, &config, exact, false, tables[0]);
+                run_steps(&world, &config, exact, true, tables[1]);
+                for (int i = 0; i < 6; i++) {
+                    assert_memory_equal(tables[0][i], tables[1][i], FLOATS * sizeof(float));
+                    assert_true(tables[0][i][3] != 0.0f);
+                    free(tables[0][i]), free(tables[1][i]);
+                }
+            }
         }
     }
     world_free(&world);
@@ -283,6 +339,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_propagation_is_the_matrix),
         cmocka_unit_test(test_batch_rows_are_rows_of_the_whole),
+        cmocka_unit_test(test_step_is_gradients_and_update),
         cmocka_unit_test(test_mf_is_lightgcn_without_layers),
         cmocka_unit_test(test_gradients_of_random_negatives),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
