@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "comm_ops.h"
+#include "wait_mpi.h"
 
 #define MESSAGE_TAG 77
 #define MESSAGE_WORDS 4
@@ -67,15 +68,15 @@ static size_t min_size(size_t a, size_t b) {
 }
 
 static HnStatus mpi_barrier(HnComm *comm, HnError *err) {
-    return hn_mpi_check(MPI_Barrier(mpi_of(comm)->handle), "a barrier", err);
+    return hn_mpi_check(hn_mpi_barrier(mpi_of(comm)->handle, comm->crowded), "a barrier", err);
 }
 
 static HnStatus mpi_broadcast(HnComm *comm, void *data, size_t n_bytes, int root, HnError *err) {
     size_t piece = piece_of(comm);
     for (size_t at = 0; at < n_bytes; at += piece) {
         int count = (int)min_size(piece, n_bytes - at);
-        HN_TRY(hn_mpi_check(MPI_Bcast((char *)data + at, count, MPI_BYTE, root, mpi_of(comm)->handle), "a broadcast",
-                            err));
+        HN_TRY(hn_mpi_check(hn_mpi_broadcast((char *)data + at, count, root, mpi_of(comm)->handle, comm->crowded),
+                            "a broadcast", err));
     }
     return HN_OK;
 }
@@ -86,8 +87,8 @@ static HnStatus mpi_reduce(HnComm *comm, void *data, size_t n, HnCommType type, 
     MPI_Op op = reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX;
     for (size_t at = 0; at < n; at += piece) {
         int count = (int)min_size(piece, n - at);
-        HN_TRY(hn_mpi_check(MPI_Allreduce(MPI_IN_PLACE, (char *)data + at * size_of(type), count, type_of(type), op,
-                                          mpi_of(comm)->handle),
+        HN_TRY(hn_mpi_check(hn_mpi_reduce((char *)data + at * size_of(type), count, type_of(type), op,
+                                          mpi_of(comm)->handle, comm->crowded),
                             "a reduction", err));
     }
     return HN_OK;
@@ -117,7 +118,7 @@ static HnStatus mpi_wait(HnComm *comm, HnError *err) {
     CommMpi *mpi = mpi_of(comm);
     HnStatus status = HN_OK;
     for (int i = 0; i < mpi->n_requests; i++) {
-        HnStatus one = hn_mpi_check(MPI_Wait(&mpi->requests[i], MPI_STATUS_IGNORE), "the end of a reduction", err);
+        HnStatus one = hn_mpi_check(hn_mpi_wait(&mpi->requests[i], comm->crowded), "the end of a reduction", err);
         status = status == HN_OK ? one : status;
     }
     hn_free(mpi->requests);
@@ -141,7 +142,7 @@ static HnStatus gather_small(CommMpi *mpi, const void *mine, void *all, const si
         at += counts[r];
     }
     HnStatus status =
-        hn_mpi_check(MPI_Allgatherv(mine, counts[mpi->base.rank], MPI_BYTE, all, counts, places, MPI_BYTE, mpi->handle),
+        hn_mpi_check(hn_mpi_gather(mine, counts[mpi->base.rank], all, counts, places, mpi->handle, mpi->base.crowded),
                      "a gather", err);
     hn_free(counts);
     return status;
@@ -173,7 +174,7 @@ static HnStatus outbox_progress(CommMpi *mpi, bool wait, HnError *err) {
         Outgoing *out = *link;
         int left = 0;
         if (wait) {
-            HN_TRY(hn_mpi_check(MPI_Wait(&out->request, MPI_STATUS_IGNORE), "sending a message", err));
+            HN_TRY(hn_mpi_check(hn_mpi_wait(&out->request, mpi->base.crowded), "sending a message", err));
             left = 1;
         } else {
             HN_TRY(hn_mpi_check(MPI_Test(&out->request, &left, MPI_STATUS_IGNORE), "sending a message", err));
@@ -230,13 +231,13 @@ static HnStatus mpi_flush(HnComm *comm, HnError *err) {
     return outbox_progress(mpi_of(comm), true, err);
 }
 
-static HnStatus create(MPI_Comm handle, HnWatch *watch, HnComm **out, HnError *err);
+static HnStatus create(MPI_Comm handle, HnWatch *watch, bool crowded, HnComm **out, HnError *err);
 
 static HnStatus mpi_split(HnComm *comm, int colour, int key, HnComm **out, HnError *err) {
     MPI_Comm handle = MPI_COMM_NULL;
     HN_TRY(hn_mpi_check(MPI_Comm_split(mpi_of(comm)->handle, colour < 0 ? MPI_UNDEFINED : colour, key, &handle),
                         "forming a group", err));
-    return handle == MPI_COMM_NULL ? HN_OK : create(handle, comm->watch, out, err);
+    return handle == MPI_COMM_NULL ? HN_OK : create(handle, comm->watch, comm->crowded, out, err);
 }
 
 static void mpi_free(HnComm *comm) {
@@ -262,7 +263,7 @@ static const HnCommOps mpi_ops = {.name = "mpi",
                                   .flush = mpi_flush};
 
 /* Takes over handle, also on failure. */
-static HnStatus create(MPI_Comm handle, HnWatch *watch, HnComm **out, HnError *err) {
+static HnStatus create(MPI_Comm handle, HnWatch *watch, bool crowded, HnComm **out, HnError *err) {
     CommMpi *mpi = hn_alloc(1, sizeof *mpi, "group of ranks", err);
     if (mpi == NULL) {
         MPI_Comm_free(&handle);
@@ -273,6 +274,7 @@ static HnStatus create(MPI_Comm handle, HnWatch *watch, HnComm **out, HnError *e
     MPI_Comm_size(handle, &mpi->base.size);
     mpi->base.ops = &mpi_ops;
     mpi->base.watch = watch;
+    mpi->base.crowded = crowded;
     mpi->handle = handle;
     *out = &mpi->base;
     return HN_OK;
@@ -281,8 +283,10 @@ static HnStatus create(MPI_Comm handle, HnWatch *watch, HnComm **out, HnError *e
 HnStatus hn_comm_from_mpi(MPI_Comm from, HnWatch *watch, HnComm **comm, HnError *err) {
     *comm = NULL;
     MPI_Comm handle = MPI_COMM_NULL;
+    bool crowded = false;
+    HN_TRY(hn_mpi_find_crowd(from, &crowded, err));
     HN_TRY(hn_mpi_check(MPI_Comm_dup(from, &handle), "duplicating a group", err));
-    return create(handle, watch, comm, err);
+    return create(handle, watch, crowded, comm, err);
 }
 
 MPI_Comm hn_comm_mpi_handle(const HnComm *comm) {

@@ -41,6 +41,7 @@ struct HnComm {
     int rank, size;
     bool in_flight;        /* between *_start and hn_comm_wait */
     bool dealing;          /* a hn_deal is under way: its messages own the group's mailbox */
+    bool crowded;          /* more ranks than cores: waits give way (wait_mpi.h), all ranks alike. Tests set it. */
     size_t piece_elements; /* larger counts go out in pieces; 0 = the back end's own bound. Tests lower it. */
     uint64_t bytes_moved;
 };

@@ -104,10 +104,6 @@ static void mpi(HnDoctor *doctor, bool launched, int size) {
         hn_doctor_say(doctor, HN_DOCTOR_WARN, "root",
                       "Open MPI's mpirun refuses root: set OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
     }
-    if (open_mpi && size > sysconf(_SC_NPROCESSORS_ONLN) && getenv("OMPI_MCA_mpi_yield_when_idle") == NULL) {
-        hn_doctor_say(doctor, HN_DOCTOR_WARN, "ranks",
-                      "more than cores: OMPI_MCA_mpi_yield_when_idle=1 makes that 10 x faster");
-    }
 }
 
 static void libraries(HnDoctor *doctor) {

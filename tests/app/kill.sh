@@ -34,7 +34,11 @@ for delay in 0.3 0.6 0.9 1.3 1.7 2.2 2.8 3.5; do
 done
 
 # a polite stop: SIGUSR1 to the launcher, exit code 14, and on
-setsid "$mpiexec" "$numproc" 2 "$program" run "$tiny" --out "$work/stopped" --set train.epochs=100000 --set train.patience=0 >"$work/log" 2>&1 &
+# MPICH's mpiexec now and then loses the exit codes of its ranks (see pmodels/mpich issue 7057; here after a signal): a
+# shell around each rank writes them down too.
+noted='trap "" USR1; "$@"; code=$?; echo $code >>"$0"; exit $code'
+setsid "$mpiexec" "$numproc" 2 sh -c "$noted" "$work/codes" "$program" run "$tiny" --out "$work/stopped" \
+    --set train.epochs=100000 --set train.patience=0 >"$work/log" 2>&1 &
 leader=$!
 for _ in $(seq 600); do grep -q '^training' "$work/log" && break; sleep 0.1; done # on a busy machine MPI takes its time to start
 kill -USR1 "$leader"
@@ -45,6 +49,13 @@ if kill -0 "$leader" 2>/dev/null; then
 else
     wait "$leader"
     code=$?
-    [ "$code" = 14 ] && pass "SIGUSR1: exit code 14" || { fail "SIGUSR1: exit code $code"; tail -n 5 "$work/log"; }
+    if [ "$code" = 14 ]; then
+        pass "SIGUSR1: exit code 14"
+    elif "$mpiexec" --version | grep -q HYDRA && [ "$(tr '\n' ' ' <"$work/codes")" = "14 14 " ]; then
+        pass "SIGUSR1: exit code 14 of both ranks; MPICH's mpiexec lost it and said $code"
+    else
+        fail "SIGUSR1: exit code $code"
+        tail -n 5 "$work/log"
+    fi
 fi
 finish

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "comm_body.h"
+#include "comm_ops.h"
 #include "world.h"
 
 static void test_local(void **state) {
@@ -25,6 +26,8 @@ int main(int argc, char **argv) {
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_local)};
     int failures = comm_body_run() + cmocka_run_group_tests_name("world", tests, NULL, NULL);
+    test_world->crowded = !test_world->crowded; /* the other way to wait, whatever machine this is */
+    failures += comm_body_run();
     hn_world_end(&test_world);
     return failures + (hn_alloc_live_blocks() != 0);
 }
