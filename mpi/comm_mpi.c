@@ -5,11 +5,13 @@
 
 #include "base/alloc.h"
 #include "comm_ops.h"
+#include "host_group.h"
 #include "wait_mpi.h"
 
 #define MESSAGE_TAG 77
 #define MESSAGE_WORDS 4
 #define PIECE_ELEMENTS ((size_t)1 << 28)
+#define WORTH_SHARING ((size_t)1 << 16)
 
 typedef struct Outgoing {
     uint64_t words[MESSAGE_WORDS];
@@ -22,7 +24,9 @@ typedef struct CommMpi {
     MPI_Comm handle;
     MPI_Request *requests; /* [n_requests], of the sum in flight */
     int n_requests;
-    Outgoing *outbox; /* messages that have not left yet */
+    Outgoing *outbox;  /* messages that have not left yet */
+    HnHostGroup *host; /* for sums within a host; NULL until a large one comes, or where MPI does it better */
+    bool host_tried, host_in_flight;
 } CommMpi;
 
 HnStatus hn_mpi_check(int code, const char *what, HnError *err) {
@@ -39,7 +43,7 @@ static CommMpi *mpi_of(HnComm *comm) {
     return (CommMpi *)comm;
 }
 
-static MPI_Datatype type_of(HnCommType type) {
+MPI_Datatype hn_mpi_type(HnCommType type) {
     switch (type) {
     case HN_COMM_F32:
         return MPI_FLOAT;
@@ -67,6 +71,20 @@ static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+/* The group's way through shared memory, made when the first sum comes that is worth it: n is the same on all ranks. */
+static HnStatus host_for(CommMpi *mpi, size_t n_bytes, HnHostGroup **host, HnError *err) {
+    if (!mpi->host_tried && n_bytes >= WORTH_SHARING) {
+        mpi->host_tried = true;
+        HN_TRY(hn_host_group_create(mpi->handle, &mpi->host, err));
+    }
+    *host = mpi->base.piece_elements > 0 ? NULL : mpi->host; /* small pieces are wanted of MPI's way */
+    if (*host != NULL) {
+        mpi->host->crowded = mpi->base.crowded;
+        mpi->host->sum.patience = mpi->base.crowded ? 30 : 2000;
+    }
+    return HN_OK;
+}
+
 static HnStatus mpi_barrier(HnComm *comm, HnError *err) {
     return hn_mpi_check(hn_mpi_barrier(mpi_of(comm)->handle, comm->crowded), "a barrier", err);
 }
@@ -85,9 +103,15 @@ static HnStatus mpi_reduce(HnComm *comm, void *data, size_t n, HnCommType type, 
                            HnError *err) {
     size_t piece = piece_of(comm);
     MPI_Op op = reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX;
+    HnHostGroup *host;
+    HN_TRY(host_for(mpi_of(comm), n * size_of(type), &host, err));
+    if (host != NULL && !mpi_of(comm)->host_in_flight) {
+        hn_host_sum_start(&host->sum, data, n, type, reduction);
+        return hn_host_sum_finish(&host->sum, err);
+    }
     for (size_t at = 0; at < n; at += piece) {
         int count = (int)min_size(piece, n - at);
-        HN_TRY(hn_mpi_check(hn_mpi_reduce((char *)data + at * size_of(type), count, type_of(type), op,
+        HN_TRY(hn_mpi_check(hn_mpi_reduce((char *)data + at * size_of(type), count, hn_mpi_type(type), op,
                                           mpi_of(comm)->handle, comm->crowded),
                             "a reduction", err));
     }
@@ -100,14 +124,21 @@ static HnStatus mpi_reduce_start(HnComm *comm, void *data, size_t n, HnCommType 
     size_t piece = piece_of(comm);
     size_t n_pieces = (n - 1) / piece + 1;
     MPI_Op op = reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX;
+    HnHostGroup *host;
+    HN_TRY(host_for(mpi, n * size_of(type), &host, err));
+    if (host != NULL) {
+        mpi->host_in_flight = true;
+        hn_host_sum_start(&host->sum, data, n, type, reduction);
+        return HN_OK;
+    }
     mpi->requests = hn_alloc(n_pieces, sizeof *mpi->requests, "requests of a sum", err);
     if (mpi->requests == NULL) {
         return HN_MEMORY;
     }
     for (size_t at = 0; at < n; at += piece) {
         int count = (int)min_size(piece, n - at);
-        HN_TRY(hn_mpi_check(MPI_Iallreduce(MPI_IN_PLACE, (char *)data + at * size_of(type), count, type_of(type), op,
-                                           mpi->handle, &mpi->requests[mpi->n_requests]),
+        HN_TRY(hn_mpi_check(MPI_Iallreduce(MPI_IN_PLACE, (char *)data + at * size_of(type), count, hn_mpi_type(type),
+                                           op, mpi->handle, &mpi->requests[mpi->n_requests]),
                             "starting a reduction", err));
         mpi->n_requests++;
     }
@@ -117,6 +148,10 @@ static HnStatus mpi_reduce_start(HnComm *comm, void *data, size_t n, HnCommType 
 static HnStatus mpi_wait(HnComm *comm, HnError *err) {
     CommMpi *mpi = mpi_of(comm);
     HnStatus status = HN_OK;
+    if (mpi->host_in_flight) {
+        mpi->host_in_flight = false;
+        return hn_host_sum_finish(&mpi->host->sum, err);
+    }
     for (int i = 0; i < mpi->n_requests; i++) {
         HnStatus one = hn_mpi_check(hn_mpi_wait(&mpi->requests[i], comm->crowded), "the end of a reduction", err);
         status = status == HN_OK ? one : status;
@@ -243,8 +278,10 @@ static HnStatus mpi_split(HnComm *comm, int colour, int key, HnComm **out, HnErr
 static void mpi_free(HnComm *comm) {
     CommMpi *mpi = mpi_of(comm);
     HnError ignored = HN_ERROR_INIT;
+    mpi->host_in_flight = false; /* the others may be gone */
     (void)mpi_wait(comm, &ignored);
     (void)mpi_flush(comm, &ignored);
+    hn_host_group_free(&mpi->host);
     MPI_Comm_free(&mpi->handle);
     hn_free(mpi);
 }

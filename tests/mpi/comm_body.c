@@ -54,6 +54,75 @@ static void test_sums(void **state) {
     test_world->piece_elements = 0;
 }
 
+/* Arrays that go another way than small ones: in several pieces, with what does not divide among the ranks, while a
+ * small sum passes between start and wait; and small ones again after them. */
+static void test_large_sums(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    const int rank = hn_comm_rank(test_world), size = hn_comm_size(test_world);
+    const size_t counts[] = {65535, 65536, 65537, 3 * 65536 + 5, 1, 3, 511, 512, 513, 20000};
+    const bool crowded = test_world->crowded;
+    for (size_t c = 0; c < 2 * sizeof counts / sizeof counts[0]; c++) {
+        const size_t n = counts[c / 2];
+        test_world->crowded = c % 2 == 1;
+        float *f = hn_alloc(n, sizeof *f, "test", &err);
+        double *d = hn_alloc(n, sizeof *d, "test", &err);
+        int32_t *i = hn_alloc(n, sizeof *i, "test", &err);
+        int64_t *l = hn_alloc(n, sizeof *l, "test", &err), *m = hn_alloc(n, sizeof *m, "test", &err);
+        assert_true(f && d && i && l && m);
+        for (size_t k = 0; k < n; k++) {
+            f[k] = (float)(k % 1000) + (float)rank;
+            d[k] = 0.5 * (double)k - rank;
+            i[k] = (int32_t)k * (rank + 1);
+            l[k] = ((int64_t)1 << 60) / size + (int64_t)k - rank;
+            m[k] = (int64_t)(k % 7 == (size_t)rank ? k + 1 : 0) - 5;
+        }
+        int64_t between = rank;
+        assert_ok(hn_comm_sum_f32_start(test_world, f, n, &err));
+        assert_ok(hn_comm_sum_i64(test_world, &between, 1, &err));
+        assert_ok(hn_comm_wait(test_world, &err));
+        assert_ok(hn_comm_sum_f64(test_world, d, n, &err));
+        assert_ok(hn_comm_sum_i32(test_world, i, n, &err));
+        assert_ok(hn_comm_sum_i64_start(test_world, l, n, &err));
+        assert_ok(hn_comm_wait(test_world, &err));
+        assert_ok(hn_comm_max_i64(test_world, m, n, &err));
+        const int ranks_sum = size * (size - 1) / 2;
+        assert_int_equal(between, ranks_sum);
+        for (size_t k = 0; k < n; k++) {
+            assert_true(f[k] == (float)(k % 1000) * (float)size + (float)ranks_sum);
+            assert_true(d[k] == 0.5 * (double)k * size - ranks_sum);
+            assert_int_equal(i[k], (int32_t)k * (size * (size + 1) / 2));
+            assert_int_equal(l[k], ((int64_t)1 << 60) / size * size + (int64_t)k * size - ranks_sum);
+            assert_int_equal(m[k], k % 7 < (size_t)size ? (int64_t)k + 1 - 5 : -5);
+        }
+        hn_free(f), hn_free(d), hn_free(i), hn_free(l), hn_free(m);
+    }
+    test_world->crowded = crowded;
+}
+
+/* Floats are added in rank order wherever they lie, so that all ranks get the same bits. */
+static void test_large_sums_of_floats_agree(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    const int rank = hn_comm_rank(test_world), size = hn_comm_size(test_world);
+    enum { N = 40000 };
+    float *mine = hn_alloc(N, sizeof *mine, "test", &err), *all = hn_alloc((size_t)size * N, sizeof *all, "test", &err);
+    size_t *n_bytes = hn_alloc((size_t)size, sizeof *n_bytes, "test", &err);
+    assert_true(mine && all && n_bytes);
+    for (int k = 0; k < N; k++) {
+        mine[k] = 1.0f / (float)(3 + k + 17 * rank);
+    }
+    assert_ok(hn_comm_sum_f32(test_world, mine, N, &err));
+    for (int r = 0; r < size; r++) {
+        n_bytes[r] = N * sizeof *mine;
+    }
+    assert_ok(hn_comm_gather_all(test_world, mine, all, n_bytes, &err));
+    for (int r = 0; r < size; r++) {
+        assert_memory_equal(all + (size_t)r * N, mine, N * sizeof *mine);
+    }
+    hn_free(mine), hn_free(all), hn_free(n_bytes);
+}
+
 static void test_max(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -282,10 +351,13 @@ static void test_empty(void **state) {
 
 int comm_body_run(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),      cmocka_unit_test(test_sums),        cmocka_unit_test(test_max),
-        cmocka_unit_test(test_max_keeps_nan), cmocka_unit_test(test_broadcast),   cmocka_unit_test(test_gather_all),
-        cmocka_unit_test(test_sum_started),   cmocka_unit_test(test_any),         cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_split),         cmocka_unit_test(test_bytes_moved), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_identity),    cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_large_sums),  cmocka_unit_test(test_large_sums_of_floats_agree),
+        cmocka_unit_test(test_max),         cmocka_unit_test(test_max_keeps_nan),
+        cmocka_unit_test(test_broadcast),   cmocka_unit_test(test_gather_all),
+        cmocka_unit_test(test_sum_started), cmocka_unit_test(test_any),
+        cmocka_unit_test(test_agree),       cmocka_unit_test(test_split),
+        cmocka_unit_test(test_bytes_moved), cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests_name(hn_comm_backend(test_world), tests, NULL, NULL);
 }

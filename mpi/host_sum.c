@@ -1,0 +1,205 @@
+#include "host_sum.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    LINE = 64,
+    SLOT_BYTES = 1 << 19,
+    SMALL_BYTES = 1 << 12, /* up to here everybody adds up everything: one meeting instead of two */
+    IDLES_BEFORE_LONG = 20
+};
+
+size_t hn_host_sum_bytes(int size) {
+    return (size_t)size * (LINE + 2 * (size_t)SLOT_BYTES);
+}
+
+void hn_host_sum_start_up(HnHostSum *sum, int rank, int size, unsigned char *block) {
+    sum->rank = rank;
+    sum->size = size;
+    sum->block = block;
+    sum->block_bytes = hn_host_sum_bytes(size);
+}
+
+static _Atomic uint64_t *counter_of(const HnHostSum *sum, int rank) {
+    return (_Atomic uint64_t *)(void *)(sum->block + (size_t)rank * LINE);
+}
+
+static unsigned char *slot_of(const HnHostSum *sum, int rank) {
+    const size_t which = (size_t)(sum->turn & 1) * (size_t)sum->size + (size_t)rank;
+    return sum->block + (size_t)sum->size * LINE + which * SLOT_BYTES;
+}
+
+/* ---- meetings ---- */
+
+static void arrive(HnHostSum *sum) {
+    sum->arrivals++;
+    atomic_store_explicit(counter_of(sum, sum->rank), sum->arrivals, memory_order_release);
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Until all have arrived as often as this rank. */
+static void await_all(HnHostSum *sum) {
+    for (int r = 0; r < sum->size; r++) {
+        int polls = 0, idles = 0;
+        while (atomic_load_explicit(counter_of(sum, r), memory_order_acquire) < sum->arrivals) {
+            pause_briefly();
+            if (++polls >= sum->patience) {
+                polls = 0;
+                idles += idles < IDLES_BEFORE_LONG;
+                sum->idle(sum->context, idles == IDLES_BEFORE_LONG);
+            }
+        }
+    }
+}
+
+void hn_host_sum_barrier(HnHostSum *sum) {
+    arrive(sum);
+    await_all(sum);
+}
+
+/* ---- arithmetic ---- */
+
+#define JOIN(name, type)                                                                                    \
+    static void name(type *restrict into, const type *restrict from, size_t n, HnCommReduction reduction) { \
+        if (reduction == HN_COMM_SUM) {                                                                     \
+            for (size_t i = 0; i < n; i++) {                                                                \
+                into[i] += from[i];                                                                         \
+            }                                                                                               \
+        } else {                                                                                            \
+            for (size_t i = 0; i < n; i++) {                                                                \
+                into[i] = into[i] < from[i] ? from[i] : into[i];                                            \
+            }                                                                                               \
+        }                                                                                                   \
+    }
+JOIN(join_f32, float)
+JOIN(join_f64, double)
+JOIN(join_i32, int32_t)
+JOIN(join_i64, int64_t)
+
+static void join(void *into, const void *from, size_t n, HnCommType type, HnCommReduction reduction) {
+    switch (type) {
+    case HN_COMM_F32:
+        join_f32(into, from, n, reduction);
+        return;
+    case HN_COMM_F64:
+        join_f64(into, from, n, reduction);
+        return;
+    case HN_COMM_I32:
+        join_i32(into, from, n, reduction);
+        return;
+    case HN_COMM_I64:
+        join_i64(into, from, n, reduction);
+        return;
+    case HN_COMM_BYTE:
+        return;
+    }
+}
+
+/* ---- pieces ---- */
+
+static size_t bytes_of(HnCommType type) {
+    return type == HN_COMM_F64 || type == HN_COMM_I64 ? 8 : 4;
+}
+
+static size_t piece_elements(const HnHostSum *sum) {
+    return SLOT_BYTES / bytes_of(sum->type);
+}
+
+static size_t piece_now(const HnHostSum *sum) {
+    return sum->n < piece_elements(sum) ? sum->n : piece_elements(sum);
+}
+
+/* Bytes where rank r's slice of a piece begins; that of rank `size` is the end. */
+static size_t slice_begin(const HnHostSum *sum, size_t n, int r) {
+    return n * (size_t)r / (size_t)sum->size * bytes_of(sum->type);
+}
+
+static bool is_small(const HnHostSum *sum) {
+    return sum->n * bytes_of(sum->type) <= SMALL_BYTES && sum->across == NULL;
+}
+
+/* What the others need of the next piece. */
+static void lay_out(HnHostSum *sum) {
+    const size_t n = piece_now(sum), width = bytes_of(sum->type);
+    const size_t begin = is_small(sum) ? 0 : slice_begin(sum, n, sum->rank);
+    const size_t end = is_small(sum) ? 0 : slice_begin(sum, n, sum->rank + 1);
+    unsigned char *slot = slot_of(sum, sum->rank);
+    memcpy(slot, sum->data, begin);
+    memcpy(slot + end, sum->data + end, n * width - end);
+    arrive(sum);
+}
+
+/* This rank's elements [begin, end) over all ranks, in rank order: before it, itself, behind it. */
+static void add_up(const HnHostSum *sum, size_t begin, size_t end) {
+    const size_t n = (end - begin) / bytes_of(sum->type);
+    unsigned char *mine = sum->data + begin;
+    const unsigned char *own = slot_of(sum, sum->rank) + begin;
+    for (int r = 0; r < sum->size; r++) {
+        const unsigned char *from = r == sum->rank ? own : slot_of(sum, r) + begin;
+        if (r == 0) {
+            memcpy(mine, from, end - begin);
+        } else {
+            join(mine, from, n, sum->type, sum->reduction);
+        }
+    }
+}
+
+static HnStatus finish_piece(HnHostSum *sum, HnError *err) {
+    const size_t n = piece_now(sum), width = bytes_of(sum->type);
+    const bool small = is_small(sum);
+    const size_t begin = small ? 0 : slice_begin(sum, n, sum->rank);
+    const size_t end = small ? n * width : slice_begin(sum, n, sum->rank + 1);
+    unsigned char *slot = slot_of(sum, sum->rank);
+    HnStatus status = HN_OK;
+    if (!small) {
+        memcpy(slot + begin, sum->data + begin, end - begin); /* its own part, where add_up looks for it */
+    }
+    await_all(sum);
+    add_up(sum, begin, end);
+    if (!small) {
+        if (sum->across != NULL) {
+            status =
+                sum->across(sum->context, sum->data + begin, (end - begin) / width, sum->type, sum->reduction, err);
+        }
+        memcpy(slot + begin, sum->data + begin, end - begin);
+        hn_host_sum_barrier(sum);
+        for (int r = 0; r < sum->size; r++) {
+            const size_t from = slice_begin(sum, n, r), to = slice_begin(sum, n, r + 1);
+            if (r != sum->rank) {
+                memcpy(sum->data + from, slot_of(sum, r) + from, to - from);
+            }
+        }
+    }
+    sum->turn++;
+    sum->data += n * width;
+    sum->n -= n;
+    return status;
+}
+
+void hn_host_sum_start(HnHostSum *sum, void *data, size_t n, HnCommType type, HnCommReduction reduction) {
+    sum->data = data;
+    sum->n = n;
+    sum->type = type;
+    sum->reduction = reduction;
+    if (n > 0) {
+        lay_out(sum);
+    }
+}
+
+HnStatus hn_host_sum_finish(HnHostSum *sum, HnError *err) {
+    HnStatus status = HN_OK;
+    while (sum->n > 0) {
+        HnStatus one = finish_piece(sum, err);
+        status = status == HN_OK ? one : status;
+        if (sum->n > 0) {
+            lay_out(sum);
+        }
+    }
+    return status;
+}
