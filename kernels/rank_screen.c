@@ -21,6 +21,8 @@ enum {
     BUCKET_SHIFT = 17,
     SPARE_ENTRIES = 48, /* a list is cut when it holds 2 k and these */
     AT_ONCE = 8,        /* items scored side by side */
+    LEAST_ITEMS = 512,  /* below these, packing costs more than it gains */
+    LEAST_USERS = 24,
     /* Screening stops to pay when more than one in so many items is scored in full. */
     LEAST_GAIN = 32
 };
@@ -370,8 +372,8 @@ HnStatus hn_rank_screen(const HnRankTask *task, HnRankScreened *screened, HnErro
 }
 
 bool hn_rank_screen_pays(const HnRankTask *task) {
-    return hn_cpu_has_vnni() && task->dim <= HN_SCREEN_MOST_DIM && task->n_items >= 512 && task->n_users >= 24 &&
-           (uint64_t)task->k <= task->n_items / 32;
+    return hn_cpu_has_vnni() && task->dim <= HN_SCREEN_MOST_DIM && task->n_items >= LEAST_ITEMS &&
+           task->n_users >= LEAST_USERS && (uint64_t)task->k <= task->n_items / 16;
 }
 #else
 

@@ -40,7 +40,8 @@ typedef struct HnRankScreened {
     uint64_t n_rescored; /* of those users: scores computed in full */
 } HnRankScreened;
 
-/* hn_rank_cpu by screening; users for whom it does not pay or not hold are handed to hn_rank_floats. */
+/* hn_rank_cpu by screening, on a processor with VNNI, of at least one item; users for whom it does not pay or not hold
+ * are handed to hn_rank_floats. */
 HnStatus hn_rank_screen(const HnRankTask *task, HnRankScreened *screened, HnError *err);
 
 /* ---- rank_quant.c ---- */

@@ -17,7 +17,7 @@ HN_INLINE HN_VNNI __m512i least_products(const HnScreenUsers *users, const HnScr
     return _mm512_cvt_roundps_epi32(least, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
 
-/* _mm512_dpbusd_epi32, which GCC 12 to 14 does not keep in place: it copies and spills the 24 sums. */
+/* _mm512_dpbusd_epi32, which GCC 12 does not keep in place: it copies and spills the 24 sums. */
 HN_INLINE HN_VNNI void bytes_multiply(__m512i *total, __m512i items, __m512i user) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(*total) : "v"(items), "v"(user));
 }
