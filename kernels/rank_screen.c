@@ -17,10 +17,8 @@
 enum {
     TILES = 4, /* of a block */
     BLOCK_USERS = TILES * HN_SCREEN_USERS,
-    BUCKETS = 1 << 14, /* of norms: sign, exponent and 6 bits more of a float */
-    BUCKET_SHIFT = 17,
     SPARE_ENTRIES = 48, /* a list is cut when it holds 2 k and these */
-    AT_ONCE = 8,        /* items scored side by side */
+    AT_ONCE = 8,        /* items scored side by side, so that one chain waits while others go on */
     LEAST_ITEMS = 512,  /* below these, packing costs more than it gains */
     LEAST_USERS = 24,
     /* Screening stops to pay when more than one in so many items is scored in full. */
@@ -30,15 +28,11 @@ enum {
 /* One ranking: what was asked for, and the items as bytes. */
 typedef struct Job {
     const HnRankTask *task;
-    uint64_t n_panels, n_blocks;
+    uint64_t n_blocks;
     int n_quads, kept, most; /* kept = min(k, n_items); most: entries of a list before it is cut */
-    HnScreenRow *rows;       /* [n_items] */
-    HnScreenPanel *panels;   /* [n_panels] */
-    uint8_t *bytes;          /* [n_panels][quads][32][4] */
-    int32_t *order;          /* [n_panels * 32] item of a slot, -1 behind the last */
-    int32_t *slot;           /* [n_items] its inverse */
-    uint8_t *done;           /* [n_blocks] */
-    atomic_bool refused;     /* the data are not such that screening holds, or pays */
+    HnScreenItems items;
+    uint8_t *done;       /* [n_blocks] */
+    atomic_bool refused; /* the data are not such that screening holds, or pays */
     atomic_uint_fast64_t n_rescored;
 } Job;
 
@@ -50,51 +44,17 @@ typedef struct Scratch {
     HnScreenList *lists;  /* [BLOCK_USERS] */
     int32_t *entries;     /* [BLOCK_USERS][3][capacity] */
     HnRankBest *best;     /* [BLOCK_USERS] */
-    uint64_t *keys;       /* [BLOCK_USERS][kept + AT_ONCE ..] */
+    uint64_t *keys;       /* [BLOCK_USERS][kept + most] */
     uint64_t n_rescored;
 } Scratch;
 
-static uint32_t bucket_of(float norm) {
-    uint32_t bits;
-    memcpy(&bits, &norm, sizeof bits);
-    return BUCKETS - 1 - (bits >> BUCKET_SHIFT);
-}
-
-/* Items by falling norm, nearly: equal buckets in item order. starts [BUCKETS + 1] is zero. */
-static void items_order(Job *job, uint32_t *starts) {
-    const uint64_t n_items = job->task->n_items;
-    for (uint64_t i = 0; i < n_items; i++) {
-        starts[bucket_of(job->rows[i].norm) + 1]++;
-    }
-    for (int b = 0; b < BUCKETS; b++) {
-        starts[b + 1] += starts[b];
-    }
-    for (uint64_t i = 0; i < n_items; i++) {
-        const uint32_t slot = starts[bucket_of(job->rows[i].norm)]++;
-        job->order[slot] = (int32_t)i;
-        job->slot[i] = (int32_t)slot;
-    }
-    for (uint64_t s = n_items; s < job->n_panels * HN_SCREEN_ITEMS; s++) {
-        job->order[s] = -1;
-    }
-}
-
-/* Norms fall strictly from panel to panel: a tile that gains nothing from one gains nothing from those behind it. */
-static void panels_order(Job *job) {
-    for (uint64_t p = job->n_panels - 1; p > 0; p--) {
-        if (job->panels[p - 1].norm < job->panels[p].norm) {
-            job->panels[p - 1].norm = job->panels[p].norm;
-        }
-    }
-}
-
-/* Chains side by side, so that one waits while others go on. Rows behind n repeat the first. */
+/* Scores of n <= AT_ONCE items; what lies behind n repeats the first. */
 HN_VNNI static void scores_of(const Job *job, const float *user, const int32_t *slots, int n, float *scores) {
     const int dim = job->task->dim;
     const float *rows[AT_ONCE];
     float score[AT_ONCE] = {0};
     for (int i = 0; i < AT_ONCE; i++) {
-        rows[i] = job->task->items + (size_t)job->order[slots[i < n ? i : 0]] * (size_t)dim;
+        rows[i] = job->task->items + (size_t)job->items.order[slots[i < n ? i : 0]] * (size_t)dim;
     }
     for (int d = 0; d < dim; d++) {
 #pragma GCC unroll 8
@@ -116,7 +76,7 @@ static float list_settle(const Job *job, Scratch *own, int user, const float *ro
         scores_of(job, row, list->slot + from, n, scores);
         for (int i = 0; i < n; i++) {
             if (scores[i] >= threshold && !(scores[i] < least)) {
-                least = hn_rank_best_add(best, scores[i], job->order[list->slot[from + i]], least);
+                least = hn_rank_best_add(best, scores[i], job->items.order[list->slot[from + i]], least);
             }
         }
     }
@@ -133,7 +93,7 @@ static void mask_set(const Job *job, Scratch *own, int user, uint64_t number, bo
     for (uint64_t m = task->mask_offsets[number]; m < task->mask_offsets[number + 1]; m++) {
         const int32_t item = task->mask_items[m];
         if (item >= 0 && (uint64_t)item < task->n_items) {
-            const uint32_t slot = (uint32_t)job->slot[item], bit = UINT32_C(1) << slot % HN_SCREEN_ITEMS;
+            const uint32_t slot = (uint32_t)job->items.slot[item], bit = UINT32_C(1) << slot % HN_SCREEN_ITEMS;
             uint32_t *word = &own->masked[((size_t)(slot / HN_SCREEN_ITEMS) * TILES + (size_t)tile) * HN_SCREEN_LANES +
                                           (size_t)lane];
             *word = on ? *word | bit : *word & ~bit;
@@ -144,11 +104,10 @@ static void mask_set(const Job *job, Scratch *own, int user, uint64_t number, bo
 /* One panel, one tile. False where neither this panel nor any behind it matters to the tile. */
 static bool tile_screen(const Job *job, Scratch *own, uint64_t first_user, int tile, uint64_t panel) {
     const size_t user_bytes = (size_t)job->n_quads * 4 * HN_SCREEN_USERS;
-    const size_t item_bytes = (size_t)job->n_quads * 4 * HN_SCREEN_ITEMS;
     HnScreenUsers *users = &own->tiles[tile];
     HnScreenHits hits;
-    int some = hn_screen_tile(users, own->bytes + (size_t)tile * user_bytes, &job->panels[panel],
-                              job->bytes + panel * item_bytes, job->n_quads,
+    int some = hn_screen_tile(users, own->bytes + (size_t)tile * user_bytes, &job->items.panels[panel],
+                              job->items.bytes + panel * job->items.panel_bytes, job->n_quads,
                               own->masked + (panel * TILES + (size_t)tile) * HN_SCREEN_LANES, &hits);
     if (some < 0) {
         return false;
@@ -157,7 +116,7 @@ static bool tile_screen(const Job *job, Scratch *own, uint64_t first_user, int t
         const int lane = __builtin_ctz((unsigned)some), user = tile * HN_SCREEN_USERS + lane;
         HnScreenList *list = &own->lists[user];
         hn_screen_list_add(list, hits.products + lane * HN_SCREEN_ITEMS, hits.passing[lane],
-                           users->scale[lane] * job->panels[panel].scale, hits.error[lane],
+                           users->scale[lane] * job->items.panels[panel].scale, hits.error[lane],
                            (int32_t)(panel * HN_SCREEN_ITEMS));
         if (list->count > job->most) {
             users->threshold[lane] = hn_screen_list_cut(list, job->kept, users->threshold[lane]);
@@ -197,7 +156,7 @@ static bool block_start(const Job *job, Scratch *own, uint64_t first_user, int n
 static bool block_screen(const Job *job, Scratch *own, uint64_t first_user, int n) {
     const uint64_t most = (uint64_t)n * (job->task->n_items / LEAST_GAIN + 4 * (uint64_t)job->most);
     bool alive = true;
-    for (uint64_t panel = 0; panel < job->n_panels && alive; panel++) {
+    for (uint64_t panel = 0; panel < job->items.n_panels && alive; panel++) {
         alive = false;
         for (int tile = 0; tile * HN_SCREEN_USERS < n; tile++) {
             alive |= tile_screen(job, own, first_user, tile, panel);
@@ -241,45 +200,22 @@ static void block_rank(Job *job, Scratch *own, uint64_t block) {
     }
 }
 
-static void job_run(Job *job, Scratch *scratch, uint32_t *starts) {
-    const HnRankTask *task = job->task;
-    const size_t item_bytes = (size_t)job->n_quads * 4 * HN_SCREEN_ITEMS;
-#pragma omp parallel
-    {
-        Scratch *own = &scratch[omp_get_thread_num()];
-#pragma omp for schedule(static)
-        for (int64_t i = 0; i < (int64_t)task->n_items; i++) {
-            if (!hn_screen_row_measure(task->items + (size_t)i * (size_t)task->dim, task->dim, &job->rows[i])) {
-                atomic_store_explicit(&job->refused, true, memory_order_relaxed);
-            }
-        }
-#pragma omp single
-        if (!job->refused) {
-            items_order(job, starts);
-        }
-        const bool refused = job->refused;
-#pragma omp for schedule(static)
-        for (int64_t p = 0; p < (refused ? 0 : (int64_t)job->n_panels); p++) {
-            hn_screen_panel_pack(task->items, job->rows, job->order + p * HN_SCREEN_ITEMS, task->dim, &job->panels[p],
-                                 job->bytes + (size_t)p * item_bytes);
-        }
-#pragma omp single
-        panels_order(job);
-#pragma omp for schedule(dynamic, 1)
-        for (int64_t b = 0; b < (int64_t)job->n_blocks; b++) {
-            if (!atomic_load_explicit(&job->refused, memory_order_relaxed)) {
-                block_rank(job, own, (uint64_t)b);
-            }
+static void job_run(Job *job, Scratch *scratch) {
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t b = 0; b < (int64_t)job->n_blocks; b++) {
+        if (!atomic_load_explicit(&job->refused, memory_order_relaxed)) {
+            block_rank(job, &scratch[omp_get_thread_num()], (uint64_t)b);
         }
     }
 }
 
 static HnStatus scratch_create(const Job *job, Scratch *own, HnError *err) {
     const size_t quads = (size_t)job->n_quads, capacity = (size_t)hn_screen_list_capacity(job->most);
-    const uint64_t n_slots = job->n_panels * HN_SCREEN_ITEMS;
+    const uint64_t n_slots = job->items.n_panels * HN_SCREEN_ITEMS;
     own->tiles = hn_alloc(TILES, sizeof *own->tiles, "users of the screening", err);
     own->bytes = hn_alloc(TILES * quads, 4 * HN_SCREEN_USERS, "users' bytes of the screening", err);
-    own->masked = hn_alloc(job->n_panels, TILES * HN_SCREEN_LANES * sizeof(uint32_t), "masks of the screening", err);
+    own->masked =
+        hn_alloc(job->items.n_panels, TILES * HN_SCREEN_LANES * sizeof(uint32_t), "masks of the screening", err);
     own->lists = hn_alloc(BLOCK_USERS, sizeof *own->lists, "lists of the screening", err);
     own->entries = hn_alloc(BLOCK_USERS, 3 * capacity * sizeof(int32_t), "listed items of the screening", err);
     own->best = hn_alloc(BLOCK_USERS, sizeof *own->best, "lists of the ranking", err);
@@ -289,7 +225,7 @@ static HnStatus scratch_create(const Job *job, Scratch *own, HnError *err) {
     }
     const uint32_t unused = job->task->n_items == n_slots ? 0 : UINT32_MAX << (job->task->n_items % HN_SCREEN_ITEMS);
     for (size_t i = 0; i < TILES * HN_SCREEN_LANES; i++) {
-        own->masked[(job->n_panels - 1) * TILES * HN_SCREEN_LANES + i] = unused;
+        own->masked[(job->items.n_panels - 1) * TILES * HN_SCREEN_LANES + i] = unused;
     }
     return HN_OK;
 }
@@ -332,42 +268,31 @@ HnStatus hn_rank_screen(const HnRankTask *task, HnRankScreened *screened, HnErro
     const size_t threads = (size_t)omp_get_max_threads();
     const int kept = (uint64_t)task->k < task->n_items ? task->k : (int)task->n_items;
     Job job = {.task = task,
-               .n_panels = (task->n_items + HN_SCREEN_ITEMS - 1) / HN_SCREEN_ITEMS,
                .n_blocks = (task->n_users + BLOCK_USERS - 1) / BLOCK_USERS,
                .n_quads = hn_screen_quads(task->dim),
                .kept = kept,
                .most = 2 * kept + SPARE_ENTRIES};
-    const size_t item_bytes = (size_t)job.n_quads * 4 * HN_SCREEN_ITEMS;
-    HnStatus status = HN_MEMORY;
     *screened = (HnRankScreened){0, 0};
-    job.rows = hn_alloc(task->n_items, sizeof *job.rows, "measured items", err);
-    job.panels = hn_alloc(job.n_panels, sizeof *job.panels, "panels of the screening", err);
-    job.bytes = hn_alloc(job.n_panels, item_bytes, "items' bytes of the screening", err);
-    job.order = hn_alloc(job.n_panels * HN_SCREEN_ITEMS, sizeof *job.order, "order of items", err);
-    job.slot = hn_alloc(task->n_items, sizeof *job.slot, "order of items", err);
-    job.done = hn_alloc(job.n_blocks, 1, "blocks of the screening", err);
-    uint32_t *starts = hn_alloc(BUCKETS + 1, sizeof *starts, "order of items", err);
+    HnStatus status = hn_screen_items_create(task, &job.items, err);
     Scratch *scratch = hn_alloc(threads, sizeof *scratch, "threads of the screening", err);
-    bool ready = job.rows && job.panels && job.bytes && job.order && job.slot && job.done && starts && scratch;
-    for (size_t t = 0; t < threads && ready; t++) {
-        ready = scratch_create(&job, &scratch[t], err) == HN_OK;
+    job.done = hn_alloc(job.n_blocks, 1, "blocks of the screening", err);
+    status = status != HN_OK || scratch == NULL || job.done == NULL ? HN_MEMORY : HN_OK;
+    for (size_t t = 0; t < threads && status == HN_OK; t++) {
+        status = scratch_create(&job, &scratch[t], err);
     }
-    if (ready) {
-        job_run(&job, scratch, starts);
+    if (status == HN_OK && job.items.usable) {
+        job_run(&job, scratch);
         screened->n_rescored = job.n_rescored;
+    }
+    if (status == HN_OK) {
         status = rest_rank(&job, screened, err);
     }
     for (size_t t = 0; t < threads && scratch != NULL; t++) {
         scratch_free(&scratch[t]);
     }
-    hn_free(scratch);
-    hn_free(starts);
     hn_free(job.done);
-    hn_free(job.slot);
-    hn_free(job.order);
-    hn_free(job.bytes);
-    hn_free(job.panels);
-    hn_free(job.rows);
+    hn_free(scratch);
+    hn_screen_items_free(&job.items);
     return status;
 }
 

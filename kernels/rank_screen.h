@@ -1,6 +1,7 @@
 /* Exact ranking with fewer products in floats: byte products bound every score, and only items whose bound reaches what
  * is certain of the k best so far are scored in full. rank_screen.c ranks; rank_quant.c makes bytes and bounds,
- * rank_screen_tile.c multiplies, rank_screen_list.c keeps who may still be among the best.
+ * rank_screen_items.c packs the items, rank_screen_tile.c multiplies, rank_screen_list.c keeps who may still be among
+ * the best.
  *
  * Why no item is lost. A row x is x' + r with x' = scale * q, q in -127 .. 127; scale is a user's own, and common to
  * the 32 items of a panel. Then
@@ -20,6 +21,7 @@
 
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rank_private.h"
@@ -66,20 +68,35 @@ typedef struct HnScreenUsers {
     int32_t start[HN_SCREEN_LANES]; /* -128 * the sum of the user's bytes: item bytes have 128 added */
 } HnScreenUsers;
 
-/* Bytes of a row, padded with zeros to whole quads. */
+/* A row is padded with zeros to whole quads of bytes. */
 static inline int hn_screen_quads(int dim) {
     return (dim + 3) / 4;
 }
 
 /* False where the row cannot be screened. */
 bool hn_screen_row_measure(const float *row, int dim, HnScreenRow *measured);
-/* Packs items rows[order[0]], rows[order[1]] .. (-1: none) into out [quads][32][4] bytes with 128 added. peaks as
- * measured, by item. norm is taken over as well. */
+/* Packs the items order[0 .. 31] (-1: none) into out [quads][32][4] bytes with 128 added; measured is by item. */
 void hn_screen_panel_pack(const float *items, const HnScreenRow *measured, const int32_t *order, int dim,
                           HnScreenPanel *panel, uint8_t *out);
 /* Packs n <= 12 users into out [quads][12][4] bytes, with thresholds of -infinity. False where a row cannot be
  * screened. */
 bool hn_screen_users_pack(const float *users, int n, int dim, HnScreenUsers *packed, int8_t *out);
+
+/* ---- rank_screen_items.c ---- */
+
+/* Items by falling norm, nearly. */
+typedef struct HnScreenItems {
+    bool usable; /* else an item cannot be screened, and nothing is packed */
+    uint64_t n_panels;
+    size_t panel_bytes;
+    HnScreenPanel *panels; /* [n_panels], of norms that do not rise */
+    uint8_t *bytes;        /* [n_panels][quads][32][4] */
+    int32_t *order;        /* [n_panels * 32] item of a slot, -1 behind the last */
+    int32_t *slot;         /* [n_items] its inverse */
+} HnScreenItems;
+
+HnStatus hn_screen_items_create(const HnRankTask *task, HnScreenItems *items, HnError *err);
+void hn_screen_items_free(HnScreenItems *items); /* after a failed create, too */
 
 /* ---- rank_screen_tile.c ---- */
 
