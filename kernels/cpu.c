@@ -47,6 +47,14 @@ HnCpuPath hn_cpu_path(void) {
     return (HnCpuPath)path;
 }
 
+bool hn_cpu_has_vnni(void) {
+#if HN_X86
+    return hn_cpu_path() == HN_CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 const char *hn_cpu_path_name(HnCpuPath path) {
     return path_names[path];
 }

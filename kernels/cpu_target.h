@@ -7,6 +7,7 @@
 #include <immintrin.h>
 #define HN_AVX2 __attribute__((target("avx2,fma")))
 #define HN_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")))
+#define HN_VNNI __attribute__((target("avx2,fma,popcnt,avx512f,avx512vl,avx512dq,avx512bw,avx512vnni")))
 #else
 #define HN_X86 0
 #endif

@@ -22,7 +22,12 @@ extern "C" {
 void hn_rank_ref(const float *users, uint64_t n_users, const float *items, uint64_t n_items, int dim,
                  const uint64_t *mask_offsets, const int32_t *mask_items, int k, int32_t *top, float *scores);
 /* The same, blocked and dispatched; needs scratch memory, hence can fail. Items are packed once per call: pass many
- * users. */
+ * users. On processors with AVX512-VNNI (path avx512), byte products rule out nearly all items first, by a bound that
+ * leaves the result as it is to the bit (rank_screen.h). All scores are computed in floats for fewer than 24 users or
+ * 512 items, for k above n_items / 16 or dim above 16384; if an item, and for blocks of users of whom one, has a NaN,
+ * an infinity or a magnitude above 2^40; and from where on ties make more than one score in 32 a candidate. Scratch:
+ * the packed items, 4 bytes a value in floats or 1 byte a value and 16 an item in bytes; with the latter, 8 bytes an
+ * item and thread, too. */
 HnStatus hn_rank_cpu(const float *users, uint64_t n_users, const float *items, uint64_t n_items, int dim,
                      const uint64_t *mask_offsets, const int32_t *mask_items, int k, int32_t *top, float *scores,
                      HnError *err);

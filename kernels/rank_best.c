@@ -1,5 +1,6 @@
 /* The k best of a stream, amortised constant work a candidate for any k: candidates above the threshold are buffered,
  * and a full buffer is cut to its k best by quickselect. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,14 +54,18 @@ static void keys_select(uint64_t *keys, int n, int k) {
     }
 }
 
-float hn_rank_best_add(HnRankBest *best, float score, int32_t item, float threshold) {
-    best->keys[best->count++] = key_of(score + 0.0f, item); /* a zero has no sign: equal scores, equal bits */
-    if (best->count < best->capacity) {
-        return threshold;
+float hn_rank_best_cut(HnRankBest *best) {
+    if (best->count < best->k) {
+        return NAN;
     }
     keys_select(best->keys, best->count, best->k);
     best->count = best->k;
     return key_score(best->keys[best->k - 1]);
+}
+
+float hn_rank_best_add(HnRankBest *best, float score, int32_t item, float threshold) {
+    best->keys[best->count++] = key_of(score + 0.0f, item); /* a zero has no sign: equal scores, equal bits */
+    return best->count < best->capacity ? threshold : hn_rank_best_cut(best);
 }
 
 static int key_compare(const void *left, const void *right) {

@@ -7,6 +7,7 @@ enum {
     LINE = 64,
     SLOT_BYTES = 1 << 19,
     SMALL_BYTES = 1 << 12, /* up to here everybody adds up everything: one meeting instead of two */
+    BLOCK_BYTES = 4096,
     IDLES_BEFORE_LONG = 20
 };
 
@@ -135,46 +136,55 @@ static void lay_out(HnHostSum *sum) {
     arrive(sum);
 }
 
-/* This rank's elements [begin, end) over all ranks, in rank order: before it, itself, behind it. */
-static void add_up(const HnHostSum *sum, size_t begin, size_t end) {
-    const size_t n = (end - begin) / bytes_of(sum->type);
-    unsigned char *mine = sum->data + begin;
-    const unsigned char *own = slot_of(sum, sum->rank) + begin;
+/* This rank's bytes [begin, end) over all ranks, in rank order, block by block in the nearest cache; also to its slot,
+ * where the others look for them, unless they do the same for themselves. */
+static void add_up(const HnHostSum *sum, size_t begin, size_t end, bool publish) {
+    unsigned char own[BLOCK_BYTES];
+    unsigned char *slot = slot_of(sum, sum->rank);
+    for (size_t at = begin; at < end; at += BLOCK_BYTES) {
+        const size_t n_bytes = end - at < BLOCK_BYTES ? end - at : BLOCK_BYTES, n = n_bytes / bytes_of(sum->type);
+        unsigned char *into = sum->data + at;
+        memcpy(own, into, n_bytes);
+        for (int r = 0; r < sum->size; r++) {
+            const unsigned char *from = r == sum->rank ? own : slot_of(sum, r) + at;
+            if (r == 0) {
+                memcpy(into, from, n_bytes);
+            } else {
+                join(into, from, n, sum->type, sum->reduction);
+            }
+        }
+        if (publish) {
+            memcpy(slot + at, into, n_bytes);
+        }
+    }
+}
+
+/* The others' slices of a piece, from their slots. */
+static void collect(const HnHostSum *sum, size_t n) {
     for (int r = 0; r < sum->size; r++) {
-        const unsigned char *from = r == sum->rank ? own : slot_of(sum, r) + begin;
-        if (r == 0) {
-            memcpy(mine, from, end - begin);
-        } else {
-            join(mine, from, n, sum->type, sum->reduction);
+        const size_t from = slice_begin(sum, n, r), to = slice_begin(sum, n, r + 1);
+        if (r != sum->rank) {
+            memcpy(sum->data + from, slot_of(sum, r) + from, to - from);
         }
     }
 }
 
 static HnStatus finish_piece(HnHostSum *sum, HnError *err) {
     const size_t n = piece_now(sum), width = bytes_of(sum->type);
-    const bool small = is_small(sum);
-    const size_t begin = small ? 0 : slice_begin(sum, n, sum->rank);
-    const size_t end = small ? n * width : slice_begin(sum, n, sum->rank + 1);
-    unsigned char *slot = slot_of(sum, sum->rank);
     HnStatus status = HN_OK;
-    if (!small) {
-        memcpy(slot + begin, sum->data + begin, end - begin); /* its own part, where add_up looks for it */
-    }
     await_all(sum);
-    add_up(sum, begin, end);
-    if (!small) {
+    if (is_small(sum)) {
+        add_up(sum, 0, n * width, false);
+    } else {
+        const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
+        add_up(sum, begin, end, sum->across == NULL);
         if (sum->across != NULL) {
             status =
                 sum->across(sum->context, sum->data + begin, (end - begin) / width, sum->type, sum->reduction, err);
+            memcpy(slot_of(sum, sum->rank) + begin, sum->data + begin, end - begin);
         }
-        memcpy(slot + begin, sum->data + begin, end - begin);
         hn_host_sum_barrier(sum);
-        for (int r = 0; r < sum->size; r++) {
-            const size_t from = slice_begin(sum, n, r), to = slice_begin(sum, n, r + 1);
-            if (r != sum->rank) {
-                memcpy(sum->data + from, slot_of(sum, r) + from, to - from);
-            }
-        }
+        collect(sum, n);
     }
     sum->turn++;
     sum->data += n * width;

@@ -47,7 +47,8 @@ static bool has_word(const char *words, const char *word) {
 
 static void processor(HnDoctor *doctor) {
     /* What the kernels and oneDNN choose between; the first two are what the fast path needs at least. */
-    static const char *const wanted[] = {"avx2", "fma", "f16c", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile"};
+    static const char *const wanted[] = {"avx2",        "fma",         "f16c",     "avx512f",
+                                         "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile"};
     char model[256] = "unknown", flags[8192] = "", present[256] = "";
     proc_value("/proc/cpuinfo", "model name", model, sizeof model);
     if (!proc_value("/proc/cpuinfo", "flags", flags, sizeof flags)) {

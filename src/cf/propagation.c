@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "fixed.h"
+#include "row.h"
 
 HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnPropagation *propagation,
                                HnError *err) {
@@ -59,22 +60,28 @@ typedef struct Finish {
     int shift;
 } Finish;
 
+static void scale_rows(float *y, const float *scale, float *sum, uint64_t n_rows, int dim) {
+    const HnRowOps *ops = hn_row_ops_cpu();
+    for (uint64_t r = 0; r < n_rows; r++) {
+        float *row = y + r * (uint64_t)dim;
+        ops->scale(row, scale[r], row, dim);
+        if (sum != NULL) {
+            ops->axpy(sum + r * (uint64_t)dim, 1.0f, row, dim);
+        }
+    }
+}
+
 static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) {
     const Finish *finish = context;
     const HnHalf *half = finish->half;
     const int dim = finish->propagation->dim;
-    const size_t at = first * (size_t)dim, n = (last - first) * (size_t)dim;
+    const size_t at = first * (size_t)dim;
     float *sum = half->sum != NULL ? half->sum + at : NULL;
     if (finish->propagation->exact) {
         hn_fixed_to_float_cpu(finish->propagation->totals + at, finish->shift, half->scale + first, y, sum,
                               last - first, dim);
     } else {
-        for (size_t i = 0; i < n; i++) {
-            y[i] *= half->scale[first + i / (size_t)dim];
-            if (sum != NULL) {
-                sum[i] += y[i];
-            }
-        }
+        scale_rows(y, half->scale + first, sum, last - first, dim);
     }
     if (half->done != NULL) {
         half->done->rows(half->done->context, first, last, y);
