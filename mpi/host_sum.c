@@ -139,7 +139,7 @@ static void lay_out(HnHostSum *sum) {
 /* This rank's bytes [begin, end) over all ranks, in rank order, block by block in the nearest cache; also to its slot,
  * where the others look for them, unless they do the same for themselves. */
 static void add_up(const HnHostSum *sum, size_t begin, size_t end, bool publish) {
-    unsigned char own[BLOCK_BYTES];
+    _Alignas(64) unsigned char own[BLOCK_BYTES];
     unsigned char *slot = slot_of(sum, sum->rank);
     for (size_t at = begin; at < end; at += BLOCK_BYTES) {
         const size_t n_bytes = end - at < BLOCK_BYTES ? end - at : BLOCK_BYTES, n = n_bytes / bytes_of(sum->type);
