@@ -176,6 +176,10 @@ static void fixed_rows(const Paths *paths, HnPropagateRun *run, const FixedJob *
     int64_t totals[ROWS_AT_ONCE * HN_FIXED_STRIP];
     for (run->from = 0; run->from < run->dim; run->from += run->width) {
         run->width = run->dim - run->from < paths->fixed_strip ? run->dim - run->from : paths->fixed_strip;
+        if (job->sums != NULL && run->width == run->dim) { /* one strip: rows lie as they do in sums */
+            paths->fixed_run(run, job->x, job->sums + run->first * (uint64_t)run->dim);
+            continue;
+        }
         paths->fixed_run(run, job->x, totals);
         for (uint64_t r = run->first; r < run->last; r++) {
             const int64_t *from = totals + (r - run->first) * (uint64_t)run->width;
