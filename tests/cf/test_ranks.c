@@ -60,6 +60,14 @@ static size_t make_cases(Case *cases) {
     cases[n].config.model.layers = 1, cases[n].config.model.dim = 1;
     cases[n].config.model.init = HN_INIT_NORMAL;
     cases[n++].config.loss.name = HN_LOSS_HINGE;
+    cases[n] = (Case){.name = "dns", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_DNS, cases[n].config.sampler.pick = 3;
+    cases[n++].config.sampler.candidates = 9;
+    cases[n] = (Case){.name = "ahns mf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
+    cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
     cases[n] = (Case){.name = "more ranks than users", .config = small_config(), .n_users = 2, .n_items = 30};
     cases[n++].config.train.batch = 7;
     cases[n] =
@@ -357,7 +365,7 @@ int main(int argc, char **argv) {
     }
     hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
     omp_set_dynamic(0);
-    Case cases[8];
+    Case cases[16];
     size_t n = make_cases(cases);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
