@@ -37,7 +37,7 @@ static void sums_scalar(const float *d, uint64_t n_rows, uint64_t width, uint64_
 HN_AVX512 static void finish_avx512(float *row, const float *bias, uint64_t n, float slope) {
     const __m512 factor = _mm512_set1_ps(slope), zero = _mm512_setzero_ps();
     for (uint64_t c = 0; c < n; c += 16) {
-        const __mmask16 in = n - c >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - c)) - 1u);
+        const __mmask16 in = (__mmask16)(n - c >= 16 ? 0xFFFFu : (1u << (n - c)) - 1u);
         const __m512 x = _mm512_add_ps(_mm512_maskz_loadu_ps(in, row + c), _mm512_maskz_loadu_ps(in, bias + c));
         const __mmask16 positive = _mm512_cmp_ps_mask(x, zero, _CMP_GT_OQ);
         _mm512_mask_storeu_ps(row + c, in, _mm512_mask_mov_ps(_mm512_mul_ps(factor, x), positive, x));
@@ -47,7 +47,7 @@ HN_AVX512 static void finish_avx512(float *row, const float *bias, uint64_t n, f
 HN_AVX512 static void unbend_avx512(float *d, const float *y, uint64_t n, float slope) {
     const __m512 factor = _mm512_set1_ps(slope), zero = _mm512_setzero_ps();
     for (uint64_t i = 0; i < n; i += 16) {
-        const __mmask16 in = n - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - i)) - 1u);
+        const __mmask16 in = (__mmask16)(n - i >= 16 ? 0xFFFFu : (1u << (n - i)) - 1u);
         const __m512 old = _mm512_maskz_loadu_ps(in, d + i);
         const __mmask16 positive = _mm512_cmp_ps_mask(_mm512_maskz_loadu_ps(in, y + i), zero, _CMP_GT_OQ);
         _mm512_mask_storeu_ps(d + i, in, _mm512_mask_mov_ps(_mm512_mul_ps(factor, old), positive, old));

@@ -91,8 +91,8 @@ __device__ void stage_edges(const int32_t *columns, uint64_t e, int n, const flo
 
 /* The whole block's work on one long row; the total is the warp `owner`'s. Every thread of the block comes here. */
 template <typename Add>
-__device__ typename Add::Total sum_of_long_row(const HnCsr &graph, uint64_t begin, uint64_t end, const float *x, int dim,
-                                               int d, int owner, float *stage, Add add) {
+__device__ typename Add::Total sum_of_long_row(const HnCsr &graph, uint64_t begin, uint64_t end, const float *x,
+                                               int dim, int d, int owner, float *stage, Add add) {
     typename Add::Total total = 0;
     for (uint64_t e = begin; e < end; e += kStaged) {
         const int n = end - e < kStaged ? (int)(end - e) : kStaged;
@@ -100,8 +100,8 @@ __device__ typename Add::Total sum_of_long_row(const HnCsr &graph, uint64_t begi
         __syncthreads(); /* the rows are there */
         if ((int)threadIdx.y == owner && d < dim) {
             for (int k = 0; k < n; k++) {
-                total = add(total, weight_of(graph, graph.columns[e + (uint64_t)k]),
-                            stage[k * kLanes + (int)threadIdx.x]);
+                total =
+                    add(total, weight_of(graph, graph.columns[e + (uint64_t)k]), stage[k * kLanes + (int)threadIdx.x]);
             }
         }
         __syncthreads(); /* and may be overwritten */
@@ -152,8 +152,8 @@ int launch(const HnCsr *graph, const float *x, const float *row_scale, typename 
     }
     const dim3 grid((unsigned)((graph->n_rows + kWarps - 1) / kWarps), (unsigned)((dim + kLanes - 1) / kLanes));
     const dim3 block(kLanes, kWarps);
-    HN_LAUNCH((propagate<Add>), grid, block, kStaged * kLanes * sizeof(float), stream, *graph, x, row_scale, y, sum, dim,
-              add);
+    HN_LAUNCH((propagate<Add>), grid, block, kStaged * kLanes * sizeof(float), stream, *graph, x, row_scale, y, sum,
+              dim, add);
     return (int)cudaGetLastError();
 }
 
