@@ -68,6 +68,9 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
+    cases[n] =
+        (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
+    cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
     cases[n] = (Case){.name = "more ranks than users", .config = small_config(), .n_users = 2, .n_items = 30};
     cases[n++].config.train.batch = 7;
     cases[n] =
