@@ -7,6 +7,9 @@
 #include "cf/sums.h"
 #include "cf/trainer.h"
 
+#define LARGE_TABLES ((uint64_t)24 << 20) /* parameters and moments: more than the last cache keeps beside the layers \
+                                           */
+
 /* Final vectors of all rows, for a sampler that chooses by score. Models without layers have them at hand. */
 static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     if (!trainer->sampler->by_score) {
@@ -180,8 +183,13 @@ void hn_trainer_update(HnTrainer *trainer) {
     finish_update(trainer);
 }
 
+static uint64_t tables_bytes(const HnTrainer *trainer) {
+    return (trainer->users.n_rows + trainer->items.n_rows) * (uint64_t)trainer->dim * 3 * sizeof(float);
+}
+
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
-    const HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
+    HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
+    adam.past_cache = tables_bytes(trainer) > LARGE_TABLES;
     HN_TRY(run_or_explain(trainer, NULL, &adam, report, err));
     finish_update(trainer);
     for (int i = 0; i < HN_N_LOSSES; i++) {
