@@ -7,9 +7,8 @@
 #include "cf/sums.h"
 #include "cf/trainer.h"
 
-#define LARGE_TABLES                                                                                 \
-    ((uint64_t)24 << 20) /* parameters and moments: more than the last cache keeps beside the layers \
-                          */
+/* Parameters and moments in bytes: more than the last cache keeps beside the layers. */
+#define LARGE_TABLES ((uint64_t)24 << 20)
 
 /* Final vectors of all rows, for a sampler that chooses by score. Models without layers have them at hand. */
 static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
