@@ -137,7 +137,10 @@ static HnStatus reduce_start(HnComm *comm, void *data, size_t n, HnCommType type
         return HN_OK;
     }
     comm->bytes_moved += n * type_bytes(type);
-    return comm->ops->reduce_start(comm, data, n, type, HN_COMM_SUM, err);
+    hn_watch_enter(comm->watch, "start of a sum");
+    HnStatus status = comm->ops->reduce_start(comm, data, n, type, HN_COMM_SUM, err);
+    hn_watch_leave(comm->watch);
+    return status;
 }
 
 HnStatus hn_comm_sum_f32_start(HnComm *comm, float *data, size_t n, HnError *err) {

@@ -26,7 +26,8 @@ void hn_comm_free(HnComm **comm);
 
 HnStatus hn_comm_barrier(HnComm *comm, HnError *err);
 HnStatus hn_comm_broadcast(HnComm *comm, void *data, size_t n_bytes, int root, HnError *err);
-/* In place. The i64 sum is exact, hence independent of rank count and order; the float sums are not. */
+/* In place. The i64 sum is exact, hence independent of rank count and order; the float sums are not: the same ranks on
+ * the same hosts give the same bits, as long as the hosts' ranks can share memory (or never can; which is said). */
 HnStatus hn_comm_sum_f32(HnComm *comm, float *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_f64(HnComm *comm, double *data, size_t n, HnError *err);
 HnStatus hn_comm_sum_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);

@@ -77,7 +77,9 @@ static HnStatus host_for(CommMpi *mpi, size_t n_bytes, HnHostGroup **host, HnErr
         mpi->host_tried = true;
         HN_TRY(hn_host_group_create(mpi->handle, &mpi->host, err));
     }
-    *host = mpi->base.piece_elements > 0 ? NULL : mpi->host; /* small pieces are wanted of MPI's way */
+    /* By the call alone, never by what came before it: float sums have another order in MPI's hands, and a training
+     * that is taken up again must add as one that went on. Small pieces are wanted of MPI's way. */
+    *host = mpi->base.piece_elements > 0 || n_bytes < WORTH_SHARING ? NULL : mpi->host;
     if (*host != NULL) {
         mpi->host->crowded = mpi->base.crowded;
         mpi->host->sum.patience = mpi->base.crowded ? 30 : 2000;

@@ -53,8 +53,8 @@ static unsigned char *block_make(size_t n_bytes, char name[NAME_BYTES]) {
     if (block == MAP_FAILED) {
         hn_log(
             HN_LOG_WARN,
-            "no shared memory for this host's ranks (%zu bytes: %s): their sums go through MPI, which is slower; make "
-            "room in /dev/shm",
+            "no shared memory for this host's ranks (%zu bytes: %s): their sums go through MPI, which is slower, and "
+            "without `reproducible: true` has other last bits; make room in /dev/shm",
             n_bytes, strerror(errno));
         if (file >= 0) {
             (void)shm_unlink(name);
@@ -75,7 +75,7 @@ static unsigned char *block_open(size_t n_bytes, const char *name) {
     return block == MAP_FAILED ? NULL : block;
 }
 
-/* The name is gone before anything happens that could end the job: a kill leaves nothing behind. */
+/* The name is gone as soon as all have opened it: only a kill in between leaves the block behind. */
 static unsigned char *block_share(MPI_Comm on_host, int rank, size_t n_bytes) {
     char name[NAME_BYTES] = "";
     unsigned char *block = rank == 0 ? block_make(n_bytes, name) : NULL;
@@ -112,6 +112,11 @@ static HnStatus fill(HnHostGroup *host, MPI_Comm on_host, bool *usable, HnError 
     hn_host_sum_start_up(&host->sum, rank, size, block);
     HN_TRY(hn_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, host->group), "sharing memory", err));
     *usable = all != 0;
+    if (!*usable && rank == 0 && block != NULL) {
+        hn_log(HN_LOG_WARN, "the ranks of this host share no memory (another /dev/shm each, or none): their sums go "
+                            "through MPI, which is "
+                            "slower, and without `reproducible: true` has other last bits");
+    }
     if (*usable && size < n_ranks) {
         HN_TRY(hn_mpi_check(MPI_Comm_split(host->group, rank, 0, &host->across), "joining hosts", err));
         MPI_Comm_set_errhandler(host->across, MPI_ERRORS_RETURN);

@@ -3,13 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum {
-    LINE = 64,
-    SLOT_BYTES = 1 << 19,
-    SMALL_BYTES = 1 << 12, /* up to here everybody adds up everything: one meeting instead of two */
-    BLOCK_BYTES = 4096,
-    IDLES_BEFORE_LONG = 20
-};
+enum { LINE = 64, SLOT_BYTES = 1 << 19, BLOCK_BYTES = 4096, IDLES_BEFORE_LONG = 20 };
 
 size_t hn_host_sum_bytes(int size) {
     return (size_t)size * (LINE + 2 * (size_t)SLOT_BYTES);
@@ -121,15 +115,10 @@ static size_t slice_begin(const HnHostSum *sum, size_t n, int r) {
     return n * (size_t)r / (size_t)sum->size * bytes_of(sum->type);
 }
 
-static bool is_small(const HnHostSum *sum) {
-    return sum->n * bytes_of(sum->type) <= SMALL_BYTES && sum->across == NULL;
-}
-
 /* What the others need of the next piece. */
 static void lay_out(HnHostSum *sum) {
     const size_t n = piece_now(sum), width = bytes_of(sum->type);
-    const size_t begin = is_small(sum) ? 0 : slice_begin(sum, n, sum->rank);
-    const size_t end = is_small(sum) ? 0 : slice_begin(sum, n, sum->rank + 1);
+    const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
     unsigned char *slot = slot_of(sum, sum->rank);
     memcpy(slot, sum->data, begin);
     memcpy(slot + end, sum->data + end, n * width - end);
@@ -137,7 +126,7 @@ static void lay_out(HnHostSum *sum) {
 }
 
 /* This rank's bytes [begin, end) over all ranks, in rank order, block by block in the nearest cache; also to its slot,
- * where the others look for them, unless they do the same for themselves. */
+ * where the others look for them, unless other hosts have a part in them. */
 static void add_up(const HnHostSum *sum, size_t begin, size_t end, bool publish) {
     _Alignas(64) unsigned char own[BLOCK_BYTES];
     unsigned char *slot = slot_of(sum, sum->rank);
@@ -172,20 +161,15 @@ static void collect(const HnHostSum *sum, size_t n) {
 static HnStatus finish_piece(HnHostSum *sum, HnError *err) {
     const size_t n = piece_now(sum), width = bytes_of(sum->type);
     HnStatus status = HN_OK;
+    const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
     await_all(sum);
-    if (is_small(sum)) {
-        add_up(sum, 0, n * width, false);
-    } else {
-        const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
-        add_up(sum, begin, end, sum->across == NULL);
-        if (sum->across != NULL) {
-            status =
-                sum->across(sum->context, sum->data + begin, (end - begin) / width, sum->type, sum->reduction, err);
-            memcpy(slot_of(sum, sum->rank) + begin, sum->data + begin, end - begin);
-        }
-        hn_host_sum_barrier(sum);
-        collect(sum, n);
+    add_up(sum, begin, end, sum->across == NULL);
+    if (sum->across != NULL) {
+        status = sum->across(sum->context, sum->data + begin, (end - begin) / width, sum->type, sum->reduction, err);
+        memcpy(slot_of(sum, sum->rank) + begin, sum->data + begin, end - begin);
     }
+    hn_host_sum_barrier(sum);
+    collect(sum, n);
     sum->turn++;
     sum->data += n * width;
     sum->n -= n;

@@ -1,10 +1,10 @@
 /* Sums and maxima over the ranks of one host, through memory that they share. MPI's own go through buffers of a few KB
  * and one rank's arithmetic: on one host they were found twenty times slower than the memory.
  *
- * Each rank has two slots in the shared block, used in turn. A large array goes through in pieces: every rank lays the
+ * Each rank has two slots in the shared block, used in turn. An array goes through in pieces: every rank lays the
  * others' slices of its piece into its slot, adds up its own slice over all ranks in rank order, lays the result into
- * its slot, and takes the others' from theirs. A small one is laid out whole and added up by everybody. The order of
- * every sum is that of the ranks, so all get the same bits, always.
+ * its slot, and takes the others' from theirs. The order of every sum is that of the ranks (with several hosts: of the
+ * ranks of each, then as MPI joins the hosts), and all ranks get the same bits.
  */
 #ifndef HN_HOST_SUM_H
 #define HN_HOST_SUM_H

@@ -1,4 +1,6 @@
 /* What a training will need, from counts alone: the same size formulas that allocation uses. */
+#include <omp.h>
+
 #include "cf/adapter.h"
 #include "cf/batch.h"
 #include "cf/loss_sums.h"
@@ -60,6 +62,7 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     const bool semantic = config->sampler.name == HN_SAMPLER_SEMANTIC;
     const uint64_t n_weights = semantic ? hn_adapter_weights(config, text_dim) : 0;
     uint64_t memory = (users + n_items) * (7 * dim * 4 + 20) + pairs * (12 + 16 + 8) + (n_users + 1) * 8;
+    memory += n_items * (dim + 16 + 8 * (uint64_t)omp_get_max_threads()); /* ranking */
     memory += hn_batch_bytes(capacity, positions, users, n_items, (int)dim);
     memory += hn_loss_adder_bytes(capacity, at_most(2 * positions, n_items), (int)dim, reproducible);
     memory += hn_model_ops(config->model.backbone)

@@ -148,6 +148,7 @@ uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
     uint64_t text_dim = trainer->sampler->text_dim(trainer->sampler_state);
     /* Tables with moments, and the final vectors; the graph both ways with its degrees; the order of an epoch. */
     uint64_t total = (n_users + n_items) * (5 * (uint64_t)trainer->dim * 4 + 20) + pairs * (12 + 16);
+    total += n_items * ((uint64_t)trainer->dim + 16 + 8 * (uint64_t)omp_get_max_threads()); /* ranking */
     total += hn_batch_bytes(capacity, positions, n_users, n_items, trainer->dim);
     total += hn_loss_adder_bytes(capacity, batch_items, trainer->dim, trainer->exact);
     total += trainer->model->bytes(n_users, n_items, pairs, positions, trainer->dim, (int)trainer->config->model.layers,

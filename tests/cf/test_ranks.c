@@ -60,6 +60,9 @@ static size_t make_cases(Case *cases) {
     cases[n].config.model.layers = 1, cases[n].config.model.dim = 1;
     cases[n].config.model.init = HN_INIT_NORMAL;
     cases[n++].config.loss.name = HN_LOSS_HINGE;
+    cases[n] =
+        (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
+    cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
     cases[n] = (Case){.name = "more ranks than users", .config = small_config(), .n_users = 2, .n_items = 30};
     cases[n++].config.train.batch = 7;
     cases[n] =
@@ -357,7 +360,7 @@ int main(int argc, char **argv) {
     }
     hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
     omp_set_dynamic(0);
-    Case cases[8];
+    Case cases[16];
     size_t n = make_cases(cases);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {

@@ -123,6 +123,27 @@ static void test_large_sums_of_floats_agree(void **state) {
     hn_free(mine), hn_free(all), hn_free(n_bytes);
 }
 
+/* A sum is added in the same order whatever sums came before it: a job that is taken up again repeats what it would
+ * have done. */
+static void test_order_does_not_depend_on_the_past(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    enum { SMALL = 1000, LARGE = 50000 };
+    HnComm *fresh = NULL;
+    float before[SMALL], after[SMALL], *large = hn_alloc(LARGE, sizeof *large, "test", &err);
+    assert_non_null(large);
+    assert_ok(hn_comm_split(test_world, 0, hn_comm_rank(test_world), &fresh, &err));
+    for (int k = 0; k < SMALL; k++) {
+        before[k] = after[k] = 1.0f / (float)(3 + k + 17 * hn_comm_rank(test_world));
+    }
+    assert_ok(hn_comm_sum_f32(fresh, before, SMALL, &err));
+    assert_ok(hn_comm_sum_f32(fresh, large, LARGE, &err));
+    assert_ok(hn_comm_sum_f32(fresh, after, SMALL, &err));
+    assert_memory_equal(before, after, sizeof before);
+    hn_free(large);
+    hn_comm_free(&fresh);
+}
+
 static void test_max(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -351,13 +372,21 @@ static void test_empty(void **state) {
 
 int comm_body_run(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),    cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_large_sums),  cmocka_unit_test(test_large_sums_of_floats_agree),
-        cmocka_unit_test(test_max),         cmocka_unit_test(test_max_keeps_nan),
-        cmocka_unit_test(test_broadcast),   cmocka_unit_test(test_gather_all),
-        cmocka_unit_test(test_sum_started), cmocka_unit_test(test_any),
-        cmocka_unit_test(test_agree),       cmocka_unit_test(test_split),
-        cmocka_unit_test(test_bytes_moved), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_large_sums),
+        cmocka_unit_test(test_large_sums_of_floats_agree),
+        cmocka_unit_test(test_order_does_not_depend_on_the_past),
+        cmocka_unit_test(test_max),
+        cmocka_unit_test(test_max_keeps_nan),
+        cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_gather_all),
+        cmocka_unit_test(test_sum_started),
+        cmocka_unit_test(test_any),
+        cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_bytes_moved),
+        cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests_name(hn_comm_backend(test_world), tests, NULL, NULL);
 }

@@ -43,7 +43,8 @@ static uint64_t lightgcn_bytes(uint64_t n_local_users, uint64_t n_items, uint64_
     }
     uint64_t row = (uint64_t)dim * sizeof(float);
     return (n_local_users + n_items) * (row + 4) + 3 * batch * ((uint64_t)(layers - 1) * row + 4) + 8 * n_local_pairs +
-           32 * (n_items + 3 * batch) + hn_propagation_bytes(n_items, dim, exact);
+           32 * (n_items + 3 * batch) + hn_propagation_bytes(n_items, dim, exact) +
+           hn_propagate_window(dim) * sizeof(float);
 }
 
 static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
