@@ -22,6 +22,8 @@ typedef struct HnAdamStep {
     float rate;          /* learning rate / (1 - b1^t) */
     float unbias_v;      /* 1 / sqrt(1 - b2^t) */
     float epsilon;
+    bool past_cache; /* moments are written past the caches: where tables are too large to stay there until the next
+                      * step, what is left of the caches belongs to the parameters. The same bits. */
 } HnAdamStep;
 
 /* step t counts from 1. */

@@ -1,6 +1,7 @@
 #include "adam.h"
 
 #include <math.h>
+#include <stdint.h>
 
 #include "cpu.h"
 #include "cpu_target.h"
@@ -28,7 +29,8 @@ HN_INLINE void fetch_next(const float *p, const float *m, const float *v, uint64
     HN_PREFETCH(v + i + n);
 }
 
-HN_AVX512 static void adam_avx512(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear) {
+HN_INLINE HN_AVX512 void run_avx512(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear,
+                                    const bool past_cache) {
     const __m512 keep_m = _mm512_set1_ps(s->keep_m), new_m = _mm512_set1_ps(s->new_m);
     const __m512 keep_v = _mm512_set1_ps(s->keep_v), new_v = _mm512_set1_ps(s->new_v);
     const __m512 rate = _mm512_set1_ps(s->rate), unbias = _mm512_set1_ps(s->unbias_v);
@@ -41,8 +43,13 @@ HN_AVX512 static void adam_avx512(float *p, float *g, float *m, float *v, uint64
         const __m512 vi =
             _mm512_add_ps(_mm512_mul_ps(keep_v, _mm512_loadu_ps(v + i)), _mm512_mul_ps(new_v, _mm512_mul_ps(gi, gi)));
         const __m512 below = _mm512_add_ps(_mm512_mul_ps(_mm512_sqrt_ps(vi), unbias), epsilon);
-        _mm512_storeu_ps(m + i, mi);
-        _mm512_storeu_ps(v + i, vi);
+        if (past_cache) {
+            _mm512_stream_ps(m + i, mi);
+            _mm512_stream_ps(v + i, vi);
+        } else {
+            _mm512_storeu_ps(m + i, mi);
+            _mm512_storeu_ps(v + i, vi);
+        }
         _mm512_storeu_ps(p + i, _mm512_sub_ps(_mm512_loadu_ps(p + i), _mm512_mul_ps(rate, _mm512_div_ps(mi, below))));
         if (clear) {
             _mm512_storeu_ps(g + i, _mm512_setzero_ps());
@@ -51,7 +58,8 @@ HN_AVX512 static void adam_avx512(float *p, float *g, float *m, float *v, uint64
     adam_scalar(p + i, g + i, m + i, v + i, n - i, s, clear);
 }
 
-HN_AVX2 static void adam_avx2(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear) {
+HN_INLINE HN_AVX2 void run_avx2(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear,
+                                const bool past_cache) {
     const __m256 keep_m = _mm256_set1_ps(s->keep_m), new_m = _mm256_set1_ps(s->new_m);
     const __m256 keep_v = _mm256_set1_ps(s->keep_v), new_v = _mm256_set1_ps(s->new_v);
     const __m256 rate = _mm256_set1_ps(s->rate), unbias = _mm256_set1_ps(s->unbias_v);
@@ -64,14 +72,41 @@ HN_AVX2 static void adam_avx2(float *p, float *g, float *m, float *v, uint64_t n
         const __m256 vi =
             _mm256_add_ps(_mm256_mul_ps(keep_v, _mm256_loadu_ps(v + i)), _mm256_mul_ps(new_v, _mm256_mul_ps(gi, gi)));
         const __m256 below = _mm256_add_ps(_mm256_mul_ps(_mm256_sqrt_ps(vi), unbias), epsilon);
-        _mm256_storeu_ps(m + i, mi);
-        _mm256_storeu_ps(v + i, vi);
+        if (past_cache) {
+            _mm256_stream_ps(m + i, mi);
+            _mm256_stream_ps(v + i, vi);
+        } else {
+            _mm256_storeu_ps(m + i, mi);
+            _mm256_storeu_ps(v + i, vi);
+        }
         _mm256_storeu_ps(p + i, _mm256_sub_ps(_mm256_loadu_ps(p + i), _mm256_mul_ps(rate, _mm256_div_ps(mi, below))));
         if (clear) {
             _mm256_storeu_ps(g + i, _mm256_setzero_ps());
         }
     }
     adam_scalar(p + i, g + i, m + i, v + i, n - i, s, clear);
+}
+/* Streaming wants whole lines, and a fence before others may read. */
+static bool lines_fit(const float *m, const float *v) {
+    return (uintptr_t)m % 64 == 0 && (uintptr_t)v % 64 == 0;
+}
+
+HN_AVX512 static void adam_avx512(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear) {
+    if (s->past_cache && lines_fit(m, v)) {
+        run_avx512(p, g, m, v, n, s, clear, true);
+        _mm_sfence();
+    } else {
+        run_avx512(p, g, m, v, n, s, clear, false);
+    }
+}
+
+HN_AVX2 static void adam_avx2(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *s, bool clear) {
+    if (s->past_cache && lines_fit(m, v)) {
+        run_avx2(p, g, m, v, n, s, clear, true);
+        _mm_sfence();
+    } else {
+        run_avx2(p, g, m, v, n, s, clear, false);
+    }
 }
 #endif
 

@@ -125,8 +125,15 @@ uint32_t hn_batch_place(const int32_t *rows, uint32_t n, uint64_t row) {
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err) {
     drop_pairs_without_negative(batch);
     HN_TRY(exchange_ids(batch, comm, err));
-    index_items(batch);
-    group_items(batch);
-    index_users(batch);
+#pragma omp parallel sections if (batch->n > 256)
+    {
+#pragma omp section
+        {
+            index_items(batch);
+            group_items(batch);
+        }
+#pragma omp section
+        index_users(batch);
+    }
     return HN_OK;
 }

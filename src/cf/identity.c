@@ -25,6 +25,14 @@ static HnStatus put_model(HnText *text, const HnTrainConfig *c, HnError *err) {
                           c->loss.margin);
 }
 
+static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) {
+    return hn_text_printf(text, err,
+                          "sampler.exponent: %.17g\nsampler.candidates: %lld\nsampler.pick: %lld\n"
+                          "sampler.ahns_alpha: %.17g\nsampler.ahns_beta: %.17g\nsampler.ahns_p: %lld\n",
+                          c->sampler.exponent, (long long)c->sampler.candidates, (long long)c->sampler.pick,
+                          c->sampler.ahns_alpha, c->sampler.ahns_beta, (long long)c->sampler.ahns_p);
+}
+
 static HnStatus put_semantic(HnText *text, const HnTrainConfig *c, HnError *err) {
     HN_TRY(put_list(text, "semantic.adapter_hidden", &c->semantic.adapter_hidden, err));
     return hn_text_printf(text, err,
@@ -58,6 +66,7 @@ HnStatus hn_session_identity(HnSession *session, HnError *err) {
         hn_text_printf(&text, err, "data set: %s\nvectors: %s\nseed: %lld\nreproducible: %d\n",
                        hn_dataset_id(job->dataset), session->vectors_id, (long long)job->seed, job->reproducible);
     status = status == HN_OK ? put_model(&text, job->config, err) : status;
+    status = status == HN_OK ? put_sampler(&text, job->config, err) : status;
     status = status == HN_OK ? put_semantic(&text, job->config, err) : status;
     status = status == HN_OK ? put_training(&text, job->config, err) : status;
     if (status != HN_OK) {

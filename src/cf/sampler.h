@@ -5,10 +5,12 @@
 #ifndef HN_CF_SAMPLER_H
 #define HN_CF_SAMPLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
 #include "cf/batch.h"
+#include "cf/graph.h"
 #include "cf/loss.h"
 #include "cf/shards.h"
 #include "cf/table.h"
@@ -21,8 +23,14 @@ typedef struct HnSamplerContext {
     uint64_t seed;
     const HnTrainConfig *config;
     const HnUserShards *shards;
+    const HnGraph *graph;     /* item degrees over all ranks */
     const char *vectors_path; /* NULL where there is none */
 } HnSamplerContext;
+
+/* Final vectors of this rank's users and of all items, as they are before the step. */
+typedef struct HnFinals {
+    const float *users, *items;
+} HnFinals;
 
 /* What a sampler tells the result file; sums over ranks. */
 typedef struct HnSamplerFacts {
@@ -32,13 +40,15 @@ typedef struct HnSamplerFacts {
 
 typedef struct HnSamplerOps {
     const char *name;
+    bool by_score; /* draw looks at final vectors */
     HnStatus (*create)(const HnSamplerContext *context, const HnBatch *batch, void **state, HnError *err);
     void (*free)(void *state); /* NULL is fine */
     /* Bytes of state on one rank, for plans. */
     uint64_t (*bytes)(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions, uint64_t text_dim,
                       bool exact, int ranks);
-    /* Fills batch->negative: an item per pair, -1 where the user took every item. Local. */
-    void (*draw)(void *state, HnBatch *batch);
+    /* Fills batch->negative: an item per pair, -1 where the user took every item. finals: NULL unless by_score. Local.
+     */
+    void (*draw)(void *state, HnBatch *batch, const HnFinals *finals);
     /* Fills batch->negatives from item_vectors at negative_row. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
     /* Adds the alignment loss (eq. 9), if the sampler has hard negatives. Collective. */
@@ -52,7 +62,8 @@ typedef struct HnSamplerOps {
     HnStatus (*facts)(void *state, HnSamplerFacts *facts, HnError *err); /* collective */
 } HnSamplerOps;
 
-extern const HnSamplerOps HN_SAMPLER_OPS_RNS, HN_SAMPLER_OPS_SEMANTIC;
+extern const HnSamplerOps HN_SAMPLER_OPS_RNS, HN_SAMPLER_OPS_SEMANTIC, HN_SAMPLER_OPS_POPULARITY, HN_SAMPLER_OPS_DNS,
+    HN_SAMPLER_OPS_AHNS;
 const HnSamplerOps *hn_sampler_ops(HnSamplerName name);
 
 /* One item uniform over those that a sorted list lacks, by (seed, epoch, pair); -1 where the list has all. */

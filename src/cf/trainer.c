@@ -57,6 +57,7 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
                                 .seed = (uint64_t)trainer->job->seed,
                                 .config = config,
                                 .shards = shards,
+                                .graph = &trainer->graph,
                                 .vectors_path = trainer->job->vectors_path};
     return trainer->sampler->create(&sampler, &trainer->batch, &trainer->sampler_state, err);
 }

@@ -53,6 +53,7 @@ typedef struct HnTrainer {
     HnProgress *progress; /* borrowed, or NULL: kept up to date in pairs of all epochs */
 
     float *final_users, *final_items; /* hn_trainer_embed's output */
+    HnFinals finals;                  /* of the step under way, where its sampler looks at scores; else NULL */
     uint64_t pairs_done;              /* over all ranks, skipped ones left out */
 } HnTrainer;
 

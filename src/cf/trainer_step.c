@@ -3,11 +3,41 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cf/rows.h"
 #include "cf/sums.h"
 #include "cf/trainer.h"
 
+#define LARGE_TABLES ((uint64_t)24 << 20) /* parameters and moments: more than the last cache keeps beside the layers \
+                                           */
+
+/* Final vectors of all rows, for a sampler that chooses by score. Models without layers have them at hand. */
+static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
+    if (!trainer->sampler->by_score) {
+        return HN_OK;
+    }
+    if (trainer->config->model.backbone == HN_BACKBONE_MF || trainer->config->model.layers == 0) {
+        trainer->finals = (HnFinals){trainer->users.value, trainer->items.value};
+        return HN_OK;
+    }
+    HN_TRY(hn_trainer_embed(trainer, err));
+    trainer->finals = (HnFinals){trainer->final_users, trainer->final_items};
+    return HN_OK;
+}
+
+/* The batch's rows: taken from all, where those are there. */
+static HnStatus forward(HnTrainer *trainer, HnError *err) {
+    HnBatch *batch = &trainer->batch;
+    if (trainer->finals.users == NULL) {
+        return trainer->model->forward(trainer->model_state, batch, err);
+    }
+    hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->dim);
+    hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->dim);
+    return HN_OK;
+}
+
 static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
     HnBatch *batch = &trainer->batch;
+    trainer->finals = (HnFinals){NULL, NULL};
     if (given == NULL) {
         if (!trainer->order_ready) {
             hn_order_start_epoch(&trainer->order, (uint64_t)trainer->job->seed, (uint32_t)trainer->epoch);
@@ -23,7 +53,8 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
             batch->negative[k] = given->negatives[batch->position[k]];
         }
     } else {
-        trainer->sampler->draw(trainer->sampler_state, batch);
+        HN_TRY(look_at_scores(trainer, err));
+        trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
     return hn_batch_index(batch, trainer->comm, err);
 }
@@ -47,7 +78,7 @@ static void warn_skips(HnTrainer *trainer) {
 
 static HnStatus losses(HnTrainer *trainer, HnLossSums *sums, HnError *err) {
     HnBatch *batch = &trainer->batch;
-    HN_TRY(trainer->model->forward(trainer->model_state, batch, err));
+    HN_TRY(forward(trainer, err));
     HN_TRY(trainer->sampler->forward(trainer->sampler_state, batch, err));
     hn_loss_ranking(batch, trainer->loss, (float)trainer->config->loss.margin, sums);
     hn_loss_l2(batch, &trainer->users, &trainer->items, trainer->config->train.l2, sums);
@@ -152,8 +183,13 @@ void hn_trainer_update(HnTrainer *trainer) {
     finish_update(trainer);
 }
 
+static uint64_t tables_bytes(const HnTrainer *trainer) {
+    return (trainer->users.n_rows + trainer->items.n_rows) * (uint64_t)trainer->dim * 3 * sizeof(float);
+}
+
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
-    const HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
+    HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
+    adam.past_cache = tables_bytes(trainer) > LARGE_TABLES;
     HN_TRY(run_or_explain(trainer, NULL, &adam, report, err));
     finish_update(trainer);
     for (int i = 0; i < HN_N_LOSSES; i++) {

@@ -224,9 +224,15 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
                         "eval.select_on is valid, but data leaves no validation part; give one (data.split_ratio or "
                         "data.valid), or set eval.select_on: test");
     }
-    if (train->sampler.name == HN_SAMPLER_RNS && train->align.negatives == HN_ALIGN_BATCH) {
+    if (train->sampler.name != HN_SAMPLER_SEMANTIC && train->align.negatives == HN_ALIGN_BATCH) {
         return complain(check, "sampler.name",
-                        "align.negatives batch needs sampler.name semantic; rns has no hard negatives");
+                        "align.negatives batch needs sampler.name semantic; other samplers have no hard negatives");
+    }
+    if (train->sampler.pick > train->sampler.candidates) {
+        return complain(check, "sampler.pick",
+                        "sampler.pick is %" PRId64 ", but there are only %" PRId64
+                        " candidates; raise sampler.candidates, or lower it",
+                        train->sampler.pick, train->sampler.candidates);
     }
     return HN_OK;
 }

@@ -39,7 +39,13 @@ typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_S
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
 typedef enum { HN_BACKBONE_MF, HN_BACKBONE_LIGHTGCN } HnBackboneName;
-typedef enum { HN_SAMPLER_RNS, HN_SAMPLER_SEMANTIC } HnSamplerName;
+typedef enum {
+    HN_SAMPLER_RNS,
+    HN_SAMPLER_SEMANTIC,
+    HN_SAMPLER_POPULARITY,
+    HN_SAMPLER_DNS,
+    HN_SAMPLER_AHNS
+} HnSamplerName;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE } HnLossName;
 typedef enum { HN_ALIGN_OWN, HN_ALIGN_BATCH } HnAlignNegatives;
@@ -118,6 +124,10 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     } model; /* model.* */
     struct {
         HnSamplerName name;
+        double exponent;          /* popularity */
+        int64_t candidates, pick; /* dns, ahns: pool of a pair; dns: one of so many best */
+        double ahns_alpha, ahns_beta;
+        int64_t ahns_p;
     } sampler;                    /* sampler.* */
     struct {                      /* semantic.* */
         double alpha;             /* eq 7 */

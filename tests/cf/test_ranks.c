@@ -60,6 +60,14 @@ static size_t make_cases(Case *cases) {
     cases[n].config.model.layers = 1, cases[n].config.model.dim = 1;
     cases[n].config.model.init = HN_INIT_NORMAL;
     cases[n++].config.loss.name = HN_LOSS_HINGE;
+    cases[n] = (Case){.name = "dns", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_DNS, cases[n].config.sampler.pick = 3;
+    cases[n++].config.sampler.candidates = 9;
+    cases[n] = (Case){.name = "ahns mf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
+    cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cf/samplers/plain.h"
 #include "cf/vectors.h"
 #include "store.h"
 
@@ -277,8 +278,168 @@ static int tear_down(void **state) {
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
+/* The candidates that a pair is offered, drawn anew here. */
+static void candidates_of(const HnTrainer *trainer, uint32_t k, int n, int32_t *items) {
+    const HnBatch *batch = &trainer->batch;
+    const HnUserShards *shards = &trainer->shards;
+    const uint64_t *range = shards->train.offsets + batch->user[k], base = shards->train.offsets[0];
+    HnRng rng;
+    hn_rng_start(&rng, 21, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
+    for (int m = 0; m < n; m++) {
+        items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
+    }
+}
+
+static double score_of(const HnTrainer *trainer, const float *users, const float *items, int32_t user, int32_t item) {
+    double sum = 0.0;
+    for (int c = 0; c < trainer->dim; c++) {
+        sum += (double)users[user * trainer->dim + c] * (double)items[item * trainer->dim + c];
+    }
+    return sum;
+}
+
+/* How many candidates are better than the chosen one, by a plain reading of the method's formula. */
+static int better_ones(const HnTrainer *trainer, const float *users, const float *items, uint32_t k) {
+    const HnTrainConfig *config = trainer->config;
+    const HnBatch *batch = &trainer->batch;
+    int32_t offered[64];
+    const int n = (int)config->sampler.candidates;
+    candidates_of(trainer, k, n, offered);
+    const double positive = score_of(trainer, users, items, batch->user[k], batch->positive[k]);
+    const double target =
+        config->sampler.ahns_beta * pow(positive + config->sampler.ahns_alpha, (double)config->sampler.ahns_p + 1.0);
+    double mine = NAN, worth[64];
+    for (int m = 0; m < n; m++) {
+        const double score = score_of(trainer, users, items, batch->user[k], offered[m]);
+        worth[m] = config->sampler.name == HN_SAMPLER_DNS ? score : -fabs(score - target);
+        mine = offered[m] == batch->negative[k] ? worth[m] : mine;
+        assert_int_not_equal(world.part[(uint64_t)batch->user[k] * world.n_items + (uint64_t)offered[m]], 1);
+    }
+    assert_true(mine == mine); /* the chosen one was offered */
+    int better = 0;
+    for (int m = 0; m < n; m++) {
+        better += worth[m] > mine + 1e-7 ? 1 : 0;
+    }
+    return better;
+}
+
+static void test_choice_by_score(void **state) {
+    (void)state;
+    const struct {
+        HnSamplerName name;
+        HnBackboneName backbone;
+        int64_t pick, p;
+    } cases[] = {{HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 1, -2},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 1, -2},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 4, -2},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, 1}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        HnError err = HN_ERROR_INIT;
+        HnTrainConfig config = small_config();
+        config.model.backbone = cases[c].backbone;
+        config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.5;
+        config.sampler.name = cases[c].name, config.sampler.candidates = 12, config.sampler.pick = cases[c].pick;
+        config.sampler.ahns_alpha = 2.5, config.sampler.ahns_beta = 0.4, config.sampler.ahns_p = cases[c].p;
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, false, 21);
+        HnTrainer *trainer = rig.trainer;
+        int at_rank[12] = {0}, n_pairs = 0;
+        for (int step = 0; step < 5; step++) {
+            static float users[40 * 8], items[30 * 8];
+            HnStepReport report;
+            expect_ok(hn_trainer_embed(trainer, &err), &err);
+            memcpy(users, trainer->final_users, sizeof users);
+            memcpy(items, trainer->final_items, sizeof items);
+            expect_ok(hn_trainer_step(trainer, &report, &err), &err);
+            for (uint32_t k = 0; k < trainer->batch.n; k++, n_pairs++) {
+                at_rank[better_ones(trainer, users, items, k)]++;
+            }
+        }
+        int inside = 0;
+        for (int r = 0; r < cases[c].pick; r++) {
+            inside += at_rank[r];
+            assert_true(at_rank[r] > n_pairs / (int)cases[c].pick / 3); /* each of the best is picked */
+        }
+        assert_int_equal(inside, n_pairs);
+        rig_end(&rig);
+    }
+}
+
+static void test_one_candidate_is_a_random_negative(void **state) {
+    (void)state;
+    for (int exact = 0; exact <= 1; exact++) {
+        static float random[ROWS], chosen[ROWS];
+        HnTrainConfig config = small_config();
+        (void)run(&config, NULL, exact, random);
+        for (int name = HN_SAMPLER_DNS; name <= HN_SAMPLER_AHNS; name++) {
+            config.sampler.name = (HnSamplerName)name;
+            config.sampler.candidates = 1;
+            (void)run(&config, NULL, exact, chosen);
+            assert_memory_equal(random, chosen, sizeof random);
+            config.sampler.candidates = 8;
+            (void)run(&config, NULL, exact, chosen);
+            assert_memory_not_equal(random, chosen, sizeof random);
+        }
+    }
+}
+
+/* Shares of the draws against weights that are worked out here, user by user. */
+static void test_popularity(void **state) {
+    (void)state;
+    const double exponents[] = {0.0, 0.75, 2.0};
+    for (size_t x = 0; x < sizeof exponents / sizeof exponents[0]; x++) {
+        HnError err = HN_ERROR_INIT;
+        HnTrainConfig config = small_config();
+        config.model.backbone = HN_BACKBONE_MF;
+        config.sampler.name = HN_SAMPLER_POPULARITY, config.sampler.exponent = exponents[x];
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, false, 21);
+        HnTrainer *trainer = rig.trainer;
+        double degree[30] = {0}, expected[30] = {0}, chi = 0.0;
+        int counts[30] = {0}, used = 0;
+        for (uint64_t u = 0; u < world.n_users; u++) {
+            for (uint64_t i = 0; i < world.n_items; i++) {
+                degree[i] += world.part[u * world.n_items + i] == 1;
+            }
+        }
+        for (int epoch = 0; epoch < 60; epoch++) {
+            for (uint64_t step = 0; step < trainer->order.n_batches; step++) {
+                HnStepReport report;
+                expect_ok(hn_trainer_step(trainer, &report, &err), &err);
+                for (uint32_t k = 0; k < trainer->batch.n; k++) {
+                    const uint8_t *part = world.part + (uint64_t)trainer->batch.user[k] * world.n_items;
+                    double total = 0.0;
+                    for (uint64_t i = 0; i < world.n_items; i++) {
+                        total += part[i] == 1 ? 0.0 : pow(degree[i], exponents[x]);
+                    }
+                    for (uint64_t i = 0; i < world.n_items; i++) {
+                        expected[i] += part[i] == 1 ? 0.0 : pow(degree[i], exponents[x]) / total;
+                    }
+                    assert_int_not_equal(part[trainer->batch.negative[k]], 1);
+                    counts[trainer->batch.negative[k]]++;
+                }
+            }
+            trainer->epoch++, trainer->step_in_epoch = 0, trainer->order_ready = false;
+        }
+        for (int i = 0; i < 30; i++) {
+            if (expected[i] > 0.0) {
+                chi += (counts[i] - expected[i]) * (counts[i] - expected[i]) / expected[i];
+                used++;
+            } else {
+                assert_int_equal(counts[i], 0);
+            }
+        }
+        assert_true(used > 20 && chi < 65.0); /* 29 degrees of freedom at most: p = 0.0001 */
+        rig_end(&rig);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choice_by_score),
+        cmocka_unit_test(test_one_candidate_is_a_random_negative),
+        cmocka_unit_test(test_popularity),
         cmocka_unit_test(test_uniform_outside_the_list),
         cmocka_unit_test(test_ends_of_the_list),
         cmocka_unit_test(test_every_pair_once_an_epoch),

@@ -87,7 +87,7 @@ static void every_key_counts_as_declared(void **state) {
                                                        : "1";
         if (key->type == HN_KEY_WORD && strcmp(value, key->default_text) == 0) {
             snprintf(set, sizeof set, "%s=%.*s", key->name, (int)strcspn(key->words, "|"), key->words);
-        } else if (key->type == HN_KEY_INT && strcmp(key->default_text, "1") == 0) {
+        } else if ((key->type == HN_KEY_INT || key->type == HN_KEY_REAL) && strcmp(key->default_text, "1") == 0) {
             snprintf(set, sizeof set, "%s=2", key->name);
         } else {
             snprintf(set, sizeof set, "%s=%s", key->name, value);

@@ -102,8 +102,38 @@ static void test_first_step(void **state) {
     assert_true(g[0] == 5.0f);
 }
 
+/* A part by itself, its moments past the caches or not, at every alignment: the plain twin's bits. */
+static void test_parts(void **state) {
+    (void)state;
+    enum { N = 300 };
+    for (int at = 0; at < 20; at++) {
+        for (int past = 0; past <= 1; past++) {
+            float *blocks[2][4];
+            for (int b = 0; b < 8; b++) {
+                blocks[b / 4][b % 4] = aligned_alloc(64, 64 * ((N * sizeof(float) + 63) / 64));
+                check_fill_plain(blocks[b / 4][b % 4], N, (uint64_t)(b % 4));
+            }
+            for (int i = 0; i < 2 * N; i++) {
+                float *v = &blocks[i / N][3][i % N];
+                *v = fabsf(*v);
+            }
+            const uint64_t n = (uint64_t)(N - 16 - at);
+            HnAdamStep step = hn_adam_step(0.01, 3);
+            step.past_cache = past == 1;
+            hn_adam_ref(blocks[0][0] + at, blocks[0][1] + at, blocks[0][2] + at, blocks[0][3] + at, n, 0.01, 3, true);
+            hn_adam_part_cpu(blocks[1][0] + at, blocks[1][1] + at, blocks[1][2] + at, blocks[1][3] + at, n, &step,
+                             true);
+            for (int b = 0; b < 4; b++) {
+                check_same_floats(blocks[0][b], blocks[1][b], N, "block");
+                free(blocks[0][b]), free(blocks[1][b]);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_equals_ref),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_follows_the_definition),

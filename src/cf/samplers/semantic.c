@@ -96,7 +96,8 @@ static uint64_t semantic_bytes(const HnTrainConfig *config, uint64_t n_local_pai
            hn_adapter_bytes(config, text_dim, capacity, n_positions, exact, ranks) + capacity * (13 + 8 * dim) + align;
 }
 
-static void semantic_draw(void *state, HnBatch *batch) {
+static void semantic_draw(void *state, HnBatch *batch, const HnFinals *finals) {
+    (void)finals;
     const Semantic *semantic = state;
     hn_sample_negatives(batch, semantic->context.shards, semantic->context.seed);
 }

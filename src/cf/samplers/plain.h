@@ -1,0 +1,35 @@
+/* What samplers share that choose an item for each pair and nothing else: no parameters, no loss of their own. Their
+ * state is a copy of the context, or begins with it. */
+#ifndef HN_CF_SAMPLER_PLAIN_H
+#define HN_CF_SAMPLER_PLAIN_H
+
+#include "base/rng.h"
+#include "cf/sampler.h"
+
+HnStatus hn_plain_create(const HnSamplerContext *context, const HnBatch *batch, void **state, HnError *err);
+void hn_plain_free(void *state);
+uint64_t hn_plain_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions, uint64_t text_dim,
+                        bool exact, int ranks);
+HnStatus hn_plain_forward(void *state, HnBatch *batch, HnError *err);
+HnStatus hn_plain_align(void *state, HnBatch *batch, HnLossSums *sums, HnError *err);
+HnStatus hn_plain_backward(void *state, HnBatch *batch, HnError *err);
+uint64_t hn_plain_text_dim(void *state);
+HnTable *hn_plain_parameters(void *state);
+double hn_plain_l2(void *state);
+HnStatus hn_plain_facts(void *state, HnSamplerFacts *facts, HnError *err);
+
+/* The part of HnSamplerOps that is the same for all of them. */
+#define HN_PLAIN_SAMPLER                                                                 \
+    .forward = hn_plain_forward, .align = hn_plain_align, .backward = hn_plain_backward, \
+    .text_dim = hn_plain_text_dim, .parameters = hn_plain_parameters, .l2 = hn_plain_l2, .facts = hn_plain_facts
+
+/* The next draw of a sequence: uniform over the items that a sorted list lacks, of which there is one. */
+int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng);
+
+/* Chooses from n candidates by their scores with the user; returns its place. rng goes on where the draws ended. */
+typedef int HnChoose(const HnTrainConfig *config, const float *scores, int n, float positive, HnRng *rng);
+/* For every pair of the batch: sampler.candidates uniform draws from the items that the user did not take (repeats may
+ * occur), their scores, and the choice. */
+void hn_candidates_choose(const HnSamplerContext *context, HnBatch *batch, const HnFinals *finals, HnChoose *choose);
+
+#endif
