@@ -148,6 +148,12 @@ static void let_the_teller_speak(const HnComm *world) {
     }
 }
 
+/* A launcher that is told to end the job may drop what it has not read yet of the ranks' output (MPICH's does). */
+static void let_the_launcher_read(void) {
+    struct timespec while_it_reads = {.tv_nsec = 300000000};
+    nanosleep(&while_it_reads, NULL);
+}
+
 _Noreturn void hn_world_abort(HnComm *world, const char *stage, const HnError *err) {
     int rank = world == NULL ? 0 : world->rank;
     int code = err == NULL || err->status == HN_OK ? HN_INTERNAL : (int)err->status;
@@ -156,6 +162,7 @@ _Noreturn void hn_world_abort(HnComm *world, const char *stage, const HnError *e
     fprintf(stderr, "hnlmrec: [rank %d] %s: %s\n", rank, stage, message);
     fflush(NULL);
     if (mpi_is_running()) {
+        let_the_launcher_read();
         MPI_Abort(MPI_COMM_WORLD, code);
     }
     _exit(code);
