@@ -1,8 +1,6 @@
 #include "cf/graph.h"
 
 #include <math.h>
-#include <omp.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -135,50 +133,22 @@ void hn_subgraph_rows(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, 
     sub->csr = (HnCsr){n_rows, graph->n_cols, sub->offsets, sub->columns, graph->column_scale};
 }
 
-/* The edges of one row whose columns are first .. last-1; columns ascend. */
-static uint64_t row_part(const HnCsr *graph, int32_t row, uint64_t first, uint64_t last, uint64_t *end) {
-    uint64_t e = graph->offsets[row];
-    const uint64_t row_end = graph->offsets[row + 1];
-    while (e < row_end && (uint64_t)graph->columns[e] < first) {
-        e++;
-    }
-    for (*end = e; *end < row_end && (uint64_t)graph->columns[*end] < last;) {
-        ++*end;
-    }
-    return e;
-}
-
-/* Each part of the columns by one thread, who meets the rows in order: once to count, once to fill. */
-static void transpose_part(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows, uint64_t first,
-                           uint64_t last, bool fill) {
+void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows) {
+    uint64_t n_out = graph->n_cols;
+    memset(sub->offsets, 0, (n_out + 1) * sizeof *sub->offsets);
     for (uint64_t r = 0; r < n_rows; r++) {
-        uint64_t end, e = row_part(graph, rows[r], first, last, &end);
-        for (; e < end; e++) {
-            if (fill) {
-                sub->columns[sub->cursor[graph->columns[e]]++] = (int32_t)r;
-            } else {
-                sub->offsets[graph->columns[e] + 1]++;
-            }
+        for (uint64_t e = graph->offsets[rows[r]]; e < graph->offsets[rows[r] + 1]; e++) {
+            sub->offsets[graph->columns[e] + 1]++;
         }
     }
-}
-
-static void transpose_parts(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows, bool fill) {
-    const uint64_t n_parts = n_rows > 256 ? (uint64_t)omp_get_max_threads() : 1;
-#pragma omp parallel for schedule(static, 1) if (n_parts > 1)
-    for (uint64_t p = 0; p < n_parts; p++) {
-        transpose_part(sub, graph, rows, n_rows, graph->n_cols * p / n_parts, graph->n_cols * (p + 1) / n_parts, fill);
-    }
-}
-
-void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows) {
-    const uint64_t n_out = graph->n_cols;
-    memset(sub->offsets, 0, (n_out + 1) * sizeof *sub->offsets);
-    transpose_parts(sub, graph, rows, n_rows, false);
     for (uint64_t c = 0; c < n_out; c++) {
         sub->cursor[c] = sub->offsets[c];
         sub->offsets[c + 1] += sub->offsets[c];
     }
-    transpose_parts(sub, graph, rows, n_rows, true);
+    for (uint64_t r = 0; r < n_rows; r++) {
+        for (uint64_t e = graph->offsets[rows[r]]; e < graph->offsets[rows[r] + 1]; e++) {
+            sub->columns[sub->cursor[graph->columns[e]]++] = (int32_t)r;
+        }
+    }
     sub->csr = (HnCsr){n_out, n_rows, sub->offsets, sub->columns, NULL};
 }
