@@ -122,27 +122,80 @@ static HnPropagateRun run_at(const HnCsr *graph, int64_t c, int64_t n, int dim) 
     };
 }
 
-void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
-                           const HnRowsDone *done, float *window) {
-    const Paths paths = paths_choose();
+static int strip_width(const HnPropagateRun *run, int strip) {
+    return run->dim - run->from < strip ? run->dim - run->from : strip;
+}
+
+/* One propagation: what is added up, how, and where rows go. */
+typedef struct Job {
+    Paths paths;
+    bool fixed;
+    const float *x, *row_scale;
+    float *y, *sum;
+    int64_t *totals;                        /* fixed: [n_rows][dim] sums as they are; NULL: back to floats */
+    float factor, factor_after, factors[2]; /* fixed: see HnPropagateRun; those of -shift */
+} Job;
+
+static void float_rows(const Job *job, HnPropagateRun *run, float *rows) {
+    for (run->from = 0; run->from < run->dim; run->from += run->width) {
+        run->width = strip_width(run, job->paths.float_strip);
+        job->paths.float_run(run, job->x, job->row_scale, rows, job->sum);
+    }
+}
+
+/* Strip by strip through a block of sums, to where they are wanted. */
+static void fixed_rows(const Job *job, HnPropagateRun *run, float *rows) {
+    int64_t strip[ROWS_AT_ONCE * HN_FIXED_STRIP];
+    for (run->from = 0; run->from < run->dim; run->from += run->width) {
+        run->width = strip_width(run, job->paths.fixed_strip);
+        if (job->totals != NULL && run->width == run->dim) { /* one strip: rows lie as they do in totals */
+            job->paths.fixed_run(run, job->x, job->totals + run->first * (uint64_t)run->dim);
+            continue;
+        }
+        job->paths.fixed_run(run, job->x, strip);
+        for (uint64_t r = run->first; r < run->last; r++) {
+            const int64_t *from = strip + (r - run->first) * (uint64_t)run->width;
+            const size_t at = (size_t)r * (size_t)run->dim + (size_t)run->from;
+            if (job->totals != NULL) {
+                memcpy(job->totals + at, from, (size_t)run->width * sizeof *from);
+                continue;
+            }
+            hn_fixed_row_to_float(from, job->factors, job->row_scale != NULL ? job->row_scale[r] : 1.0f,
+                                  rows + (size_t)(r - run->y_first) * (size_t)run->dim + run->from,
+                                  job->sum != NULL ? job->sum + at : NULL, (uint64_t)run->width);
+        }
+    }
+}
+
+/* All rows, by all threads; a few at a time where somebody is told of them, or sums go through a block. */
+static void propagate(const HnCsr *graph, int dim, const Job *job, const HnRowsDone *done, float *window) {
     const int64_t n_chunks = (int64_t)chunks_for(graph, dim);
 #pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
     for (int64_t c = 0; c < n_chunks; c++) {
         HnPropagateRun run = run_at(graph, c, n_chunks, dim);
-        const uint64_t last = run.last, step = done != NULL ? ROWS_AT_ONCE : last;
-        float *rows = window != NULL ? window + (size_t)omp_get_thread_num() * ROWS_AT_ONCE * (size_t)dim : y;
+        const uint64_t last = run.last, step = done != NULL || job->fixed ? ROWS_AT_ONCE : last;
+        float *rows = window != NULL ? window + (size_t)omp_get_thread_num() * ROWS_AT_ONCE * (size_t)dim : job->y;
+        run.factor = job->factor;
+        run.factor_after = job->factor_after;
         for (; run.first < last; run.first = run.last) {
             run.last = last - run.first < step ? last : run.first + step;
             run.y_first = window != NULL ? run.first : 0;
-            for (run.from = 0; run.from < dim; run.from += run.width) {
-                run.width = dim - run.from < paths.float_strip ? dim - run.from : paths.float_strip;
-                paths.float_run(&run, x, row_scale, rows, sum);
+            if (job->fixed) {
+                fixed_rows(job, &run, rows);
+            } else {
+                float_rows(job, &run, rows);
             }
             if (done != NULL) {
                 done->rows(done->context, run.first, run.last, rows + (run.first - run.y_first) * (uint64_t)dim);
             }
         }
     }
+}
+
+void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
+                           const HnRowsDone *done, float *window) {
+    const Job job = {.paths = paths_choose(), .x = x, .row_scale = row_scale, .y = y, .sum = sum};
+    propagate(graph, dim, &job, done, window);
 }
 
 void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim) {
@@ -163,73 +216,29 @@ void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, in
     }
 }
 
-/* Fixed-point sums of run's rows, strip by strip through totals, to where they are wanted. */
-typedef struct FixedJob {
-    const float *x;
-    int64_t *sums; /* [n_rows][dim], or NULL: as floats */
-    const float *row_scale;
-    float factors[2]; /* of -shift */
-    float *rows, *sum;
-} FixedJob;
-
-static void fixed_rows(const Paths *paths, HnPropagateRun *run, const FixedJob *job) {
-    int64_t totals[ROWS_AT_ONCE * HN_FIXED_STRIP];
-    for (run->from = 0; run->from < run->dim; run->from += run->width) {
-        run->width = run->dim - run->from < paths->fixed_strip ? run->dim - run->from : paths->fixed_strip;
-        if (job->sums != NULL && run->width == run->dim) { /* one strip: rows lie as they do in sums */
-            paths->fixed_run(run, job->x, job->sums + run->first * (uint64_t)run->dim);
-            continue;
-        }
-        paths->fixed_run(run, job->x, totals);
-        for (uint64_t r = run->first; r < run->last; r++) {
-            const int64_t *from = totals + (r - run->first) * (uint64_t)run->width;
-            const size_t at = (size_t)r * (size_t)run->dim + (size_t)run->from;
-            if (job->sums != NULL) {
-                memcpy(job->sums + at, from, (size_t)run->width * sizeof *from);
-                continue;
-            }
-            hn_fixed_row_to_float(from, job->factors, job->row_scale != NULL ? job->row_scale[r] : 1.0f,
-                                  job->rows + (size_t)(r - run->y_first) * (size_t)run->dim + run->from,
-                                  job->sum != NULL ? job->sum + at : NULL, (uint64_t)run->width);
-        }
-    }
-}
-
-static void fixed_all(const HnCsr *graph, int shift, int dim, const FixedJob *asked, const HnRowsDone *done,
-                      float *window) {
-    /* Where 2^shift is no float, or a product may be denormal before it is scaled up, two factors in turn. */
+/* Where 2^shift is no float, or a product may be denormal before it is scaled up, two factors in turn. */
+static Job fixed_job(const float *x, int shift) {
     const bool far_out = shift <= -100 || shift >= 100;
-    const Paths paths = far_out ? PLAIN : paths_choose();
-    const int64_t n_chunks = (int64_t)chunks_for(graph, dim);
+    Job job = {.paths = far_out ? PLAIN : paths_choose(), .fixed = true, .x = x};
     float factors[2];
     hn_fixed_factors(shift, factors);
-#pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
-    for (int64_t c = 0; c < n_chunks; c++) {
-        HnPropagateRun run = run_at(graph, c, n_chunks, dim);
-        FixedJob job = *asked;
-        const uint64_t last = run.last;
-        run.factor = far_out ? factors[0] : factors[0] * factors[1];
-        run.factor_after = far_out ? factors[1] : 1.0f;
-        job.rows = window != NULL ? window + (size_t)omp_get_thread_num() * ROWS_AT_ONCE * (size_t)dim : asked->rows;
-        for (; run.first < last; run.first = run.last) {
-            run.last = last - run.first < ROWS_AT_ONCE ? last : run.first + ROWS_AT_ONCE;
-            run.y_first = window != NULL ? run.first : 0;
-            fixed_rows(&paths, &run, &job);
-            if (done != NULL) {
-                done->rows(done->context, run.first, run.last, job.rows + (run.first - run.y_first) * (uint64_t)dim);
-            }
-        }
-    }
+    job.factor = far_out ? factors[0] : factors[0] * factors[1];
+    job.factor_after = far_out ? factors[1] : 1.0f;
+    hn_fixed_factors(-shift, job.factors);
+    return job;
 }
 
 void hn_propagate_fixed_cpu(const HnCsr *graph, const float *x, int shift, int64_t *y, int dim) {
-    const FixedJob job = {.x = x, .sums = y};
-    fixed_all(graph, shift, dim, &job, NULL, NULL);
+    Job job = fixed_job(x, shift);
+    job.totals = y;
+    propagate(graph, dim, &job, NULL, NULL);
 }
 
 void hn_propagate_exact_rows_cpu(const HnCsr *graph, const float *x, int shift, const float *row_scale, float *y,
                                  float *sum, int dim, const HnRowsDone *done, float *window) {
-    FixedJob job = {.x = x, .row_scale = row_scale, .rows = y, .sum = sum};
-    hn_fixed_factors(-shift, job.factors);
-    fixed_all(graph, shift, dim, &job, done, window);
+    Job job = fixed_job(x, shift);
+    job.row_scale = row_scale;
+    job.y = y;
+    job.sum = sum;
+    propagate(graph, dim, &job, done, window);
 }

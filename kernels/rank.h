@@ -32,6 +32,9 @@ HnStatus hn_rank_cpu(const float *users, uint64_t n_users, const float *items, u
                      const uint64_t *mask_offsets, const int32_t *mask_items, int k, int32_t *top, float *scores,
                      HnError *err);
 
+/* Scratch of hn_rank_cpu with the threads there are now, in bytes, lists of candidates left out; for plans. */
+uint64_t hn_rank_bytes(uint64_t n_items, int dim);
+
 #ifdef __cplusplus
 }
 #endif

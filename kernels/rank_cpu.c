@@ -1,4 +1,6 @@
 /* Which way a ranking goes: both give the same bits. */
+#include <omp.h>
+
 #include "rank.h"
 #include "rank_private.h"
 #include "rank_screen.h"
@@ -14,4 +16,8 @@ HnStatus hn_rank_cpu(const float *users, uint64_t n_users, const float *items, u
     const HnRankTask task = {users, items, n_users, n_items, dim, k, mask_offsets, mask_items, top, scores};
     HnRankScreened screened;
     return hn_rank_screen_pays(&task) ? hn_rank_screen(&task, &screened, err) : hn_rank_floats(&task, err);
+}
+
+uint64_t hn_rank_bytes(uint64_t n_items, int dim) {
+    return n_items * ((uint64_t)dim + 16 + 8 * (uint64_t)omp_get_max_threads());
 }

@@ -21,7 +21,7 @@ uint64_t hn_comm_bytes_moved(const HnComm *comm) {
     return comm->bytes_moved;
 }
 
-static size_t type_bytes(HnCommType type) {
+size_t hn_comm_type_bytes(HnCommType type) {
     switch (type) {
     case HN_COMM_F32:
     case HN_COMM_I32:
@@ -78,7 +78,7 @@ static HnStatus reduce(HnComm *comm, void *data, size_t n, HnCommType type, HnCo
     if (n == 0) {
         return HN_OK;
     }
-    comm->bytes_moved += n * type_bytes(type);
+    comm->bytes_moved += n * hn_comm_type_bytes(type);
     hn_watch_enter(comm->watch, name);
     HnStatus status = comm->ops->reduce(comm, data, n, type, reduction, err);
     hn_watch_leave(comm->watch);
@@ -136,7 +136,7 @@ static HnStatus reduce_start(HnComm *comm, void *data, size_t n, HnCommType type
     if (n == 0) {
         return HN_OK;
     }
-    comm->bytes_moved += n * type_bytes(type);
+    comm->bytes_moved += n * hn_comm_type_bytes(type);
     hn_watch_enter(comm->watch, "start of a sum");
     HnStatus status = comm->ops->reduce_start(comm, data, n, type, HN_COMM_SUM, err);
     hn_watch_leave(comm->watch);

@@ -59,8 +59,8 @@ MPI_Datatype hn_mpi_type(HnCommType type) {
     return MPI_BYTE;
 }
 
-static size_t size_of(HnCommType type) {
-    return type == HN_COMM_BYTE ? 1 : type == HN_COMM_F64 || type == HN_COMM_I64 ? 8 : 4;
+MPI_Op hn_mpi_op(HnCommReduction reduction) {
+    return reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX;
 }
 
 static size_t piece_of(const HnComm *comm) {
@@ -104,16 +104,16 @@ static HnStatus mpi_broadcast(HnComm *comm, void *data, size_t n_bytes, int root
 static HnStatus mpi_reduce(HnComm *comm, void *data, size_t n, HnCommType type, HnCommReduction reduction,
                            HnError *err) {
     size_t piece = piece_of(comm);
-    MPI_Op op = reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX;
+    MPI_Op op = hn_mpi_op(reduction);
     HnHostGroup *host;
-    HN_TRY(host_for(mpi_of(comm), n * size_of(type), &host, err));
+    HN_TRY(host_for(mpi_of(comm), n * hn_comm_type_bytes(type), &host, err));
     if (host != NULL && !mpi_of(comm)->host_in_flight) {
         hn_host_sum_start(&host->sum, data, n, type, reduction);
         return hn_host_sum_finish(&host->sum, err);
     }
     for (size_t at = 0; at < n; at += piece) {
         int count = (int)min_size(piece, n - at);
-        HN_TRY(hn_mpi_check(hn_mpi_reduce((char *)data + at * size_of(type), count, hn_mpi_type(type), op,
+        HN_TRY(hn_mpi_check(hn_mpi_reduce((char *)data + at * hn_comm_type_bytes(type), count, hn_mpi_type(type), op,
                                           mpi_of(comm)->handle, comm->crowded),
                             "a reduction", err));
     }
@@ -125,9 +125,9 @@ static HnStatus mpi_reduce_start(HnComm *comm, void *data, size_t n, HnCommType 
     CommMpi *mpi = mpi_of(comm);
     size_t piece = piece_of(comm);
     size_t n_pieces = (n - 1) / piece + 1;
-    MPI_Op op = reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX;
+    MPI_Op op = hn_mpi_op(reduction);
     HnHostGroup *host;
-    HN_TRY(host_for(mpi, n * size_of(type), &host, err));
+    HN_TRY(host_for(mpi, n * hn_comm_type_bytes(type), &host, err));
     if (host != NULL) {
         mpi->host_in_flight = true;
         hn_host_sum_start(&host->sum, data, n, type, reduction);
@@ -139,8 +139,8 @@ static HnStatus mpi_reduce_start(HnComm *comm, void *data, size_t n, HnCommType 
     }
     for (size_t at = 0; at < n; at += piece) {
         int count = (int)min_size(piece, n - at);
-        HN_TRY(hn_mpi_check(MPI_Iallreduce(MPI_IN_PLACE, (char *)data + at * size_of(type), count, hn_mpi_type(type),
-                                           op, mpi->handle, &mpi->requests[mpi->n_requests]),
+        HN_TRY(hn_mpi_check(MPI_Iallreduce(MPI_IN_PLACE, (char *)data + at * hn_comm_type_bytes(type), count,
+                                           hn_mpi_type(type), op, mpi->handle, &mpi->requests[mpi->n_requests]),
                             "starting a reduction", err));
         mpi->n_requests++;
     }

@@ -10,6 +10,8 @@
 typedef enum HnCommType { HN_COMM_F32, HN_COMM_F64, HN_COMM_I32, HN_COMM_I64, HN_COMM_BYTE } HnCommType;
 typedef enum HnCommReduction { HN_COMM_SUM, HN_COMM_MAX } HnCommReduction;
 
+size_t hn_comm_type_bytes(HnCommType type); /* of one element */
+
 /* A small message between two ranks of a group, outside the collectives: hn_deal_* is made of these. */
 typedef struct HnMessage {
     uint64_t kind;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,25 +15,22 @@
 #include "wait_mpi.h"
 
 enum { NAME_BYTES = 64 };
-#define NAP_NS 20000
 
 /* A rank that waits here is in no call of MPI: messages between others may need it to look. */
 static void idle(void *context, bool long_wait) {
     const HnHostGroup *host = context;
     int there;
     (void)MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, host->group, &there, MPI_STATUS_IGNORE);
-    if (long_wait) {
-        (void)nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
-    } else if (host->crowded) {
-        (void)sched_yield();
+    if (long_wait || host->crowded) {
+        hn_mpi_give_way(long_wait);
     }
 }
 
 static HnStatus across(void *context, void *data, size_t n, HnCommType type, HnCommReduction reduction, HnError *err) {
     const HnHostGroup *host = context;
-    return hn_mpi_check(hn_mpi_reduce(data, (int)n, hn_mpi_type(type), reduction == HN_COMM_SUM ? MPI_SUM : MPI_MAX,
-                                      host->across, host->crowded),
-                        "a reduction across hosts", err);
+    return hn_mpi_check(
+        hn_mpi_reduce(data, (int)n, hn_mpi_type(type), hn_mpi_op(reduction), host->across, host->crowded),
+        "a reduction across hosts", err);
 }
 
 /* A fresh block under a name for the host's other ranks; the name is empty where there is none. */

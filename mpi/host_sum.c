@@ -98,12 +98,8 @@ static void join(void *into, const void *from, size_t n, HnCommType type, HnComm
 
 /* ---- pieces ---- */
 
-static size_t bytes_of(HnCommType type) {
-    return type == HN_COMM_F64 || type == HN_COMM_I64 ? 8 : 4;
-}
-
 static size_t piece_elements(const HnHostSum *sum) {
-    return SLOT_BYTES / bytes_of(sum->type);
+    return SLOT_BYTES / hn_comm_type_bytes(sum->type);
 }
 
 static size_t piece_now(const HnHostSum *sum) {
@@ -112,12 +108,12 @@ static size_t piece_now(const HnHostSum *sum) {
 
 /* Bytes where rank r's slice of a piece begins; that of rank `size` is the end. */
 static size_t slice_begin(const HnHostSum *sum, size_t n, int r) {
-    return n * (size_t)r / (size_t)sum->size * bytes_of(sum->type);
+    return n * (size_t)r / (size_t)sum->size * hn_comm_type_bytes(sum->type);
 }
 
 /* What the others need of the next piece. */
 static void lay_out(HnHostSum *sum) {
-    const size_t n = piece_now(sum), width = bytes_of(sum->type);
+    const size_t n = piece_now(sum), width = hn_comm_type_bytes(sum->type);
     const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
     unsigned char *slot = slot_of(sum, sum->rank);
     memcpy(slot, sum->data, begin);
@@ -131,7 +127,8 @@ static void add_up(const HnHostSum *sum, size_t begin, size_t end, bool publish)
     _Alignas(64) unsigned char own[BLOCK_BYTES];
     unsigned char *slot = slot_of(sum, sum->rank);
     for (size_t at = begin; at < end; at += BLOCK_BYTES) {
-        const size_t n_bytes = end - at < BLOCK_BYTES ? end - at : BLOCK_BYTES, n = n_bytes / bytes_of(sum->type);
+        const size_t n_bytes = end - at < BLOCK_BYTES ? end - at : BLOCK_BYTES,
+                     n = n_bytes / hn_comm_type_bytes(sum->type);
         unsigned char *into = sum->data + at;
         memcpy(own, into, n_bytes);
         for (int r = 0; r < sum->size; r++) {
@@ -159,7 +156,7 @@ static void collect(const HnHostSum *sum, size_t n) {
 }
 
 static HnStatus finish_piece(HnHostSum *sum, HnError *err) {
-    const size_t n = piece_now(sum), width = bytes_of(sum->type);
+    const size_t n = piece_now(sum), width = hn_comm_type_bytes(sum->type);
     HnStatus status = HN_OK;
     const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
     await_all(sum);

@@ -24,6 +24,14 @@ HnStatus hn_mpi_find_crowd(MPI_Comm comm, bool *crowded, HnError *err) {
     return HN_OK;
 }
 
+void hn_mpi_give_way(bool long_wait) {
+    if (long_wait) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+    } else {
+        (void)sched_yield();
+    }
+}
+
 /* Started with this code. */
 static int finish(int code, MPI_Request *request) {
     int done = 0, polls = 0;
@@ -32,12 +40,8 @@ static int finish(int code, MPI_Request *request) {
         if (done) {
             break;
         }
-        if (polls < POLLS_AWAKE) {
-            polls++;
-            (void)sched_yield();
-        } else {
-            (void)nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
-        }
+        hn_mpi_give_way(polls == POLLS_AWAKE);
+        polls += polls < POLLS_AWAKE;
     }
     return code;
 }

@@ -13,6 +13,9 @@
 /* Collective: whether any host of these ranks runs more of them than it has cores; the same answer on all. */
 HnStatus hn_mpi_find_crowd(MPI_Comm comm, bool *crowded, HnError *err);
 
+/* Between two polls: lets another thread have the core, or sleeps for a moment. */
+void hn_mpi_give_way(bool long_wait);
+
 /* These return codes of MPI; sums and maxima work in place. */
 int hn_mpi_wait(MPI_Request *request, bool crowded);
 int hn_mpi_barrier(MPI_Comm comm, bool crowded);

@@ -35,7 +35,7 @@
 
 uint64_t hn_batch_bytes(uint64_t capacity, uint64_t max_positions, uint64_t n_local_users, uint64_t n_items, int dim) {
     uint64_t c = capacity, positions = max_positions, row = (uint64_t)dim * sizeof(float);
-    uint64_t i = 2 * positions < n_items ? 2 * positions : n_items, total = 0;
+    uint64_t i = hn_batch_most_items(positions, n_items), total = 0;
 #define BATCH_BYTES(name, count, bytes) total += (uint64_t)(count) * (uint64_t)(bytes);
     BATCH_ARRAYS(BATCH_BYTES)
 #undef BATCH_BYTES
@@ -45,7 +45,7 @@ uint64_t hn_batch_bytes(uint64_t capacity, uint64_t max_positions, uint64_t n_lo
 HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, int dim, HnBatch *batch, HnError *err) {
     uint64_t n_local_users = hn_user_shards_count(shards), n_items = shards->n_items, positions = max_positions;
     uint64_t c = positions < shards->n_local_pairs ? positions : shards->n_local_pairs;
-    uint64_t i = 2 * positions < n_items ? 2 * positions : n_items;
+    uint64_t i = hn_batch_most_items(positions, n_items);
     size_t row = (size_t)dim * sizeof(float);
     *batch = (HnBatch){
         .dim = dim, .capacity = c, .max_positions = positions, .n_local_users = n_local_users, .n_all_items = n_items};

@@ -63,7 +63,9 @@ HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const u
  */
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);
 
-/* The place of the first of n ascending rows that is not below `row`. */
-uint32_t hn_batch_place(const int32_t *rows, uint32_t n, uint64_t row);
+/* Most items that a batch touches: what blocks over its items are made for. */
+static inline uint64_t hn_batch_most_items(uint64_t max_positions, uint64_t n_items) {
+    return 2 * max_positions < n_items ? 2 * max_positions : n_items;
+}
 
 #endif

@@ -109,19 +109,6 @@ static void index_users(HnBatch *batch) {
     batch->user_begin[0] = 0;
 }
 
-uint32_t hn_batch_place(const int32_t *rows, uint32_t n, uint64_t row) {
-    uint32_t low = 0, high = n;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if ((uint64_t)rows[middle] < row) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err) {
     drop_pairs_without_negative(batch);
     HN_TRY(exchange_ids(batch, comm, err));

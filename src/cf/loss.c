@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "cf/rows.h"
 #include "cf/sums.h"
 #include "row.h"
 
@@ -71,32 +72,29 @@ void hn_loss_l2(const HnBatch *batch, const HnTable *users, const HnTable *items
     sums->bad = sums->bad || bad > 0;
 }
 
-/* A row that occurs n times among the batch's users, positives and negatives gets n * lambda / n_used of itself. */
-static void l2_gradient_row(const HnTable *table, int32_t row, double share, double uses, float *gradient) {
+/* One of the batch's rows: n * lambda / n_used of itself, n its occurrences among the batch's users, or its positives
+ * and negatives. */
+static void l2_gradient_row(const HnBatch *batch, const HnTable *table, int32_t row, double lambda, uint32_t uses,
+                            float *gradient) {
+    const double share = batch->n_used > 0 ? lambda / (double)batch->n_used : 0.0;
     const float *value = table->value + (size_t)row * (size_t)table->dim;
     hn_row_ops_cpu()->axpy(gradient, (float)share * (float)uses, value, table->dim);
 }
 
-static double l2_share(const HnBatch *batch, double lambda) {
-    return batch->n_used > 0 ? lambda / (double)batch->n_used : 0.0;
-}
-
 void hn_l2_gradient_users(const HnBatch *batch, const HnTable *users, double lambda, uint64_t first, uint64_t last,
                           float *gradients) {
-    const double share = l2_share(batch, lambda);
-    for (uint32_t r = hn_batch_place(batch->users, batch->n_users, first);
-         r < batch->n_users && (uint64_t)batch->users[r] < last; r++) {
-        l2_gradient_row(users, batch->users[r], share, (double)(batch->user_begin[r + 1] - batch->user_begin[r]),
+    const HnPlaces in = hn_rows_within(batch->users, batch->n_users, first, last);
+    for (uint32_t r = in.begin; r < in.end; r++) {
+        l2_gradient_row(batch, users, batch->users[r], lambda, batch->user_begin[r + 1] - batch->user_begin[r],
                         gradients + ((uint64_t)batch->users[r] - first) * (uint64_t)batch->dim);
     }
 }
 
 void hn_l2_gradient_items(const HnBatch *batch, const HnTable *items, double lambda, uint64_t first, uint64_t last,
                           float *gradients) {
-    const double share = l2_share(batch, lambda);
-    for (uint32_t r = hn_batch_place(batch->items, batch->n_items, first);
-         r < batch->n_items && (uint64_t)batch->items[r] < last; r++) {
-        l2_gradient_row(items, batch->items[r], share, (double)batch->item_uses[r],
+    const HnPlaces in = hn_rows_within(batch->items, batch->n_items, first, last);
+    for (uint32_t r = in.begin; r < in.end; r++) {
+        l2_gradient_row(batch, items, batch->items[r], lambda, (uint32_t)batch->item_uses[r],
                         gradients + ((uint64_t)batch->items[r] - first) * (uint64_t)batch->dim);
     }
 }

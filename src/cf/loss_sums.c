@@ -10,17 +10,13 @@
 
 enum { N_LOSS_SUMS = 5 };
 
-static uint64_t most_items(const HnBatch *batch) {
-    return 2 * batch->max_positions < batch->n_all_items ? 2 * batch->max_positions : batch->n_all_items;
-}
-
 uint64_t hn_loss_adder_bytes(uint64_t capacity, uint64_t n_batch_items, int dim, bool exact) {
     return exact ? 8 * (capacity + n_batch_items) * (uint64_t)dim : 4 * n_batch_items * (uint64_t)dim;
 }
 
 HnStatus hn_loss_adder_create(HnComm *comm, bool exact, const HnBatch *batch, HnLossAdder *adder, HnError *err) {
     *adder = (HnLossAdder){.comm = comm, .exact = exact};
-    size_t d = (size_t)batch->dim, n = most_items(batch) * d + N_LOSS_SUMS;
+    size_t d = (size_t)batch->dim, n = hn_batch_most_items(batch->max_positions, batch->n_all_items) * d + N_LOSS_SUMS;
     if (exact) {
         adder->fixed = hn_alloc(2 * batch->capacity, d * sizeof(int32_t), "fixed-point gradients", err);
         adder->totals = hn_alloc(n, sizeof(int64_t), "fixed-point gradient sums", err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sorted.h"
 #include "base/text.h"
 
 const char *const HN_METRIC_NAMES[HN_N_METRICS] = {"recall", "ndcg", "precision", "hit", "mrr"};
@@ -39,19 +40,6 @@ HnStatus hn_metrics_find(const HnIntList *ks, const char *name, size_t *found, H
                    name);
 }
 
-static bool contains(const int32_t *sorted, uint64_t n, int32_t item) {
-    uint64_t low = 0, high = n;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (sorted[middle] < item) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < n && sorted[low] == item;
-}
-
 void hn_metrics_user(const int32_t *top, int n_top, const int32_t *targets, uint64_t n_targets, const HnIntList *ks,
                      double *out) {
     const size_t n_ks = ks->n;
@@ -61,7 +49,7 @@ void hn_metrics_user(const int32_t *top, int n_top, const int32_t *targets, uint
         for (int64_t place = 1; place <= k; place++) {
             double weight = 1.0 / log2((double)place + 1.0);
             ideal += (uint64_t)place <= n_targets ? weight : 0.0;
-            if (place <= n_top && top[place - 1] >= 0 && contains(targets, n_targets, top[place - 1])) {
+            if (place <= n_top && top[place - 1] >= 0 && hn_sorted_has(targets, n_targets, top[place - 1])) {
                 hits += 1.0;
                 gain += weight;
                 first = first > 0.0 ? first : 1.0 / (double)place;

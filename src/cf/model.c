@@ -5,3 +5,7 @@ const HnModelOps *hn_model_ops(HnBackboneName backbone) {
         [HN_BACKBONE_MF] = &HN_MODEL_MF, [HN_BACKBONE_LIGHTGCN] = &HN_MODEL_LIGHTGCN};
     return models[backbone];
 }
+
+uint64_t hn_model_layers(const HnTrainConfig *config) {
+    return config->model.backbone == HN_BACKBONE_MF ? 0 : (uint64_t)config->model.layers;
+}

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "row.h"
+#include "base/sorted.h"
 
 enum { FEW_ROWS = 256 }; /* below this, starting the threads costs more than the copy */
 
@@ -26,29 +26,11 @@ void hn_rows_scatter(float *table, const float *in, const int32_t *rows, uint64_
     }
 }
 
-void hn_rows_scatter_add(float *table, float factor, const float *in, const int32_t *rows, uint64_t n, int dim) {
-    const uint64_t d = (uint64_t)dim;
-    const HnRowOps *ops = hn_row_ops_cpu();
-#pragma omp parallel for schedule(static) if (n > FEW_ROWS)
-    for (uint64_t r = 0; r < n; r++) {
-        ops->axpy(table + row_of(rows, r) * d, factor, in + r * d, dim);
+HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_t last) {
+    const uint32_t begin = (uint32_t)hn_sorted_place(rows, n, (int64_t)first);
+    uint32_t end = begin; /* few: found by going there */
+    while (end < n && (uint64_t)rows[end] < last) {
+        end++;
     }
-}
-
-void hn_rows_sum(float *sums, const float *table, const int32_t *rows, uint64_t n, int dim) {
-    const uint64_t d = (uint64_t)dim;
-    const HnRowOps *ops = hn_row_ops_cpu();
-#pragma omp parallel for schedule(static) if (n > FEW_ROWS)
-    for (uint64_t r = 0; r < n; r++) {
-        ops->axpy(sums + r * d, 1.0f, table + row_of(rows, r) * d, dim);
-    }
-}
-
-void hn_rows_scale(float *out, const float *in, const float *scale, const int32_t *rows, uint64_t n, int dim) {
-    const uint64_t d = (uint64_t)dim;
-    const HnRowOps *ops = hn_row_ops_cpu();
-#pragma omp parallel for schedule(static) if (n > FEW_ROWS)
-    for (uint64_t r = 0; r < n; r++) {
-        ops->scale(out + r * d, scale[row_of(rows, r)], in + r * d, dim);
-    }
+    return (HnPlaces){begin, end};
 }

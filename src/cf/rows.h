@@ -9,11 +9,21 @@
 void hn_rows_gather(float *out, const float *table, const int32_t *rows, uint64_t n, int dim);
 /* table[rows[r]] = in[r] */
 void hn_rows_scatter(float *table, const float *in, const int32_t *rows, uint64_t n, int dim);
-/* table[rows[r]] += factor * in[r] */
-void hn_rows_scatter_add(float *table, float factor, const float *in, const int32_t *rows, uint64_t n, int dim);
-/* sums[r] += table[rows[r]] */
-void hn_rows_sum(float *sums, const float *table, const int32_t *rows, uint64_t n, int dim);
-/* out[r] = scale[rows[r]] * in[r] */
-void hn_rows_scale(float *out, const float *in, const float *scale, const int32_t *rows, uint64_t n, int dim);
+/* The places of an ascending list whose rows are first .. last-1. */
+typedef struct HnPlaces {
+    uint32_t begin, end;
+} HnPlaces;
+HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_t last);
+
+/* Asks for a row that will be read soon. */
+static inline void hn_row_fetch(const float *row, int dim) {
+#if defined(__GNUC__)
+    for (int c = 0; c < dim; c += 16) { /* a cache line */
+        __builtin_prefetch(row + c);
+    }
+#else
+    (void)row, (void)dim;
+#endif
+}
 
 #endif

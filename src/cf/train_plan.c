@@ -1,12 +1,11 @@
 /* What a training will need, from counts alone: the same size formulas that allocation uses. */
-#include <omp.h>
-
 #include "cf/adapter.h"
 #include "cf/batch.h"
 #include "cf/loss_sums.h"
 #include "cf/model.h"
 #include "cf/sampler.h"
 #include "cf/train.h"
+#include "rank.h"
 
 static uint64_t at_most(uint64_t value, uint64_t limit) {
     return value < limit ? value : limit;
@@ -18,8 +17,8 @@ static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t
                                uint64_t adapter_bytes) {
     const uint64_t number = exact ? 8 : 4, row = (uint64_t)config->model.dim * number;
     const uint64_t positions = at_most((uint64_t)config->train.batch, n_train);
-    const uint64_t batch_items = at_most(2 * positions, n_items);
-    uint64_t layers = config->model.backbone == HN_BACKBONE_LIGHTGCN ? (uint64_t)config->model.layers : 0;
+    const uint64_t batch_items = hn_batch_most_items(positions, n_items);
+    uint64_t layers = hn_model_layers(config);
     uint64_t total = batch_items * row + 8 * positions + 16 + adapter_bytes;
     if (layers > 0) {
         total += (2 * layers - 1) * n_items * row + batch_items * row;
@@ -62,9 +61,9 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     const bool semantic = config->sampler.name == HN_SAMPLER_SEMANTIC;
     const uint64_t n_weights = semantic ? hn_adapter_weights(config, text_dim) : 0;
     uint64_t memory = (users + n_items) * (7 * dim * 4 + 20) + pairs * (12 + 16 + 8) + (n_users + 1) * 8;
-    memory += n_items * (dim + 16 + 8 * (uint64_t)omp_get_max_threads()); /* ranking */
+    memory += hn_rank_bytes(n_items, (int)dim);
     memory += hn_batch_bytes(capacity, positions, users, n_items, (int)dim);
-    memory += hn_loss_adder_bytes(capacity, at_most(2 * positions, n_items), (int)dim, reproducible);
+    memory += hn_loss_adder_bytes(capacity, hn_batch_most_items(positions, n_items), (int)dim, reproducible);
     memory += hn_model_ops(config->model.backbone)
                   ->bytes(users, n_items, pairs, positions, (int)dim, (int)config->model.layers, reproducible);
     memory += hn_sampler_ops(config->sampler.name)->bytes(config, pairs, positions, text_dim, reproducible, ranks);

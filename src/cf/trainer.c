@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "cpu.h"
+#include "rank.h"
 
 /* The ranks take the lowest instruction path that one of them has, so that all compute the same bits. */
 static HnStatus agree_on_path(HnComm *comm, HnError *err) {
@@ -145,11 +146,11 @@ uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
     const HnUserShards *shards = &trainer->shards;
     uint64_t n_users = hn_user_shards_count(shards), n_items = shards->n_items, pairs = shards->n_local_pairs;
     uint64_t positions = trainer->batch.max_positions, capacity = trainer->batch.capacity;
-    uint64_t batch_items = 2 * positions < n_items ? 2 * positions : n_items;
+    uint64_t batch_items = hn_batch_most_items(positions, n_items);
     uint64_t text_dim = trainer->sampler->text_dim(trainer->sampler_state);
     /* Tables with moments, and the final vectors; the graph both ways with its degrees; the order of an epoch. */
     uint64_t total = (n_users + n_items) * (5 * (uint64_t)trainer->dim * 4 + 20) + pairs * (12 + 16);
-    total += n_items * ((uint64_t)trainer->dim + 16 + 8 * (uint64_t)omp_get_max_threads()); /* ranking */
+    total += hn_rank_bytes(n_items, trainer->dim);
     total += hn_batch_bytes(capacity, positions, n_users, n_items, trainer->dim);
     total += hn_loss_adder_bytes(capacity, batch_items, trainer->dim, trainer->exact);
     total += trainer->model->bytes(n_users, n_items, pairs, positions, trainer->dim, (int)trainer->config->model.layers,

@@ -15,7 +15,7 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     if (!trainer->sampler->by_score) {
         return HN_OK;
     }
-    if (trainer->config->model.backbone == HN_BACKBONE_MF || trainer->config->model.layers == 0) {
+    if (hn_model_layers(trainer->config) == 0) {
         trainer->finals = (HnFinals){trainer->users.value, trainer->items.value};
         return HN_OK;
     }
@@ -96,38 +96,32 @@ static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l
         report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] + report->loss[HN_LOSS_L2];
 }
 
-/* What is left to do for rows that the model has finished: L2, and the optimiser's step where there is one. */
+/* What is left to do for one table's rows that the model has finished: L2, and the optimiser's step where there is one.
+ */
 typedef struct Finish {
-    HnTrainer *trainer;
+    const HnTrainer *trainer;
+    HnTable *table;
+    void (*l2)(const HnBatch *batch, const HnTable *table, double lambda, uint64_t first, uint64_t last,
+               float *gradients);
     const HnAdamStep *adam; /* NULL: gradients only */
 } Finish;
 
-static void finish_rows(const Finish *finish, HnTable *table, uint64_t first, uint64_t last, float *gradients) {
+static void finish_rows(void *context, uint64_t first, uint64_t last, float *gradients) {
+    const Finish *finish = context;
+    const HnTrainer *trainer = finish->trainer;
+    finish->l2(&trainer->batch, finish->table, trainer->config->train.l2, first, last, gradients);
     if (finish->adam != NULL) {
-        hn_table_adam_rows(table, finish->adam, first, last, gradients, finish->trainer->model->sparse_gradient);
+        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients, trainer->model->sparse_gradient);
     }
-}
-
-static void finish_users(void *context, uint64_t first, uint64_t last, float *gradients) {
-    const Finish *finish = context;
-    HnTrainer *trainer = finish->trainer;
-    hn_l2_gradient_users(&trainer->batch, &trainer->users, trainer->config->train.l2, first, last, gradients);
-    finish_rows(finish, &trainer->users, first, last, gradients);
-}
-
-static void finish_items(void *context, uint64_t first, uint64_t last, float *gradients) {
-    const Finish *finish = context;
-    HnTrainer *trainer = finish->trainer;
-    hn_l2_gradient_items(&trainer->batch, &trainer->items, trainer->config->train.l2, first, last, gradients);
-    finish_rows(finish, &trainer->items, first, last, gradients);
 }
 
 /* Loss and gradients of a batch; with adam, the tables' rows are updated on the way. */
 static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const HnAdamStep *adam, HnStepReport *report,
                           HnError *err) {
     HnBatch *batch = &trainer->batch;
-    Finish finish = {trainer, adam};
-    const HnRowsDone users_done = {finish_users, &finish}, items_done = {finish_items, &finish};
+    Finish users = {trainer, &trainer->users, hn_l2_gradient_users, adam};
+    Finish items = {trainer, &trainer->items, hn_l2_gradient_items, adam};
+    const HnRowsDone users_done = {finish_rows, &users}, items_done = {finish_rows, &items};
     HnLossSums sums = {0};
     if (trainer->gradient_waits && trainer->model->sparse_gradient) {
         size_t row = (size_t)trainer->dim * sizeof(float);

@@ -12,6 +12,7 @@
 
 #include "answer.h"
 #include "base/alloc.h"
+#include "base/sorted.h"
 #include "extractive.h"
 #include "pool.h"
 #include "row.h"
@@ -140,7 +141,7 @@ static void offer(Choice *best, size_t *n, size_t n_best, Choice new) {
 
 static bool may_be_chosen(const HnExtractive *self, uint32_t interacted, int32_t candidate) {
     size_t n = (size_t)(self->taken.offsets[1] - self->taken.offsets[0]);
-    return candidate >= 0 && candidate != (int32_t)interacted && !hn_items_contain(self->taken.items, n, candidate);
+    return candidate >= 0 && candidate != (int32_t)interacted && !hn_sorted_has(self->taken.items, n, candidate);
 }
 
 static Choice weigh(const HnExtractive *self, uint32_t interacted, int32_t candidate) {

@@ -5,6 +5,7 @@
 #include "answer.h"
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/sorted.h"
 
 /* A name by its 64-bit hash. Two of 10^7 names share a hash by accident with a chance of 3e-6. */
 typedef struct Name {
@@ -94,19 +95,6 @@ void hn_item_pool_free(HnItemPool **pool) {
     }
 }
 
-bool hn_items_contain(const int32_t *items, size_t n, int32_t item) {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (items[middle] < item) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < n && items[low] == item;
-}
-
 HnStatus hn_item_pool_find(HnItemPool *pool, const char *name, const int32_t *taken, size_t n_taken, HnPoolMatch *match,
                            int32_t *item, HnError *err) {
     uint64_t hash = 0;
@@ -131,7 +119,7 @@ HnStatus hn_item_pool_find(HnItemPool *pool, const char *name, const int32_t *ta
     }
     for (; low < pool->n && pool->names[low].hash == hash; low++) {
         int32_t candidate = (int32_t)pool->names[low].item;
-        if (!hn_items_contain(taken, n_taken, candidate)) {
+        if (!hn_sorted_has(taken, n_taken, candidate)) {
             *match = HN_POOL_FOUND;
             *item = candidate;
             return HN_OK;

@@ -22,7 +22,5 @@ void hn_item_pool_free(HnItemPool **pool);
 /* taken [n_taken], ascending: the user's train items. *item is the pool item (also for TAKEN: one of the user's). */
 HnStatus hn_item_pool_find(HnItemPool *pool, const char *name, const int32_t *taken, size_t n_taken, HnPoolMatch *match,
                            int32_t *item, HnError *err);
-/* True where the ascending list holds item. */
-bool hn_items_contain(const int32_t *items, size_t n, int32_t item);
 
 #endif

@@ -16,6 +16,8 @@
 #include "cf/rows.h"
 #include "row.h"
 
+enum { AHEAD = 8 }; /* rows of E that a batch names lie anywhere: fetched so far ahead */
+
 static void side_free(Side *side) {
     float *blocks[] = {side->z, side->last_scale, side->layers, side->batch_scale};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
@@ -72,7 +74,7 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     const HnGraph *graph = context->graph;
     const uint64_t n_items = context->items->n_rows;
     const uint64_t n_pairs = context->shards->n_local_pairs, some_users = batch->capacity;
-    const uint64_t some_items = 2 * batch->max_positions < n_items ? 2 * batch->max_positions : n_items;
+    const uint64_t some_items = hn_batch_most_items(batch->max_positions, n_items);
     HN_TRY(side_create(&model->users, context->users, &graph->users, &graph->user_degrees, some_users, context->layers,
                        err));
     HN_TRY(side_create(&model->items, context->items, &graph->items, &graph->item_degrees, some_items, context->layers,
@@ -120,20 +122,10 @@ static void keep_rows(void *context, uint64_t first, uint64_t last, float *value
     const Side *side = work->side;
     const size_t dim = (size_t)side->table->dim;
     float *layer = side->layers + (size_t)(work->layer - 1) * side->n_rows * dim;
-    for (uint32_t b = hn_batch_place(side->rows, side->n_rows, first);
-         b < side->n_rows && (uint64_t)side->rows[b] < last; b++) {
+    const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
+    for (uint32_t b = in.begin; b < in.end; b++) {
         memcpy(layer + b * dim, values + ((uint64_t)side->rows[b] - first) * dim, dim * sizeof(float));
     }
-}
-
-/* Rows of E that a batch names lie anywhere: fetched ahead. */
-static void prefetch_row(const Side *side, uint64_t b) {
-#if defined(__GNUC__)
-    const float *row = side->table->value + (size_t)side->rows[b] * (size_t)side->table->dim;
-    for (int c = 0; c < side->table->dim; c += 16) {
-        __builtin_prefetch(row + c);
-    }
-#endif
 }
 
 /* final = (E0 + root * (z_1 + ... + z_L)) / (L+1), in this order; values hold z_L and become final. */
@@ -144,7 +136,8 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
     const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim;
     for (uint64_t b = first; b < last; b++) {
         const size_t row = (size_t)side->rows[b];
-        prefetch_row(side, b + 8 < side->n_rows ? b + 8 : b);
+        const size_t soon = (size_t)side->rows[b + AHEAD < side->n_rows ? b + AHEAD : b];
+        hn_row_fetch(side->table->value + soon * dim, (int)dim);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
         for (int l = 1; l < work->layer - 1; l++) {
             ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
@@ -198,8 +191,8 @@ static void spread_rows(void *context, uint64_t first, uint64_t last, float *val
     const Side *side = context;
     const size_t dim = (size_t)side->table->dim;
     memset(values, 0, (last - first) * dim * sizeof(float));
-    for (uint32_t b = hn_batch_place(side->rows, side->n_rows, first);
-         b < side->n_rows && (uint64_t)side->rows[b] < last; b++) {
+    const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
+    for (uint32_t b = in.begin; b < in.end; b++) {
         memcpy(values + ((uint64_t)side->rows[b] - first) * dim, side->d_vectors + b * dim, dim * sizeof(float));
     }
 }
@@ -214,8 +207,8 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
-    for (uint32_t b = hn_batch_place(side->rows, side->n_rows, first);
-         b < side->n_rows && (uint64_t)side->rows[b] < last; b++) {
+    const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
+    for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];
         ops->axpy(values + (row - first) * dim, work->then != NULL ? work->share : side->degrees->inv_root[row],
                   side->d_vectors + b * dim, (int)dim);

@@ -60,3 +60,30 @@ HnStatus hn_plain_facts(void *state, HnSamplerFacts *facts, HnError *err) {
     *facts = (HnSamplerFacts){0};
     return HN_OK;
 }
+
+/* The r-th item outside a sorted list, without rejection: items[j] - j of those outside lie below the j-th taken one.
+ */
+int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng) {
+    uint64_t r = hn_rng_below64(rng, n_items - n_taken), low = 0, high = n_taken;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if ((uint64_t)taken[middle] - middle > r) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return (int32_t)(r + low);
+}
+
+void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, HnDrawOne *draw, const void *context) {
+    const uint64_t base = shards->train.offsets[0];
+#pragma omp parallel for schedule(static) if (batch->n > 64)
+    for (uint32_t k = 0; k < batch->n; k++) {
+        const uint64_t *range = shards->train.offsets + batch->user[k];
+        const HnDrawPair pair = {k, shards->train.items + (range[0] - base), range[1] - range[0]};
+        HnRng rng;
+        hn_rng_start(&rng, seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
+        batch->negative[k] = pair.n_taken < shards->n_items ? draw(context, batch, &pair, &rng) : -1;
+    }
+}

@@ -26,6 +26,17 @@ HnStatus hn_plain_facts(void *state, HnSamplerFacts *facts, HnError *err);
 /* The next draw of a sequence: uniform over the items that a sorted list lacks, of which there is one. */
 int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng);
 
+/* A pair that can have a negative: its place in the batch, and the items that its user took, ascending. */
+typedef struct HnDrawPair {
+    uint32_t k;
+    const int32_t *taken;
+    uint64_t n_taken;
+} HnDrawPair;
+/* Draws for one pair; rng begins the pair's own sequence. */
+typedef int32_t HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng);
+/* batch->negative of every pair by draw, by all threads; -1 where the user took every item. */
+void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, HnDrawOne *draw, const void *context);
+
 /* Chooses from n candidates by their scores with the user; returns its place. rng goes on where the draws ended. */
 typedef int HnChoose(const HnTrainConfig *config, const float *scores, int n, float positive, HnRng *rng);
 /* For every pair of the batch: sampler.candidates uniform draws from the items that the user did not take (repeats may

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/sorted.h"
 #include "cf/samplers/plain.h"
 
 enum { MOST_TRIES = 64 }; /* then the weights of what is left are gone through one by one */
@@ -88,30 +89,17 @@ static uint64_t popularity_bytes(const HnTrainConfig *config, uint64_t n_local_p
     return sizeof(Popularity); /* and 20 bytes an item, which the plan's tables dwarf */
 }
 
-static bool is_taken(const int32_t *taken, uint64_t n_taken, int32_t item) {
-    uint64_t low = 0, high = n_taken;
-    while (low < high) {
-        const uint64_t middle = low + (high - low) / 2;
-        if (taken[middle] < item) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < n_taken && taken[low] == item;
-}
-
 /* Exact, for users who took nearly everything that is popular; uniform where all that is left has weight 0. */
-static int32_t draw_from_rest(const Popularity *own, const int32_t *taken, uint64_t n_taken, HnRng *rng) {
+static int32_t draw_from_rest(const Popularity *own, const HnDrawPair *pair, HnRng *rng) {
     const uint64_t n = own->context.shards->n_items;
     double total = 0.0;
     for (uint64_t i = 0; i < n; i++) {
-        total += is_taken(taken, n_taken, (int32_t)i) ? 0.0 : own->weight[i];
+        total += hn_sorted_has(pair->taken, pair->n_taken, (int32_t)i) ? 0.0 : own->weight[i];
     }
     double left = hn_rng_double(rng) * total;
     int32_t last = -1;
     for (uint64_t i = 0; i < n && total > 0.0; i++) {
-        if (own->weight[i] > 0.0 && !is_taken(taken, n_taken, (int32_t)i)) {
+        if (own->weight[i] > 0.0 && !hn_sorted_has(pair->taken, pair->n_taken, (int32_t)i)) {
             last = (int32_t)i;
             left -= own->weight[i];
             if (left < 0.0) {
@@ -119,36 +107,26 @@ static int32_t draw_from_rest(const Popularity *own, const int32_t *taken, uint6
             }
         }
     }
-    return last >= 0 ? last : hn_sample_next(taken, n_taken, n, rng);
+    return last >= 0 ? last : hn_sample_next(pair->taken, pair->n_taken, n, rng);
 }
 
-static int32_t draw_one(const Popularity *own, const int32_t *taken, uint64_t n_taken, HnRng *rng) {
-    const uint64_t n = own->context.shards->n_items;
-    if (n_taken >= n) {
-        return -1;
-    }
+static int32_t draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng) {
+    (void)batch;
+    const Popularity *own = context;
     for (int i = 0; i < MOST_TRIES; i++) {
-        const uint64_t column = hn_rng_below64(rng, n);
+        const uint64_t column = hn_rng_below64(rng, own->context.shards->n_items);
         const int32_t item = hn_rng_double(rng) < own->keep[column] ? (int32_t)column : own->alias[column];
-        if (!is_taken(taken, n_taken, item)) {
+        if (!hn_sorted_has(pair->taken, pair->n_taken, item)) {
             return item;
         }
     }
-    return draw_from_rest(own, taken, n_taken, rng);
+    return draw_from_rest(own, pair, rng);
 }
 
 static void popularity_draw(void *state, HnBatch *batch, const HnFinals *finals) {
     (void)finals;
     const Popularity *own = state;
-    const HnUserShards *shards = own->context.shards;
-    const uint64_t base = shards->train.offsets[0];
-#pragma omp parallel for schedule(static) if (batch->n > 64)
-    for (uint32_t k = 0; k < batch->n; k++) {
-        const uint64_t *range = shards->train.offsets + batch->user[k];
-        HnRng rng;
-        hn_rng_start(&rng, own->context.seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
-        batch->negative[k] = draw_one(own, shards->train.items + (range[0] - base), range[1] - range[0], &rng);
-    }
+    hn_plain_draw(batch, own->context.shards, own->context.seed, draw_one, own);
 }
 
 const HnSamplerOps HN_SAMPLER_OPS_POPULARITY = {.name = "popularity",

@@ -2,8 +2,6 @@
 #include "base/rng.h"
 #include "cf/samplers/plain.h"
 
-/* The r-th item outside a sorted list, without rejection: items[j] - j of those outside lie below the j-th taken one.
- */
 int32_t hn_sample_outside(const int32_t *taken, uint64_t n_taken, uint64_t n_items, uint64_t seed, uint32_t epoch,
                           uint64_t pair) {
     if (n_taken >= n_items) {
@@ -14,27 +12,14 @@ int32_t hn_sample_outside(const int32_t *taken, uint64_t n_taken, uint64_t n_ite
     return hn_sample_next(taken, n_taken, n_items, &rng);
 }
 
-int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng) {
-    uint64_t r = hn_rng_below64(rng, n_items - n_taken), low = 0, high = n_taken;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if ((uint64_t)taken[middle] - middle > r) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return (int32_t)(r + low);
+static int32_t draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng) {
+    (void)batch;
+    const HnUserShards *shards = context;
+    return hn_sample_next(pair->taken, pair->n_taken, shards->n_items, rng);
 }
 
 void hn_sample_negatives(HnBatch *batch, const HnUserShards *shards, uint64_t seed) {
-    const uint64_t base = shards->train.offsets[0];
-#pragma omp parallel for schedule(static) if (batch->n > 64)
-    for (uint32_t k = 0; k < batch->n; k++) {
-        const uint64_t *range = shards->train.offsets + batch->user[k];
-        batch->negative[k] = hn_sample_outside(shards->train.items + (range[0] - base), range[1] - range[0],
-                                               shards->n_items, seed, batch->epoch, base + batch->local[k]);
-    }
+    hn_plain_draw(batch, shards, seed, draw_one, shards);
 }
 
 static void rns_draw(void *state, HnBatch *batch, const HnFinals *finals) {
