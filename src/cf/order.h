@@ -14,8 +14,9 @@ typedef struct HnOrder {
     uint64_t *begin;    /* [n_batches + 1] where each batch's local pairs start in the two lists below */
     uint32_t *local;    /* [n_local] pair - first_pair, by batch, by position */
     uint32_t *position; /* [n_local] position within the batch */
-    uint32_t *scratch;  /* [batch] */
-    uint64_t *where;    /* [n_local] */
+    uint32_t *scratch;  /* [n_threads][batch] */
+    uint64_t *place;    /* [n_local] batch << 32 | position of each pair */
+    int n_threads;      /* that scratch is for */
 } HnOrder;
 
 /* The last, smaller batch is kept unless drop_last. Local. */
