@@ -20,8 +20,8 @@ static int32_t choose_one(const void *context, const HnBatch *batch, const HnDra
     const float *rows = choice->finals->items;
     int32_t items[MOST_CANDIDATES];
     float scores[MOST_CANDIDATES];
+    hn_sample_next_run(pair, n_items, rng, n, items);
     for (int m = 0; m < n; m++) {
-        items[m] = hn_sample_next(pair->taken, pair->n_taken, n_items, rng);
         hn_row_fetch(rows + (size_t)items[m] * (size_t)dim, dim);
     }
     for (int m = 0; m < n; m++) {
