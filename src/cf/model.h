@@ -32,9 +32,6 @@ typedef struct HnModelContext {
 
 typedef struct HnModelOps {
     const char *name;
-    /* True: backward leaves untouched rows of the tables' gradients alone, so they must be zero before it and are
-     * cleared by the optimiser. False: backward writes every row. */
-    bool sparse_gradient;
     /* Columns of a final vector: model.dim, or as many for each hop where those stand side by side. */
     int (*width)(const HnTrainConfig *config);
     /* Parameters beside the two tables; NULL = none. */
@@ -51,7 +48,7 @@ typedef struct HnModelOps {
      * Collective. */
     HnStatus (*start_epoch)(void *state, uint64_t epoch, HnError *err);
     /* Fills batch->user_vectors, batch->item_vectors and, unless NULL, batch->item_hops. Forward and embed may use the
-     * tables' gradients as scratch, unless sparse_gradient. Collective. */
+     * tables' gradients as scratch. Collective. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
     /* A loss of the model's own, after forward and before backward: adds it to sums->own; its gradient is backward's
      * business. NULL = none. Collective. */

@@ -127,7 +127,7 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *gra
     const HnTrainer *trainer = finish->trainer;
     finish->l2(&trainer->batch, finish->table, trainer->config->train.l2, first, last, gradients);
     if (finish->adam != NULL) {
-        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients, trainer->model->sparse_gradient);
+        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients);
     }
 }
 
@@ -139,11 +139,6 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
     Finish items = {trainer, &trainer->items, hn_l2_gradient_items, adam};
     const HnRowsDone users_done = {finish_rows, &users}, items_done = {finish_rows, &items};
     HnLossSums sums = {0};
-    if (trainer->gradient_waits && trainer->model->sparse_gradient) {
-        size_t row = (size_t)trainer->dim * sizeof(float);
-        memset(trainer->users.gradient, 0, trainer->users.n_rows * row);
-        memset(trainer->items.gradient, 0, trainer->items.n_rows * row);
-    }
     HN_TRY(start_epoch(trainer, err));
     HN_TRY(take_batch(trainer, given, err));
     warn_skips(trainer);
@@ -155,7 +150,6 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
     trainer->stop = hn_stop_requested();
     HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));
     HN_TRY(trainer->model->backward(trainer->model_state, batch, adam == NULL, &users_done, &items_done, err));
-    trainer->gradient_waits = adam == NULL;
     report_step(trainer, &sums, own_l2, report);
     return HN_OK;
 }
@@ -182,19 +176,17 @@ static void finish_update(HnTrainer *trainer) {
     HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     trainer->steps++;
     if (own != NULL && !trainer->config->semantic.adapter_frozen) {
-        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps, false);
+        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps);
     }
     if (of_model != NULL) {
-        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps, false);
+        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps);
     }
-    trainer->gradient_waits = false;
 }
 
 void hn_trainer_update(HnTrainer *trainer) {
     const double rate = trainer->config->train.learning_rate;
-    const bool clear = trainer->model->sparse_gradient;
-    hn_table_adam(&trainer->users, rate, trainer->steps + 1, clear);
-    hn_table_adam(&trainer->items, rate, trainer->steps + 1, clear);
+    hn_table_adam(&trainer->users, rate, trainer->steps + 1);
+    hn_table_adam(&trainer->items, rate, trainer->steps + 1);
     finish_update(trainer);
 }
 

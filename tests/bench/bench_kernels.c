@@ -52,7 +52,7 @@ static void fixed_sums(void *context) {
 static void adam_all(void *context) {
     Work *w = context;
     const uint64_t n = w->graph->users.n_rows * DIM;
-    hn_adam_cpu(w->users, w->users_out, (float *)w->totals, (float *)w->fixed, n, 1e-3, ++w->step, false);
+    hn_adam_cpu(w->users, w->users_out, (float *)w->totals, (float *)w->fixed, n, 1e-3, ++w->step);
 }
 
 static void rank_all(void *context) {

@@ -333,7 +333,6 @@ static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, 
 }
 
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
-                                      .sparse_gradient = false,
                                       .width = hn_model_width_is_dim,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,
