@@ -170,6 +170,7 @@ HnTrainConfig small_config(void) {
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;
     config.align.tau = 0.2;
+    config.ssl.rho = 0.1, config.ssl.tau = 0.2, config.ssl.lambda = 0.1;
     config.loss.margin = 0.3;
     config.train.epochs = 4;
     config.train.batch = 32;

@@ -154,11 +154,13 @@ static void test_step_is_gradients_and_update(void **state) {
     (void)state;
     enum { FLOATS = 23 * 8 };
     World world = gappy_world();
-    for (int backbone = 0; backbone <= 1; backbone++) {
+    for (int backbone = 0; backbone <= 2; backbone++) {
         for (int layers = 0; layers <= 4; layers++) {
             for (int exact = 0; exact <= 1; exact++) {
                 HnTrainConfig config = small_config();
-                config.model.backbone = backbone == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+                config.model.backbone = backbone == 0   ? HN_BACKBONE_MF
+                                        : backbone == 1 ? HN_BACKBONE_LIGHTGCN
+                                                        : HN_BACKBONE_SGL;
                 config.model.layers = layers;
                 config.train.batch = 7;
                 float *tables[2][6];
@@ -281,6 +283,24 @@ static void test_gradients_of_random_negatives(void **state) {
     }
 }
 
+static void test_gradients_of_views(void **state) {
+    (void)state;
+    const HnAugmentRule rules[] = {HN_AUGMENT_EDGE, HN_AUGMENT_NODE, HN_AUGMENT_WALK};
+    for (int way = 0; way < 12; way++) {
+        HnTrainConfig config = small_config();
+        config.model.backbone = HN_BACKBONE_SGL;
+        config.model.layers = way / 3;
+        config.ssl.augment = rules[way % 3];
+        config.ssl.rho = 0.3;
+        config.ssl.tau = 0.5;
+        config.ssl.lambda = way % 2 == 0 ? 0.5 : 0.01;
+        config.ssl.reduce = way % 2 == 0 ? HN_SSL_MEAN : HN_SSL_SUM;
+        config.ssl.denominator = way / 2 % 2 == 0 ? HN_DENOMINATOR_FULL : HN_DENOMINATOR_BATCH;
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, way % 4 < 2);
+    }
+}
+
 static void test_gradients_of_semantic_negatives(void **state) {
     (void)state;
     static int64_t widths[] = {9, 6};
@@ -342,6 +362,7 @@ int main(void) {
         cmocka_unit_test(test_step_is_gradients_and_update),
         cmocka_unit_test(test_mf_is_lightgcn_without_layers),
         cmocka_unit_test(test_gradients_of_random_negatives),
+        cmocka_unit_test(test_gradients_of_views),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
