@@ -34,6 +34,7 @@ typedef struct Case {
     HnTrainConfig config;
     uint64_t n_users, n_items;
     bool vectors, absent; /* absent: some pairs have no vector */
+    bool cut_off;         /* is also cut off and taken up */
     World world;
     char *folder, *vectors_path;
     HnDataset *dataset;
@@ -93,6 +94,14 @@ static size_t make_cases(Case *cases) {
                       .absent = true};
     cases[n].config.semantic.vectors = HN_VECTORS_RANDOM, cases[n].config.semantic.missing = HN_MISSING_RANDOM_VECTOR;
     cases[n++].config.semantic.adapter_frozen = true;
+    cases[n] = (Case){.name = "sgl", .config = small_config(), .n_users = 61, .n_items = 600, .cut_off = true};
+    cases[n++].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n] = (Case){.name = "sgl nodes, batch", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_NODE;
+    cases[n++].config.ssl.denominator = HN_DENOMINATOR_BATCH;
+    cases[n] = (Case){.name = "sgl walk, dim 3, two users", .config = small_config(), .n_users = 2, .n_items = 30};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_WALK;
+    cases[n++].config.model.dim = 3;
     return n;
 }
 
@@ -368,7 +377,7 @@ int main(int argc, char **argv) {
     }
     hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
     omp_set_dynamic(0);
-    Case cases[16];
+    Case cases[32];
     size_t n = make_cases(cases);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
@@ -379,7 +388,7 @@ int main(int argc, char **argv) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
         floats_are_near(&cases[i]);
-        if (i == 1 || i == 3 || i == 5) {
+        if (i == 1 || i == 3 || i == 5 || cases[i].cut_off) {
             take_up(&cases[i]);
         }
         if (i == 1) {
