@@ -154,6 +154,16 @@ char *world_vectors(const World *world, const char *folder, const char *name, ui
     return path;
 }
 
+World world_gappy(void) {
+    World world = world_make(17, 23);
+    world_fill(&world, 5.0, 3);
+    memset(world.part + 4 * world.n_items, 0, world.n_items);
+    for (uint64_t u = 0; u < world.n_users; u++) {
+        world.part[u * world.n_items + 22] = 0;
+    }
+    return world;
+}
+
 HnTrainConfig small_config(void) {
     static int64_t ks[] = {5, 20};
     static char metric[] = "recall@20";
@@ -224,4 +234,37 @@ void rig_end(Rig *rig) {
     hn_trainer_free(&rig->trainer);
     hn_dataset_close(&rig->dataset);
     hn_comm_free(&rig->comm);
+}
+
+static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
+    HnError err = HN_ERROR_INIT;
+    HnStepReport report;
+    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
+    return report.loss[HN_LOSS_TOTAL];
+}
+
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, float h, const char *what) {
+    uint64_t n = table->n_rows * (uint64_t)table->dim;
+    float *gradient = malloc(n * sizeof *gradient);
+    (void)total_loss(trainer, given);
+    memcpy(gradient, table->gradient, n * sizeof *gradient);
+    float largest = 0.0f;
+    for (uint64_t k = 0; k < n; k++) {
+        largest = fmaxf(largest, fabsf(gradient[k]));
+    }
+    uint64_t step = n / 40 + 1;
+    for (uint64_t k = 0; k < n; k += step) {
+        const float kept = table->value[k];
+        table->value[k] = kept + h;
+        double above = total_loss(trainer, given);
+        table->value[k] = kept - h;
+        double below = total_loss(trainer, given);
+        table->value[k] = kept;
+        double difference = (above - below) / (2.0 * (double)h);
+        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
+            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
+                     (double)gradient[k], difference, (double)largest);
+        }
+    }
+    free(gradient);
 }

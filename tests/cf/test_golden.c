@@ -10,9 +10,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/steps.json"
+#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
-static json_t *golden;
+static json_t *golden; /* the file at hand */
 
 static int64_t integer(const json_t *object, const char *key) {
     json_t *value = json_object_get(object, key);
@@ -66,10 +66,20 @@ static World world_of(const json_t *one) {
     return world;
 }
 
+static HnNgcfVariant variant_of(const json_t *ngcf) {
+    static const char *const words[] = {"paper", "author", "mixgcf", "recbole"};
+    int variant = 0;
+    while (!is_word(ngcf, "variant", words[variant])) {
+        variant++;
+        assert_true(variant < 4);
+    }
+    return (HnNgcfVariant)variant;
+}
+
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
     HnTrainConfig config = small_config();
-    const json_t *semantic = json_object_get(one, "semantic");
+    const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
@@ -79,6 +89,11 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (ngcf != NULL) {
+        config.model.backbone = HN_BACKBONE_NGCF;
+        config.ngcf.variant = variant_of(ngcf);
+        config.ngcf.dropout = real(ngcf, "dropout");
+    }
     if (!json_is_null(semantic)) {
         size_t n;
         float *widths = numbers(json_object_get(semantic, "hidden"), &n);
@@ -166,9 +181,10 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
 
 static void check_tables(const char *name, HnTrainer *trainer, const json_t *wanted, bool gradient) {
     HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
-    const HnTable *tables[] = {&trainer->users, &trainer->items, own};
-    const char *const keys[] = {"users", "items", "adapter"};
-    for (size_t t = 0; t < 3; t++) {
+    const HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    const HnTable *tables[] = {&trainer->users, &trainer->items, own, of_model};
+    const char *const keys[] = {"users", "items", "adapter", "model"};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         if (tables[t] != NULL) {
             near(keys[t], name, gradient ? tables[t]->gradient : tables[t]->value, json_object_get(wanted, keys[t]),
                  !gradient);
@@ -190,6 +206,10 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     put_initial(&trainer->items, json_object_get(initial, "items"));
     if (vectors != NULL) {
         put_initial(trainer->sampler->parameters(trainer->sampler_state), json_object_get(initial, "adapter"));
+    }
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    if (of_model != NULL) {
+        put_initial(of_model, json_object_get(initial, "model"));
     }
     size_t s;
     json_t *step;
@@ -216,8 +236,13 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     world_free(&world);
 }
 
-static void all_cases(bool reproducible) {
+static void all_cases(const char *file, bool reproducible) {
+    json_error_t error;
     char *folder = folder_make("golden");
+    golden = json_load_file(file, 0, &error);
+    if (golden == NULL) {
+        fail_msg("%s: %s", file, error.text);
+    }
     size_t i;
     json_t *one;
     json_array_foreach(json_object_get(golden, "cases"), i, one) {
@@ -225,36 +250,32 @@ static void all_cases(bool reproducible) {
         run_case(one, reproducible, folder);
     }
     assert_true(i >= 4);
+    json_decref(golden);
     folder_free(&folder);
 }
 
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json"};
+
 static void test_float_sums(void **state) {
     (void)state;
-    all_cases(false);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], false);
+    }
 }
 
 static void test_exact_sums(void **state) {
     (void)state;
-    all_cases(true);
-}
-
-static int load(void **state) {
-    (void)state;
-    json_error_t error;
-    golden = json_load_file(GOLDEN, 0, &error);
-    if (golden == NULL) {
-        print_error("%s: %s\n", GOLDEN, error.text);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], true);
     }
-    return golden == NULL;
 }
 
-static int unload(void **state) {
+static int nothing_left(void **state) {
     (void)state;
-    json_decref(golden);
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_sums), cmocka_unit_test(test_exact_sums)};
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, NULL, nothing_left);
 }

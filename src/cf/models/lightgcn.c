@@ -140,20 +140,6 @@ static void keep_rows(void *context, uint64_t first, uint64_t last, float *value
     }
 }
 
-/* Vectors of the batch's row b after 0, 1 .. L layers; last is z_L. */
-static void write_hops(const Work *work, uint64_t b, const float *last) {
-    const Side *side = work->side;
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim, row = (size_t)side->rows[b];
-    const float root = side->degrees->root[row];
-    float *hops = side->hops + b * (size_t)(work->layer + 1) * dim;
-    memcpy(hops, side->table->value + row * dim, dim * sizeof(float));
-    for (int l = 1; l <= work->layer; l++) {
-        const float *z = l == work->layer ? last : side->layers + (size_t)(l - 1) * layer + b * dim;
-        ops->scale(hops + (size_t)l * dim, root, z, (int)dim);
-    }
-}
-
 /* final = (E0 + root * (z_1 + ... + z_L)) / (L+1), in this order; values hold z_L and become final. */
 static void pool_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Work *work = context;
@@ -166,7 +152,7 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
         hn_row_fetch(side->table->value + soon * dim, (int)dim);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
         if (side->hops != NULL) {
-            write_hops(work, b, vector);
+            hn_lightgcn_write_hops(work, b, vector);
         }
         for (int l = 1; l < work->layer - 1; l++) {
             ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
@@ -221,29 +207,6 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
  * With gradients K_l of the items' hops, the layer that adds g to them adds g + (L + 1) K_l / root instead: l = L
  * enters the first one, l = 0 is added last. */
 
-/* G + (L + 1) K_l in place of K_l, and that of l = L in place of G. */
-static void fold_hops(const Side *items, int layers) {
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const int dim = items->table->dim;
-#pragma omp parallel for schedule(static) if (items->n_rows > 64)
-    for (uint32_t b = 0; b < items->n_rows; b++) {
-        float *gradient = items->d_vectors + (size_t)b * (size_t)dim;
-        float *hops = items->d_hops + (size_t)b * (size_t)(layers + 1) * (size_t)dim;
-        for (int l = 0; l <= layers; l++) {
-            ops->mix(hops + l * dim, (float)(layers + 1), hops + l * dim, 1.0f, gradient, dim);
-        }
-        memcpy(gradient, hops + layers * dim, (size_t)dim * sizeof(float));
-    }
-}
-
-/* What a layer adds to the batch's row b. */
-static const float *added_row(const Work *work, uint32_t b) {
-    const Side *side = work->side;
-    const size_t dim = (size_t)side->table->dim, left = (size_t)(work->n_layers - work->layer);
-    return side->d_hops == NULL ? side->d_vectors + b * dim
-                                : side->d_hops + (b * (size_t)(work->n_layers + 1) + left) * dim;
-}
-
 /* Rows of G, zero but for the batch's. */
 static void spread_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Side *side = context;
@@ -269,7 +232,7 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];
         ops->axpy(values + (row - first) * dim, work->then != NULL ? work->share : side->degrees->inv_root[row],
-                  added_row(work, b), (int)dim);
+                  hn_lightgcn_added_row(work, b), (int)dim);
     }
     if (work->then != NULL) {
         work->then->rows(work->then->context, first, last, values);
@@ -307,7 +270,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     Side *users = &model->users, *items = &model->items;
     sides_take(model, batch);
     if (items->d_hops != NULL) {
-        fold_hops(items, model->context.layers);
+        hn_lightgcn_fold_hops(items, model->context.layers);
     }
     if (model->context.layers == 0) {
         spread(users, users->table->gradient);
@@ -325,26 +288,12 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
 
 /* ---- all rows ---- */
 
-/* Items' vectors after a layer, beside those after the others. */
-static void hop_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Work *work = context;
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t dim = (size_t)work->side->table->dim, n_hops = (size_t)work->n_layers + 1;
-    for (uint64_t r = first; r < last; r++) {
-        float *hops = work->item_hops + r * n_hops * dim;
-        if (work->layer == 1) {
-            memcpy(hops, work->side->table->value + r * dim, dim * sizeof(float));
-        }
-        ops->scale(hops + (size_t)work->layer * dim, work->side->degrees->root[r], values + (r - first) * dim,
-                   (int)dim);
-    }
-}
-
 static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
     const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
     const bool hops = pass->item_hops != NULL && side == &pass->model->items;
-    hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left), hops ? hop_rows : NULL);
+    hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left),
+                      hops ? hn_lightgcn_hop_rows : NULL);
     work->item_hops = pass->item_hops;
     work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
 }

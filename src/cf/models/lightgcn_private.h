@@ -1,5 +1,5 @@
 /* Private to LightGCN: its state, and how a pass over the layers is run (lightgcn_pass.c) whatever its halves do
- * (lightgcn.c). */
+ * (lightgcn.c), and the hops (lightgcn_hops.c). */
 #ifndef HN_CF_LIGHTGCN_PRIVATE_H
 #define HN_CF_LIGHTGCN_PRIVATE_H
 
@@ -70,5 +70,14 @@ HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_
 /* All halves of a pass, in the order that suits the number of ranks; or layer by layer. Collective. */
 HnStatus hn_lightgcn_run(Pass *pass, HnError *err);
 HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err);
+
+/* lightgcn_hops.c. Hops of the batch's row b, before its layers are pooled; last is z_L. */
+void hn_lightgcn_write_hops(const Work *work, uint64_t b, const float *last);
+/* An HnRowsDone of embedding: the items' rows of a layer to item_hops. */
+void hn_lightgcn_hop_rows(void *work, uint64_t first, uint64_t last, float *values);
+/* G + (L + 1) K_l in place of K_l, and that of l = L in place of G too. */
+void hn_lightgcn_fold_hops(const Side *items, int layers);
+/* What a backward layer adds to the batch's row b, times root. */
+const float *hn_lightgcn_added_row(const Work *work, uint32_t b);
 
 #endif
