@@ -19,10 +19,11 @@ static HnStatus put_list(HnText *text, const char *key, const HnIntList *list, H
 static HnStatus put_model(HnText *text, const HnTrainConfig *c, HnError *err) {
     return hn_text_printf(text, err,
                           "model.backbone: %d\nmodel.dim: %lld\nmodel.layers: %lld\nmodel.init: %d\n"
-                          "model.init_std: %.17g\nsampler.name: %d\nloss.name: %d\nloss.margin: %.17g\n",
+                          "model.init_std: %.17g\nmodel.pool: %d\nsampler.name: %d\nloss.name: %d\nloss.margin: %.17g\n"
+                          "loss.epsilon: %.17g\nloss.tau: %.17g\nloss.reduce: %d\n",
                           (int)c->model.backbone, (long long)c->model.dim, (long long)c->model.layers,
-                          (int)c->model.init, c->model.init_std, (int)c->sampler.name, (int)c->loss.name,
-                          c->loss.margin);
+                          (int)c->model.init, c->model.init_std, (int)c->model.pool, (int)c->sampler.name,
+                          (int)c->loss.name, c->loss.margin, c->loss.epsilon, c->loss.tau, (int)c->loss.reduce);
 }
 
 static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) {
@@ -49,11 +50,13 @@ static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err)
     return hn_text_printf(text, err,
                           "train.epochs: %lld\ntrain.batch: %lld\ntrain.learning_rate: %.17g\ntrain.l2: %.17g\n"
                           "train.eval_every: %lld\ntrain.patience: %lld\ntrain.stop_metric: %s\n"
-                          "train.drop_last: %d\ntrain.virtual_shards: %lld\neval.mask: %d\neval.select_on: %d\n",
+                          "train.drop_last: %d\ntrain.virtual_shards: %lld\neval.mask: %d\neval.select_on: %d\n"
+                          "train.reg: %d\ntrain.reg_divide: %d\ntrain.epoch_unit: %d\ntrain.eval_first: %lld\n",
                           (long long)c->train.epochs, (long long)c->train.batch, c->train.learning_rate, c->train.l2,
                           (long long)c->train.eval_every, (long long)c->train.patience, c->train.stop_metric,
                           c->train.drop_last, (long long)c->train.virtual_shards, (int)c->eval.mask,
-                          (int)c->eval.select_on);
+                          (int)c->eval.select_on, (int)c->train.reg, (int)c->train.reg_divide,
+                          (int)c->train.epoch_unit, (long long)c->train.eval_first);
 }
 
 HnStatus hn_session_identity(HnSession *session, HnError *err) {

@@ -44,10 +44,16 @@ typedef enum {
     HN_SAMPLER_SEMANTIC,
     HN_SAMPLER_POPULARITY,
     HN_SAMPLER_DNS,
-    HN_SAMPLER_AHNS
+    HN_SAMPLER_AHNS,
+    HN_SAMPLER_IN_BATCH
 } HnSamplerName;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
-typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE } HnLossName;
+typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL } HnPoolRule;
+typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
+typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
+typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;
+typedef enum { HN_REG_UNDIVIDED, HN_REG_BY_BATCH, HN_REG_BY_BATCH_TWICE } HnRegDivisor;
+typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM } HnEpochUnit;
 typedef enum { HN_ALIGN_OWN, HN_ALIGN_BATCH } HnAlignNegatives;
 typedef enum { HN_ALIGN_MIXED, HN_ALIGN_ADAPTED } HnAlignVector;
 typedef enum { HN_ACTIVATION_RELU, HN_ACTIVATION_LEAKY_RELU } HnActivation;
@@ -74,6 +80,7 @@ typedef struct HnDataConfig { /* data.* */
     HnSplitRule split;
     HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
+    bool keep_crossing; /* split given: pairs of two parts stay in both */
     double max_bad_share; /* share of malformed lines above which the run fails */
     struct {              /* data.synthetic.* */
         int64_t users, items, interactions, categories, seed;
@@ -120,6 +127,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnBackboneName backbone;
         int64_t dim, layers;
         HnInitRule init;
+        HnPoolRule pool;
         double init_std;
     } model; /* model.* */
     struct {
@@ -145,12 +153,17 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     } align; /* align.* : eq 9, lambda_1 */
     struct {
         HnLossName name;
-        double margin;
+        double margin, epsilon, tau;
+        HnReduceRule reduce;
     } loss;  /* loss.* */
     struct { /* train.* */
         int64_t epochs, batch;
         double learning_rate, l2; /* lambda_2 */
+        HnRegRule reg;
+        HnRegDivisor reg_divide;
+        HnEpochUnit epoch_unit;
         int64_t eval_every;       /* epochs between validations */
+        int64_t eval_first;       /* epoch of the first one; 0 = eval_every */
         int64_t patience;         /* validations without gain before stopping; 0 = never stop early */
         char *stop_metric;        /* e.g. "recall@20" */
         int64_t checkpoint_every; /* epochs */
@@ -172,6 +185,7 @@ typedef struct HnVariant {
 typedef struct HnExperiment {
     char *name;
     HnIntList seeds;
+    HnStringList published; /* one text a figure, see config/published.h */
     bool reproducible;
     int64_t threads; /* OpenMP threads a rank; 0 = cores of the host / ranks on it */
     struct {
