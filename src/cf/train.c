@@ -78,7 +78,7 @@ static HnStatus test(HnSession *session, double *values, HnError *err) {
     const float *items = session->best_epoch < 0 ? trainer->final_items : session->best_items;
     HN_TRY(hn_eval_set_create(session->job->dataset, &trainer->shards, HN_PART_TEST,
                               config->eval.mask == HN_MASK_TRAIN_VALID, session->comm, &set, err));
-    HnStatus status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->dim, &config->eval.ks,
+    HnStatus status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->width, &config->eval.ks,
                                   session->comm, values, err);
     if (status == HN_OK && set.n_users_global == 0 && hn_comm_rank(session->comm) == 0) {
         hn_log(HN_LOG_WARN, "%s: no user has test items: the test metrics are 0 over 0 users", session->job->variant);

@@ -19,6 +19,7 @@ typedef struct Side {
     const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
     uint32_t n_rows;
     float *vectors, *d_vectors;
+    float *hops, *d_hops; /* items, where the sampler works by hop: [n_rows][L + 1][dim]; else NULL */
     struct Side *other;
 } Side;
 
@@ -42,6 +43,7 @@ typedef struct Pass {
     bool keep;                                 /* backward: see HnModelOps */
     const HnRowsDone *users_then, *items_then; /* backward: what the caller wants done with the gradients */
     float *users_sum, *items_sum;              /* embed: sums of all rows */
+    float *item_hops;                          /* embed: see HnModelOps, or NULL */
 } Pass;
 
 /* A half of a layer, with what happens to its rows. */
@@ -49,9 +51,10 @@ typedef struct Work {
     HnHalf half;
     HnRowsDone done;
     const Side *side;
-    int layer;
+    int layer, n_layers;
     float share; /* 1 / (L + 1) */
     const HnRowsDone *then;
+    float *item_hops; /* embed: see HnModelOps */
 } Work;
 
 /* Where the layer lives that comes `left` before the last one. */
@@ -59,7 +62,7 @@ float *hn_lightgcn_block(const Pass *pass, const Side *side, int left);
 /* values[rows[r]] of the batch's rows, in batch_scale */
 const float *hn_lightgcn_pick(const Side *side, const float *values);
 /* side's rows from the other side's rows x, which are not scaled yet where they enter the first layer. */
-void hn_lightgcn_start(Work *work, const Side *side, int layer, const float *x, float *y,
+void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer, const float *x, float *y,
                        void (*rows)(void *, uint64_t, uint64_t, float *));
 /* A bound on these users' elements that all ranks share; 0 where none is needed. Collective. */
 HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err);
