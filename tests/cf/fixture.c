@@ -170,11 +170,12 @@ HnTrainConfig small_config(void) {
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;
     config.align.tau = 0.2;
-    config.loss.margin = 0.3;
+    config.loss.margin = 0.3, config.loss.tau = 0.15;
     config.train.epochs = 4;
     config.train.batch = 32;
     config.train.learning_rate = 0.01;
     config.train.l2 = 1e-4;
+    config.train.reg_divide = HN_REG_BY_BATCH;
     config.train.eval_every = 2;
     config.train.patience = 10;
     config.train.stop_metric = metric;
