@@ -74,13 +74,16 @@ void hn_loss_l2(const HnBatch *batch, const HnTable *users, const HnTable *items
     sums->bad = sums->bad || bad > 0;
 }
 
+float hn_l2_share(const HnBatch *batch, double lambda) {
+    return batch->n_used > 0 ? (float)(lambda / (double)batch->n_used) : 0.0f;
+}
+
 /* One of the batch's rows: n * lambda / n_used of itself, n its occurrences among the batch's users, or its positives
  * and negatives. */
 static void l2_gradient_row(const HnBatch *batch, const HnTable *table, int32_t row, double lambda, uint32_t uses,
                             float *gradient) {
-    const double share = batch->n_used > 0 ? lambda / (double)batch->n_used : 0.0;
     const float *value = table->value + (size_t)row * (size_t)table->dim;
-    hn_row_ops_cpu()->axpy(gradient, (float)share * (float)uses, value, table->dim);
+    hn_row_ops_cpu()->axpy(gradient, hn_l2_share(batch, lambda) * (float)uses, value, table->dim);
 }
 
 void hn_l2_gradient_users(const HnBatch *batch, const HnTable *users, double lambda, uint64_t first, uint64_t last,

@@ -57,6 +57,7 @@ HnStatus hn_loss_align(HnBatch *batch, HnAlign *align, const float *hard, const 
 
 /* lambda/2 |row|^2 of every pair's layer-0 rows, over n_used: value here, gradient by hn_l2_gradient_*, which add
  * to the gradients of the table's rows first .. last-1 and are called for all of them, by any thread. */
+float hn_l2_share(const HnBatch *batch, double lambda); /* gradient of a row, over the row */
 void hn_loss_l2(const HnBatch *batch, const HnTable *users, const HnTable *items, double lambda, HnLossSums *sums);
 void hn_l2_gradient_users(const HnBatch *batch, const HnTable *users, double lambda, uint64_t first, uint64_t last,
                           float *gradients);

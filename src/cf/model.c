@@ -18,6 +18,11 @@ int hn_model_hops(const HnTrainConfig *config) {
     return (int)hn_model_layers(config) + 1;
 }
 
+float hn_model_hop_share(const HnTrainConfig *config, int hop) {
+    (void)hop;
+    return 1.0f / (float)hn_model_hops(config);
+}
+
 int hn_model_width_is_dim(const HnTrainConfig *config) {
     return (int)config->model.dim;
 }
