@@ -22,6 +22,7 @@ typedef enum HnRngStream {
     HN_STREAM_DROPOUT = 10,
     HN_STREAM_PROVIDER = 11, /* a provider's own choices, e.g. jitter of retries and sampled text */
     HN_STREAM_EPOCH_PAIR = 30, /* pairs of an epoch that draws them: a = epoch, b = slot */
+    HN_STREAM_MIX = 40,      /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
     HN_STREAM_TEST = 1000    /* tests only */
 } HnRngStream;
 

@@ -51,6 +51,10 @@ void hn_l2_own_gradient(HnTable *table, double weight) {
     hn_row_ops_cpu()->axpy(table->gradient, (float)weight, table->value, (int)(table->n_rows * (uint64_t)table->dim));
 }
 
+float hn_l2_share(const HnTrainConfig *config, const HnBatch *batch) {
+    return config->train.reg == HN_REG_SQ_HALF ? (float)hn_l2_own_weight(config, batch, 0.0) : 0.0f;
+}
+
 /* A block's squares so far, in fixed units; bad counts what has no place in them. */
 typedef struct Block {
     int64_t total;

@@ -36,6 +36,9 @@ void hn_l2_gradient_users(const HnL2 *l2, const HnBatch *batch, const HnTable *u
 void hn_l2_gradient_items(const HnL2 *l2, const HnBatch *batch, const HnTable *items, uint64_t first, uint64_t last,
                           float *gradients);
 
+/* sq_half: the weight of a row for each of its uses, which needs nothing to have crossed ranks; else 0. */
+float hn_l2_share(const HnTrainConfig *config, const HnBatch *batch);
+
 /* The term of a block of other parameters with so many squares, and the weight of their gradient. Nothing needs to have
  * crossed ranks for it. */
 double hn_l2_own_value(const HnTrainConfig *config, const HnBatch *batch, double squares);

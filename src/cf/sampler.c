@@ -9,6 +9,8 @@ const HnSamplerOps *hn_sampler_ops(HnSamplerName name) {
         [HN_SAMPLER_POPULARITY] = &HN_SAMPLER_OPS_POPULARITY,
         [HN_SAMPLER_DNS] = &HN_SAMPLER_OPS_DNS,
         [HN_SAMPLER_AHNS] = &HN_SAMPLER_OPS_AHNS,
+        [HN_SAMPLER_MIXGCF] = &HN_SAMPLER_OPS_MIXGCF,
+        [HN_SAMPLER_DINS] = &HN_SAMPLER_OPS_DINS,
         [HN_SAMPLER_IN_BATCH] = &HN_SAMPLER_OPS_IN_BATCH,
     };
     return samplers[name];

@@ -45,8 +45,11 @@ typedef enum {
     HN_SAMPLER_POPULARITY,
     HN_SAMPLER_DNS,
     HN_SAMPLER_AHNS,
+    HN_SAMPLER_MIXGCF,
+    HN_SAMPLER_DINS,
     HN_SAMPLER_IN_BATCH
 } HnSamplerName;
+typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
 typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL } HnPoolRule;
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
@@ -133,9 +136,11 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     struct {
         HnSamplerName name;
         double exponent;          /* popularity */
-        int64_t candidates, pick; /* dns, ahns: pool of a pair; dns: one of so many best */
+        int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
         double ahns_alpha, ahns_beta;
         int64_t ahns_p;
+        HnMixRule mix_per;
+        double dins_alpha;
     } sampler;                    /* sampler.* */
     struct {                      /* semantic.* */
         double alpha;             /* eq 7 */

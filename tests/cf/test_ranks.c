@@ -68,6 +68,16 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
@@ -368,7 +378,7 @@ int main(int argc, char **argv) {
     }
     hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
     omp_set_dynamic(0);
-    Case cases[16];
+    Case cases[32];
     size_t n = make_cases(cases);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
@@ -379,7 +389,7 @@ int main(int argc, char **argv) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
         floats_are_near(&cases[i]);
-        if (i == 1 || i == 3 || i == 5) {
+        if (i == 1 || i == 3 || i == 5 || i == 6) {
             take_up(&cases[i]);
         }
         if (i == 1) {

@@ -8,6 +8,8 @@
  * Only the batch's rows of the last forward layer are computed, only the batch's rows enter the first backward one, and
  * the last backward one writes the gradient itself (its row scale carries root / (L+1)). All of these are exact. What
  * else a row needs is done while it is in the cache: see the functions named *_rows.
+ *
+ * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g.
  */
 #include <string.h>
 
@@ -61,10 +63,11 @@ static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, ui
 }
 
 static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
-                            int layers, HnError *err) {
+                            int layers, HnPoolRule pool, HnError *err) {
     const char *what = "LightGCN layers";
     const size_t row = (size_t)table->dim * sizeof(float);
     side->table = table;
+    side->pool = pool;
     side->graph = graph;
     side->degrees = degrees;
     side->z = hn_alloc(table->n_rows, row, what, err);
@@ -75,7 +78,7 @@ static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, cons
         return HN_MEMORY;
     }
     for (uint64_t r = 0; r < degrees->n; r++) {
-        side->last_scale[r] = degrees->scale[r] * degrees->root[r] / (float)(layers + 1);
+        side->last_scale[r] = degrees->scale[r] * degrees->root[r] / hn_lightgcn_divisor(side, layers);
     }
     return HN_OK;
 }
@@ -87,9 +90,9 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     const uint64_t n_pairs = context->shards->n_local_pairs, some_users = batch->capacity;
     const uint64_t some_items = batch->most_items;
     HN_TRY(side_create(&model->users, context->users, &graph->users, &graph->user_degrees, some_users, context->layers,
-                       err));
+                       context->config->model.pool, err));
     HN_TRY(side_create(&model->items, context->items, &graph->items, &graph->item_degrees, some_items, context->layers,
-                       err));
+                       context->config->model.pool, err));
     model->window = hn_alloc(hn_propagate_window(context->dim), sizeof(float), "LightGCN layers", err);
     if (model->window == NULL) {
         return HN_MEMORY;
@@ -140,20 +143,6 @@ static void keep_rows(void *context, uint64_t first, uint64_t last, float *value
     }
 }
 
-/* Vectors of the batch's row b after 0, 1 .. L layers; last is z_L. */
-static void write_hops(const Work *work, uint64_t b, const float *last) {
-    const Side *side = work->side;
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim, row = (size_t)side->rows[b];
-    const float root = side->degrees->root[row];
-    float *hops = side->hops + b * (size_t)(work->layer + 1) * dim;
-    memcpy(hops, side->table->value + row * dim, dim * sizeof(float));
-    for (int l = 1; l <= work->layer; l++) {
-        const float *z = l == work->layer ? last : side->layers + (size_t)(l - 1) * layer + b * dim;
-        ops->scale(hops + (size_t)l * dim, root, z, (int)dim);
-    }
-}
-
 /* final = (E0 + root * (z_1 + ... + z_L)) / (L+1), in this order; values hold z_L and become final. */
 static void pool_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Work *work = context;
@@ -166,7 +155,11 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
         hn_row_fetch(side->table->value + soon * dim, (int)dim);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
         if (side->hops != NULL) {
-            write_hops(work, b, vector);
+            hn_lightgcn_write_hops(work, b, vector);
+        }
+        if (side->pool == HN_POOL_FINAL) {
+            ops->scale(vector, side->degrees->root[row], vector, (int)dim);
+            continue;
         }
         for (int l = 1; l < work->layer - 1; l++) {
             ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
@@ -180,7 +173,7 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
 }
 
 static void pool(const Side *side, int layers) {
-    Work work = {.side = side, .layer = layers, .share = 1.0f / (float)(layers + 1)};
+    Work work = {.side = side, .layer = layers, .share = 1.0f / hn_lightgcn_divisor(side, layers)};
     hn_rows_done_cpu(&(HnRowsDone){pool_rows, &work}, side->vectors, side->n_rows, side->table->dim);
 }
 
@@ -221,29 +214,6 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
  * With gradients K_l of the items' hops, the layer that adds g to them adds g + (L + 1) K_l / root instead: l = L
  * enters the first one, l = 0 is added last. */
 
-/* G + (L + 1) K_l in place of K_l, and that of l = L in place of G. */
-static void fold_hops(const Side *items, int layers) {
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const int dim = items->table->dim;
-#pragma omp parallel for schedule(static) if (items->n_rows > 64)
-    for (uint32_t b = 0; b < items->n_rows; b++) {
-        float *gradient = items->d_vectors + (size_t)b * (size_t)dim;
-        float *hops = items->d_hops + (size_t)b * (size_t)(layers + 1) * (size_t)dim;
-        for (int l = 0; l <= layers; l++) {
-            ops->mix(hops + l * dim, (float)(layers + 1), hops + l * dim, 1.0f, gradient, dim);
-        }
-        memcpy(gradient, hops + layers * dim, (size_t)dim * sizeof(float));
-    }
-}
-
-/* What a layer adds to the batch's row b. */
-static const float *added_row(const Work *work, uint32_t b) {
-    const Side *side = work->side;
-    const size_t dim = (size_t)side->table->dim, left = (size_t)(work->n_layers - work->layer);
-    return side->d_hops == NULL ? side->d_vectors + b * dim
-                                : side->d_hops + (b * (size_t)(work->n_layers + 1) + left) * dim;
-}
-
 /* Rows of G, zero but for the batch's. */
 static void spread_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Side *side = context;
@@ -265,11 +235,12 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
-    const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
+    const bool none = side->pool == HN_POOL_FINAL && side->d_hops == NULL;
+    const HnPlaces in = none ? (HnPlaces){0, 0} : hn_rows_within(side->rows, side->n_rows, first, last);
     for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];
         ops->axpy(values + (row - first) * dim, work->then != NULL ? work->share : side->degrees->inv_root[row],
-                  added_row(work, b), (int)dim);
+                  hn_lightgcn_added_row(work, b), (int)dim);
     }
     if (work->then != NULL) {
         work->then->rows(work->then->context, first, last, values);
@@ -294,7 +265,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
         work->half.graph.column_scale = hn_lightgcn_pick(users, users->degrees->inv_root);
     }
     if (last) {
-        work->share = 1.0f / (float)(layer + 1);
+        work->share = 1.0f / hn_lightgcn_divisor(side, layer);
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
         work->half.window = pass->keep || (!of_users && !pass->chained) ? NULL : model->window;
@@ -307,7 +278,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     Side *users = &model->users, *items = &model->items;
     sides_take(model, batch);
     if (items->d_hops != NULL) {
-        fold_hops(items, model->context.layers);
+        hn_lightgcn_fold_hops(items, model->context.layers);
     }
     if (model->context.layers == 0) {
         spread(users, users->table->gradient);
@@ -325,38 +296,27 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
 
 /* ---- all rows ---- */
 
-/* Items' vectors after a layer, beside those after the others. */
-static void hop_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Work *work = context;
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t dim = (size_t)work->side->table->dim, n_hops = (size_t)work->n_layers + 1;
-    for (uint64_t r = first; r < last; r++) {
-        float *hops = work->item_hops + r * n_hops * dim;
-        if (work->layer == 1) {
-            memcpy(hops, work->side->table->value + r * dim, dim * sizeof(float));
-        }
-        ops->scale(hops + (size_t)work->layer * dim, work->side->degrees->root[r], values + (r - first) * dim,
-                   (int)dim);
-    }
-}
-
 static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
     const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
     const bool hops = pass->item_hops != NULL && side == &pass->model->items;
-    hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left), hops ? hop_rows : NULL);
+    hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left),
+                      hops ? hn_lightgcn_hop_rows : NULL);
     work->item_hops = pass->item_hops;
-    work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
+    if (left == 0 || side->pool != HN_POOL_FINAL) {
+        work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
+    }
 }
 
 static void pool_all(const Side *side, float *out, int layers) {
-    const float share = 1.0f / (float)(layers + 1);
+    const float share = 1.0f / hn_lightgcn_divisor(side, layers);
+    const float of_ego = side->pool == HN_POOL_FINAL ? 0.0f : share;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
 #pragma omp parallel for schedule(static)
     for (uint64_t r = 0; r < side->table->n_rows; r++) {
         const float *e = side->table->value + r * dim;
-        ops->mix(out + r * dim, share * side->degrees->root[r], out + r * dim, share, e, (int)dim);
+        ops->mix(out + r * dim, share * side->degrees->root[r], out + r * dim, of_ego, e, (int)dim);
     }
 }
 

@@ -2,9 +2,9 @@
  * through them itself (hn_loss_in_batch); a pair's own draw is its positive, which touches no further row. */
 #include "cf/samplers/plain.h"
 
-static int32_t draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng) {
+static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
     (void)context, (void)rng;
-    return batch->positive[pair->k];
+    drawn[0] = batch->positive[pair->k];
 }
 
 static void in_batch_draw(void *state, HnBatch *batch, const HnFinals *finals) {

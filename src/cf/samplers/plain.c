@@ -84,6 +84,8 @@ void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, Hn
         const HnDrawPair pair = {k, shards->train.items + (range[0] - base), range[1] - range[0]};
         HnRng rng;
         hn_rng_start(&rng, seed, HN_STREAM_NEGATIVE, batch->epoch, hn_batch_draw_key(batch, base, k));
-        batch->negative[k] = pair.n_taken < shards->n_items ? draw(context, batch, &pair, &rng) : -1;
+        if (pair.n_taken < shards->n_items) {
+            draw(context, batch, &pair, &rng, batch->negative + (size_t)k * (size_t)batch->draws);
+        }
     }
 }
