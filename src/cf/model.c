@@ -20,6 +20,19 @@ int hn_model_hops(const HnTrainConfig *config) {
     return (int)hn_model_layers(config) + 1;
 }
 
+float hn_model_hop_share(const HnTrainConfig *config, int hop) {
+    const int n_hops = hn_model_hops(config);
+    switch (config->model.pool) {
+    case HN_POOL_MEAN:
+        return 1.0f / (float)n_hops;
+    case HN_POOL_SUM:
+        return 1.0f;
+    case HN_POOL_FINAL:
+        break;
+    }
+    return hop + 1 == n_hops ? 1.0f : 0.0f;
+}
+
 int hn_model_width_is_dim(const HnTrainConfig *config) {
     return (int)config->model.dim;
 }

@@ -81,7 +81,8 @@ uint64_t hn_model_layers(const HnTrainConfig *config);
 /* Columns of a final vector. A final vector is the mean of its hops, one more than layers, or has them side by side. */
 int hn_model_width(const HnTrainConfig *config);
 int hn_model_hops(const HnTrainConfig *config);
-int hn_model_width_is_dim(const HnTrainConfig *config); /* width() of models that take the mean */
+float hn_model_hop_share(const HnTrainConfig *config, int hop); /* weight of a hop in such a mean */
+int hn_model_width_is_dim(const HnTrainConfig *config);         /* width() of models that take the mean */
 /* The model's own parameters, or NULL. */
 HnTable *hn_model_parameters(const HnModelOps *model, void *state);
 

@@ -205,11 +205,13 @@ static void check_gradients(const HnTrainConfig *config, bool semantic, bool exa
     Rig rig;
     rig_start(&rig, &world, config, folder, vectors, exact, 14);
     uint64_t pairs[20];
-    int32_t negatives[20];
-    uint64_t n_train = world_count(&world, 1);
+    int32_t negatives[20 * 4];
+    const uint64_t n_train = world_count(&world, 1), draws = (uint64_t)rig.trainer->batch.draws;
     for (uint64_t k = 0; k < 20; k++) {
         pairs[k] = (k * 7) % n_train;
-        negatives[k] = (int32_t)((k * 5) % 22);
+        for (uint64_t d = 0; d < draws; d++) {
+            negatives[k * draws + d] = (int32_t)((k * 5 + d * 3) % 22);
+        }
     }
     HnGivenBatch given = {pairs, negatives, 20};
     check_differences(rig.trainer, &given, &rig.trainer->users, 4e-3f, "user");
@@ -273,6 +275,22 @@ static void test_gradients_of_semantic_negatives(void **state) {
     }
 }
 
+static void test_gradients_by_hop(void **state) {
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        for (int layers = 0; layers <= 3; layers++) {
+            HnTrainConfig config = small_config();
+            config.model.layers = layers;
+            config.model.backbone = layers == 0 && way != 1 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+            config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+            config.sampler.name = way == 2 ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+            config.sampler.mix_per = way == 1 ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+            config.train.l2 = 0.05;
+            check_gradients(&config, false, (way + layers) % 2 == 0);
+        }
+    }
+}
+
 /* ---- tables ---- */
 
 static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
@@ -319,6 +337,7 @@ int main(void) {
         cmocka_unit_test(test_gradients_of_random_negatives),
         cmocka_unit_test(test_gradients_of_views),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
+        cmocka_unit_test(test_gradients_by_hop),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
