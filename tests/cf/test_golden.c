@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cf/models/sgl_private.h"
 
 #define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
@@ -66,18 +67,30 @@ static World world_of(const json_t *one) {
     return world;
 }
 
-static HnNgcfVariant variant_of(const json_t *ngcf) {
-    static const char *const words[] = {"paper", "author", "mixgcf", "recbole"};
-    int variant = 0;
-    while (!is_word(ngcf, "variant", words[variant])) {
-        variant++;
-        assert_true(variant < 4);
+static int word_of(const json_t *object, const char *key, const char *const *words, int n) {
+    int word = 0;
+    while (!is_word(object, key, words[word])) {
+        word++;
+        assert_true(word < n);
     }
-    return (HnNgcfVariant)variant;
+    return word;
+}
+
+static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
+    static const char *const rules[] = {"edge", "node", "walk"}, *const denominators[] = {"full", "batch"};
+    static const char *const reductions[] = {"loss", "sum", "mean"};
+    config->model.backbone = HN_BACKBONE_SGL;
+    config->ssl.augment = (HnAugmentRule)word_of(ssl, "augment", rules, 3);
+    config->ssl.denominator = (HnSslDenominator)word_of(ssl, "denominator", denominators, 2);
+    config->ssl.reduce = (HnSslReduce)word_of(ssl, "reduce", reductions, 3);
+    config->ssl.tau = real(ssl, "tau");
+    config->ssl.lambda = real(ssl, "lambda");
+    config->loss.reduce = is_word(ssl, "loss_reduce", "sum") ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
 }
 
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
+    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole"};
     HnTrainConfig config = small_config();
     const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
     config.model.dim = integer(golden, "dim");
@@ -91,8 +104,11 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.virtual_shards = 3;
     if (ngcf != NULL) {
         config.model.backbone = HN_BACKBONE_NGCF;
-        config.ngcf.variant = variant_of(ngcf);
+        config.ngcf.variant = (HnNgcfVariant)word_of(ngcf, "variant", variants, 4);
         config.ngcf.dropout = real(ngcf, "dropout");
+    }
+    if (json_object_get(one, "ssl") != NULL) {
+        read_ssl(json_object_get(one, "ssl"), &config);
     }
     if (!json_is_null(semantic)) {
         size_t n;
@@ -166,6 +182,7 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
     } parts[] = {{"ranking", report->loss[HN_LOSS_RANKING]},
                  {"align", lambda > 0.0 ? report->loss[HN_LOSS_ALIGN] / lambda : 0.0},
                  {"l2", report->loss[HN_LOSS_L2]},
+                 {"own", report->loss[HN_LOSS_OWN]},
                  {"total", report->loss[HN_LOSS_TOTAL]}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         json_t *value = json_object_get(wanted, parts[i].key);
@@ -192,6 +209,25 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
     }
 }
 
+/* The pairs that the views kept, in place of those of an epoch. */
+static void put_views(HnTrainer *trainer, const json_t *ssl) {
+    HnError err = HN_ERROR_INIT;
+    size_t v, g;
+    json_t *view, *graph;
+    trainer->order_ready = true;
+    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
+        json_array_foreach(view, g, graph) {
+            uint8_t keep[256];
+            const size_t n = json_array_size(graph);
+            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
+            for (size_t p = 0; p < n; p++) {
+                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
+            }
+            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
+        }
+    }
+}
+
 static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnError err = HN_ERROR_INIT;
     const char *name = json_string_value(json_object_get(one, "name"));
@@ -210,6 +246,9 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     if (of_model != NULL) {
         put_initial(of_model, json_object_get(initial, "model"));
+    }
+    if (config.model.backbone == HN_BACKBONE_SGL) {
+        put_views(trainer, json_object_get(one, "ssl"));
     }
     size_t s;
     json_t *step;
@@ -254,7 +293,7 @@ static void all_cases(const char *file, bool reproducible) {
     folder_free(&folder);
 }
 
-static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json"};
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json", GOLDEN "sgl.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

@@ -54,7 +54,8 @@ static HnStatus pull(Sgl *sgl, const Keys *keys, HnError *err) {
 static double share(const Sgl *sgl, const HnBatch *batch) {
     const HnTrainConfig *config = sgl->context.config;
     const uint64_t n_terms = sgl->together_unit != NULL ? sgl->queries.n : batch->n_used;
-    const bool sum = config->ssl.reduce == HN_SSL_SUM;
+    const bool sum = config->ssl.reduce == HN_SSL_SUM ||
+                     (config->ssl.reduce == HN_SSL_AS_LOSS && config->loss.reduce == HN_REDUCE_SUM);
     return config->ssl.lambda / (sum || n_terms == 0 ? 1.0 : (double)n_terms);
 }
 
