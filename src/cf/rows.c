@@ -19,6 +19,14 @@ void hn_rows_gather(float *out, const float *table, const int32_t *rows, uint64_
     }
 }
 
+void hn_rows_scatter(float *table, const float *in, const int32_t *rows, uint64_t n, int dim) {
+    const uint64_t d = (uint64_t)dim;
+#pragma omp parallel for schedule(static) if (n > FEW_ROWS)
+    for (uint64_t r = 0; r < n; r++) {
+        memcpy(table + row_of(rows, r) * d, in + r * d, d * sizeof(float));
+    }
+}
+
 HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_t last) {
     const uint32_t begin = (uint32_t)hn_sorted_place(rows, n, (int64_t)first);
     uint32_t end = begin; /* few: found by going there */

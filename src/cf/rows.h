@@ -9,6 +9,8 @@
 
 /* out[r] = table[rows[r]] */
 void hn_rows_gather(float *out, const float *table, const int32_t *rows, uint64_t n, int dim);
+/* table[rows[r]] = in[r] */
+void hn_rows_scatter(float *table, const float *in, const int32_t *rows, uint64_t n, int dim);
 /* The places of an ascending list whose rows are first .. last-1. */
 typedef struct HnPlaces {
     uint32_t begin, end;

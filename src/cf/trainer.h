@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cf/batch.h"
 #include "cf/evaluate.h"
+#include "cf/l2.h"
 #include "cf/loss.h"
 #include "cf/loss_sums.h"
 #include "cf/model.h"
@@ -35,7 +36,7 @@ typedef struct HnTrainer {
     HnOrder order;
     HnBatch batch;
     HnLossAdder adder;
-    const HnPairLoss *loss;
+    HnInBatch in_batch;
     const HnModelOps *model;
     void *model_state;
     const HnSamplerOps *sampler;

@@ -97,7 +97,9 @@ void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, Hn
         const uint64_t *range = shards->train.offsets + batch->user[k];
         const HnDrawPair pair = {k, shards->train.items + (range[0] - base), range[1] - range[0]};
         HnRng rng;
-        hn_rng_start(&rng, seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
-        batch->negative[k] = pair.n_taken < shards->n_items ? draw(context, batch, &pair, &rng) : -1;
+        hn_rng_start(&rng, seed, HN_STREAM_NEGATIVE, batch->epoch, hn_batch_draw_key(batch, base, k));
+        if (pair.n_taken < shards->n_items) {
+            draw(context, batch, &pair, &rng, batch->negative + (size_t)k * (size_t)batch->draws);
+        }
     }
 }
