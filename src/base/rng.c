@@ -56,10 +56,12 @@ uint32_t hn_rng_below(HnRng *rng, uint32_t bound) {
 }
 
 uint64_t hn_rng_below64(HnRng *rng, uint64_t bound) {
-    uint64_t rejected = (UINT64_C(0) - bound) % bound; /* 2^64 mod bound */
     uint64_t word = hn_rng_u64(rng);
-    while (word < rejected) {
-        word = hn_rng_u64(rng);
+    if (word < bound) { /* seldom; those below 2^64 mod bound, which is smaller, are thrown back */
+        const uint64_t rejected = (UINT64_C(0) - bound) % bound;
+        while (word < rejected) {
+            word = hn_rng_u64(rng);
+        }
     }
     return word % bound;
 }

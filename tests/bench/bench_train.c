@@ -1,4 +1,5 @@
 /* bench_train lightgcn-step LISTS LABEL TEST FOLDER [PEER_MS]
+ * bench_train SAMPLER-step[-GRAPH] LISTS LABEL TEST FOLDER [PEER_MS]      dns, ahns, mixgcf or dins, 32 candidates
  * bench_train semantic-step-WIDTH LISTS LABEL TEST FOLDER [PEER_MS]
  *
  * Steps of the program's own trainer on one rank: 3 layers, width 64, batch 2048. The data set is prepared from LISTS
@@ -22,8 +23,9 @@ enum { LAYERS = 3, DIM = 64, BATCH = 2048, CONFIG_KEYS = 12 };
 
 typedef struct Bench {
     const char *name, *lists, *label, *test, *folder;
-    double peer_ms;
-    uint64_t text_dim; /* 0 = random negatives */
+    double peer_ms, goal;
+    uint64_t text_dim; /* 0 = none */
+    char sampler[16];
     char *dataset_path, *vectors_path;
     HnExperiment *experiment;
     HnDataset *dataset;
@@ -43,7 +45,7 @@ static HnStatus load_experiment(Bench *bench, HnError *err) {
     sets[n++] = hn_path_printf(err, "model.layers=%d", LAYERS);
     sets[n++] = hn_path_printf(err, "model.dim=%d", DIM);
     sets[n++] = hn_path_printf(err, "train.batch=%d", BATCH);
-    sets[n++] = hn_path_printf(err, "sampler.name=%s", bench->text_dim > 0 ? "semantic" : "rns");
+    sets[n++] = hn_path_printf(err, "sampler.name=%s", bench->sampler);
     HnStatus status = sets[n - 1] == NULL ? HN_MEMORY : HN_OK;
     if (status == HN_OK) {
         status = hn_experiment_load(NULL, (const char *const *)sets, n, &bench->experiment, err);
@@ -192,7 +194,7 @@ static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
         if (bench->text_dim > 0) {
             note_adapter(bench, &before, &after, steps, &line, &mean_seconds);
         } else {
-            line.goal = 8.0;
+            line.goal = bench->goal;
             snprintf(line.note, sizeof line.note, "%s; best step %.2f ms", bench->label, 1e3 * time.best);
         }
         status = err->status;
@@ -227,6 +229,10 @@ int main(int argc, char **argv) {
     bench.text_dim = strncmp(bench.name, semantic, sizeof semantic - 1) == 0
                          ? strtoull(bench.name + sizeof semantic - 1, NULL, 10)
                          : 0;
+    const size_t sampler = strcspn(bench.name, "-");
+    const bool plain = strncmp(bench.name, "lightgcn", sampler) == 0;
+    snprintf(bench.sampler, sizeof bench.sampler, "%.*s", plain ? 3 : (int)sampler, plain ? "rns" : bench.name);
+    bench.goal = plain || strstr(bench.name, "-yelp2018") != NULL ? 8.0 : 12.0;
     HnStatus status = set_up(&bench, &err);
     for (int reproducible = 0; reproducible <= 1 && status == HN_OK; reproducible++) {
         status = run_mode(&bench, reproducible == 1, &err);
