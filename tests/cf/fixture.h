@@ -58,5 +58,7 @@ typedef struct Rig {
 void rig_start(Rig *rig, const World *world, const HnTrainConfig *config, const char *folder, const char *vectors,
                bool reproducible, int64_t seed);
 void rig_end(Rig *rig);
+/* The sampler.candidates items that pair k of the trainer's batch was offered, drawn anew. */
+void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items);
 
 #endif
