@@ -57,8 +57,8 @@ static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err)
                           (long long)c->train.epochs, (long long)c->train.batch, c->train.learning_rate, c->train.l2,
                           (long long)c->train.eval_every, (long long)c->train.patience, c->train.stop_metric,
                           c->train.drop_last, (long long)c->train.virtual_shards, (int)c->eval.mask,
-                          (int)c->eval.select_on, (int)c->train.reg, (int)c->train.reg_divide,
-                          (int)c->train.epoch_unit, (long long)c->train.eval_first);
+                          (int)c->eval.select_on, (int)c->train.reg, (int)c->train.reg_divide, (int)c->train.epoch_unit,
+                          (long long)c->train.eval_first);
 }
 
 HnStatus hn_session_identity(HnSession *session, HnError *err) {

@@ -93,7 +93,8 @@ static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTa
         Block user = {0, 0}, positive = {0, 0}, negative = {0, 0};
         add_row(&user, users->value + (size_t)batch->user[k] * d, batch->dim, limit);
         add_row(&positive, items->value + (size_t)batch->positive[k] * d, batch->dim, limit);
-        add_row(&negative, batch->hops > 0 ? batch->negative_ego + k * d : items->value + (size_t)batch->negative[k] * d,
+        add_row(&negative,
+                batch->hops > 0 ? batch->negative_ego + k * d : items->value + (size_t)batch->negative[k] * d,
                 batch->dim, limit);
         of_users += user.total, of_positives += positive.total, of_negatives += negative.total;
         bad += user.bad + positive.bad + negative.bad;

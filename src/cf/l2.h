@@ -1,12 +1,12 @@
-/* The L2 term (eq. 10) in the forms that code bases give it, by train.reg and train.reg_divide. With S_x the squares of the
- * layer-0 rows of a batch's users, positives or negatives, one for each pair, and D the divisor:
+/* The L2 term (eq. 10) in the forms that code bases give it, by train.reg and train.reg_divide. With S_x the squares of
+ * the layer-0 rows of a batch's users, positives or negatives, one for each pair, and D the divisor:
  *
  *     sq_half      lambda/2 (S_u + S_p + S_n) / D                 (MixGCF's family, LightGCN-PyTorch, SGL-Torch)
  *     norm         lambda (sqrt S_u + sqrt S_p + sqrt S_n) / D    (SELFRec, RecBole: the norm of each block)
  *     all_params   lambda |all parameters|^2                      (RLMRec, SSLRec)
  *
- * D: 1, the batch's pairs, or these times train.batch. The drawn negatives of sampler in_batch are positives of the batch
- * and count as those alone. */
+ * D: 1, the batch's pairs, or these times train.batch. The drawn negatives of sampler in_batch are positives of the
+ * batch and count as those alone. */
 #ifndef HN_CF_L2_H
 #define HN_CF_L2_H
 

@@ -27,8 +27,8 @@ static float pair_gradient(HnBatch *batch, uint32_t k, const HnRanking *ranking,
     const float *positive = batch->item_vectors + (size_t)batch->positive_row[k] * d;
     const float *negative = batch->negatives + (size_t)k * d;
     float slope;
-    float value = ranking->loss->pair(ops->dot(user, positive, dim), ops->dot(user, negative, dim),
-                                      ranking->parameter, &slope);
+    float value =
+        ranking->loss->pair(ops->dot(user, positive, dim), ops->dot(user, negative, dim), ranking->parameter, &slope);
     float g = slope / ranking->divisor;
     ops->mix(batch->d_user + (size_t)k * d, g, negative, -g, positive, dim);
     ops->scale(batch->d_positive + (size_t)k * d, -g, user, dim);

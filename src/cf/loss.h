@@ -45,8 +45,8 @@ typedef struct HnLossSums {
     bool bad;
 } HnLossSums;
 
-/* Every pair's loss, on user_vectors, item_vectors (positive) and batch->negatives: overwrites the pairs' gradient rows.
- * Local. */
+/* Every pair's loss, on user_vectors, item_vectors (positive) and batch->negatives: overwrites the pairs' gradient
+ * rows. Local. */
 void hn_loss_ranking(HnBatch *batch, const HnRanking *ranking, HnLossSums *sums);
 
 /* Sampler in_batch: every pair against the positives of all other pairs of the batch, none removed. With m = n_used - 1
@@ -61,7 +61,8 @@ typedef struct HnInBatch {
     float *user;    /* [max_positions][width] users' rows of the whole batch, of length 1 for softmax */
     float *item;    /* [max_positions][width] positives' rows, likewise */
     float *present; /* [max_positions] 1 where the position holds a pair */
-    float *level;   /* [max_positions] what a pair's slopes need: ln of the softmax's denominator, or the positive's score */
+    float *
+        level; /* [max_positions] what a pair's slopes need: ln of the softmax's denominator, or the positive's score */
     float *own_slope; /* [capacity] slope of each pair's loss by its positive's score */
     float *weights;   /* [block of pairs][max_positions] scores, then slopes */
     float *left;      /* [block of pairs][width] */

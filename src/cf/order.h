@@ -1,5 +1,5 @@
-/* Which training pairs an epoch takes, in which order: a function of (seed, epoch), evaluated point by point. Every rank
- * asks where its own pairs fall; nothing depends on which rank asks. */
+/* Which training pairs an epoch takes, in which order: a function of (seed, epoch), evaluated point by point. Every
+ * rank asks where its own pairs fall; nothing depends on which rank asks. */
 #ifndef HN_CF_ORDER_H
 #define HN_CF_ORDER_H
 
@@ -12,11 +12,10 @@
 
 /* An epoch's positions, by train.epoch_unit:
  *   edge          one permutation of all pairs
- *   user          every user has the same number of slots, as many as users have pairs on average (at least one), shuffled;
- *                 each holds a uniform one of the user's pairs (LightGCN-PyTorch)
- *   user_uniform  each of as many positions as there are pairs holds a uniform user and a uniform one of its pairs
- *                 (SGL-Torch)
- * In the last two, pairs repeat, and a position whose user has no pair stays empty. */
+ *   user          every user has the same number of slots, as many as users have pairs on average (at least one),
+ * shuffled; each holds a uniform one of the user's pairs (LightGCN-PyTorch) user_uniform  each of as many positions as
+ * there are pairs holds a uniform user and a uniform one of its pairs (SGL-Torch) In the last two, pairs repeat, and a
+ * position whose user has no pair stays empty. */
 typedef struct HnOrder {
     HnEpochUnit unit;
     const HnUserShards *shards; /* borrowed */
@@ -24,8 +23,8 @@ typedef struct HnOrder {
     uint64_t per_user;          /* slots of a user; unit user only */
     uint64_t room;              /* most positions that can fall to this rank */
     uint64_t batch, n_batches;  /* positions a batch; batches an epoch */
-    uint64_t *begin;     /* [n_batches + 2] where each batch's entries start in the two lists below; the last is scratch */
-    uint32_t *local;     /* [room] pair - first pair of this rank, by batch, by position */
+    uint64_t *begin; /* [n_batches + 2] where each batch's entries start in the two lists below; the last is scratch */
+    uint32_t *local; /* [room] pair - first pair of this rank, by batch, by position */
     uint32_t *position;  /* [room] position within the batch */
     uint32_t *scratch;   /* [batch] */
     uint64_t *where;     /* [room] position of each slot */

@@ -36,7 +36,8 @@ void hn_table_adam(HnTable *table, double learning_rate, uint64_t step, bool cle
 void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, float *gradients,
                         bool clear_gradient);
 
-/* Sum of all squares, the same for any number of threads; for weights, not for embeddings: at most 2^20 a block of 4096. */
+/* Sum of all squares, the same for any number of threads; for weights, not for embeddings: at most 2^20 a block of
+ * 4096. */
 double hn_table_squares(const HnTable *table);
 
 #endif

@@ -108,7 +108,8 @@ static HnStatus losses(HnTrainer *trainer, HnLossSums *sums, HnError *err) {
 static void report_step(HnTrainer *trainer, const HnLossSums *sums, double l2, HnStepReport *report) {
     double n = trainer->batch.n_used > 0 ? (double)trainer->batch.n_used : 1.0;
     report->n_pairs = trainer->batch.n_used;
-    report->loss[HN_LOSS_RANKING] = hn_loss_from_fixed(sums->ranking) / (double)hn_ranking(trainer->config, &trainer->batch).divisor;
+    report->loss[HN_LOSS_RANKING] =
+        hn_loss_from_fixed(sums->ranking) / (double)hn_ranking(trainer->config, &trainer->batch).divisor;
     report->loss[HN_LOSS_ALIGN] = trainer->config->align.lambda * hn_loss_from_fixed(sums->align) / n;
     report->loss[HN_LOSS_L2] = l2;
     report->loss[HN_LOSS_HARDER] = sums->n_hard > 0 ? (double)sums->n_harder / (double)sums->n_hard : 0.0;

@@ -226,3 +226,36 @@ void rig_end(Rig *rig) {
     hn_dataset_close(&rig->dataset);
     hn_comm_free(&rig->comm);
 }
+
+static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
+    HnError err = HN_ERROR_INIT;
+    HnStepReport report;
+    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
+    return report.loss[HN_LOSS_TOTAL];
+}
+
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, const char *what) {
+    uint64_t n = table->n_rows * (uint64_t)table->dim;
+    float *gradient = malloc(n * sizeof *gradient);
+    (void)total_loss(trainer, given);
+    memcpy(gradient, table->gradient, n * sizeof *gradient);
+    float largest = 0.0f;
+    for (uint64_t k = 0; k < n; k++) {
+        largest = fmaxf(largest, fabsf(gradient[k]));
+    }
+    uint64_t step = n / 40 + 1;
+    for (uint64_t k = 0; k < n; k += step) {
+        const float h = 4e-3f, kept = table->value[k];
+        table->value[k] = kept + h;
+        double above = total_loss(trainer, given);
+        table->value[k] = kept - h;
+        double below = total_loss(trainer, given);
+        table->value[k] = kept;
+        double difference = (above - below) / (2.0 * (double)h);
+        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
+            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
+                     (double)gradient[k], difference, (double)largest);
+        }
+    }
+    free(gradient);
+}

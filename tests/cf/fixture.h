@@ -59,4 +59,7 @@ void rig_start(Rig *rig, const World *world, const HnTrainConfig *config, const 
                bool reproducible, int64_t seed);
 void rig_end(Rig *rig);
 
+/* Central differences of some elements of a table against its gradient, on a given batch (NULL = the next one). */
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, const char *what);
+
 #endif

@@ -208,40 +208,6 @@ static void test_mf_is_lightgcn_without_layers(void **state) {
 
 /* ---- differences ---- */
 
-static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
-    HnError err = HN_ERROR_INIT;
-    HnStepReport report;
-    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
-    return report.loss[HN_LOSS_TOTAL];
-}
-
-/* Central differences of some elements of a table against its gradient. */
-static void check_table(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, const char *what) {
-    uint64_t n = table->n_rows * (uint64_t)table->dim;
-    float *gradient = malloc(n * sizeof *gradient);
-    (void)total_loss(trainer, given);
-    memcpy(gradient, table->gradient, n * sizeof *gradient);
-    float largest = 0.0f;
-    for (uint64_t k = 0; k < n; k++) {
-        largest = fmaxf(largest, fabsf(gradient[k]));
-    }
-    uint64_t step = n / 40 + 1;
-    for (uint64_t k = 0; k < n; k += step) {
-        const float h = 4e-3f, kept = table->value[k];
-        table->value[k] = kept + h;
-        double above = total_loss(trainer, given);
-        table->value[k] = kept - h;
-        double below = total_loss(trainer, given);
-        table->value[k] = kept;
-        double difference = (above - below) / (2.0 * (double)h);
-        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
-            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
-                     (double)gradient[k], difference, (double)largest);
-        }
-    }
-    free(gradient);
-}
-
 static void check_gradients(const HnTrainConfig *config, bool semantic, bool exact) {
     World world = gappy_world();
     char *vectors = semantic ? world_vectors(&world, folder, "vectors.h5", 12, NULL, NULL, 9) : NULL;
@@ -257,12 +223,12 @@ static void check_gradients(const HnTrainConfig *config, bool semantic, bool exa
         }
     }
     HnGivenBatch given = {pairs, negatives, 20};
-    check_table(rig.trainer, &given, &rig.trainer->users, "user");
-    check_table(rig.trainer, &given, &rig.trainer->items, "item");
+    check_differences(rig.trainer, &given, &rig.trainer->users, "user");
+    check_differences(rig.trainer, &given, &rig.trainer->items, "item");
     HnTable *own = rig.trainer->sampler->parameters(rig.trainer->sampler_state);
     assert_true((own != NULL) == semantic);
     if (own != NULL) {
-        check_table(rig.trainer, &given, own, "adapter");
+        check_differences(rig.trainer, &given, own, "adapter");
     }
     rig_end(&rig);
     hn_free(vectors);
