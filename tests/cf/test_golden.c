@@ -10,9 +10,10 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/steps.json"
+/* Files of cases, each made by a script of tests/peers. */
+static const char *const FILES[] = {"steps", "steps_hops"};
 
-static json_t *golden;
+static json_t *golden; /* the file under test */
 
 static int64_t integer(const json_t *object, const char *key) {
     json_t *value = json_object_get(object, key);
@@ -79,6 +80,13 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    const json_t *sampler = json_object_get(one, "sampler");
+    if (sampler != NULL) {
+        config.sampler.name = is_word(sampler, "name", "dins") ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+        config.sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+        config.sampler.dins_alpha = real(sampler, "dins_alpha");
+        config.sampler.candidates = integer(sampler, "candidates");
+    }
     if (!json_is_null(semantic)) {
         size_t n;
         float *widths = numbers(json_object_get(semantic, "hidden"), &n);
@@ -176,6 +184,25 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
     }
 }
 
+/* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself. */
+typedef struct Given {
+    HnGivenBatch batch;
+    uint64_t pairs[64];
+    int32_t negatives[64 * 4];
+} Given;
+
+static void give(Given *given, const json_t *one, const json_t *step) {
+    const json_t *pairs = json_object_get(step, "pairs"), *negatives = json_object_get(step, "negatives");
+    const bool drawn = json_object_get(one, "sampler") != NULL;
+    given->batch = (HnGivenBatch){given->pairs, drawn ? NULL : given->negatives, json_array_size(pairs)};
+    for (size_t k = 0; k < json_array_size(pairs); k++) {
+        given->pairs[k] = (uint64_t)json_integer_value(json_array_get(pairs, k));
+    }
+    for (size_t k = 0; k < json_array_size(negatives); k++) {
+        given->negatives[k] = (int32_t)json_integer_value(json_array_get(negatives, k));
+    }
+}
+
 static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnError err = HN_ERROR_INIT;
     const char *name = json_string_value(json_object_get(one, "name"));
@@ -194,16 +221,12 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     size_t s;
     json_t *step;
     json_array_foreach(json_object_get(one, "steps"), s, step) {
-        uint64_t pairs[64];
-        int32_t negatives[64];
-        const json_t *pair_list = json_object_get(step, "pairs"), *negative_list = json_object_get(step, "negatives");
-        HnGivenBatch given = {pairs, negatives, json_array_size(pair_list)};
-        for (size_t k = 0; k < given.n; k++) {
-            pairs[k] = (uint64_t)json_integer_value(json_array_get(pair_list, k));
-            negatives[k] = (int32_t)json_integer_value(json_array_get(negative_list, k));
-        }
+        Given given;
         HnStepReport report;
-        expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
+        give(&given, one, step);
+        expect_ok(hn_trainer_gradients(trainer, &given.batch, &report, &err), &err);
+        const size_t n_drawn = given.batch.n * (size_t)trainer->batch.draws;
+        assert_memory_equal(trainer->batch.negative, given.negatives, n_drawn * sizeof(int32_t));
         check_loss(name, json_object_get(step, "loss"), &report, vectors == NULL ? 0.0 : config.align.lambda);
         check_tables(name, trainer, json_object_get(step, "gradient"), true);
         hn_trainer_update(trainer);
@@ -218,13 +241,24 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
 
 static void all_cases(bool reproducible) {
     char *folder = folder_make("golden");
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(golden, "cases"), i, one) {
-        print_message("  %s\n", json_string_value(json_object_get(one, "name")));
-        run_case(one, reproducible, folder);
+    for (size_t f = 0; f < sizeof FILES / sizeof FILES[0]; f++) {
+        HnError err = HN_ERROR_INIT;
+        json_error_t error;
+        size_t i;
+        json_t *one;
+        char *path = hn_path_printf(&err, HN_SOURCE_DIR "/tests/fixtures/golden/%s.json", FILES[f]);
+        golden = json_load_file(path, 0, &error);
+        if (golden == NULL) {
+            fail_msg("%s: %s", path, error.text);
+        }
+        json_array_foreach(json_object_get(golden, "cases"), i, one) {
+            print_message("  %s\n", json_string_value(json_object_get(one, "name")));
+            run_case(one, reproducible, folder);
+        }
+        assert_true(i >= 4);
+        json_decref(golden);
+        hn_free(path);
     }
-    assert_true(i >= 4);
     folder_free(&folder);
 }
 
@@ -238,23 +272,12 @@ static void test_exact_sums(void **state) {
     all_cases(true);
 }
 
-static int load(void **state) {
+static int no_block_is_left(void **state) {
     (void)state;
-    json_error_t error;
-    golden = json_load_file(GOLDEN, 0, &error);
-    if (golden == NULL) {
-        print_error("%s: %s\n", GOLDEN, error.text);
-    }
-    return golden == NULL;
-}
-
-static int unload(void **state) {
-    (void)state;
-    json_decref(golden);
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_sums), cmocka_unit_test(test_exact_sums)};
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, NULL, no_block_is_left);
 }
