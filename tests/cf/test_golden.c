@@ -11,7 +11,7 @@
 #include "base/file.h"
 
 /* Files of cases, each made by a script of tests/peers. */
-static const char *const FILES[] = {"steps", "steps_hops"};
+static const char *const FILES[] = {"steps", "steps_hops", "steps_forms"};
 
 static json_t *golden; /* the file under test */
 
@@ -67,6 +67,47 @@ static World world_of(const json_t *one) {
     return world;
 }
 
+/* The place of a word in a list of enum values' names. */
+static int word(const json_t *object, const char *key, const char *const *words) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (is_word(object, key, words[i])) {
+            return i;
+        }
+    }
+    fail_msg("%s is a word that this test does not know", key);
+    return -1;
+}
+
+static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
+    static const char *const names[] = {"rns",    "semantic", "popularity", "dns", "ahns",
+                                        "mixgcf", "dins",     "in_batch",   NULL};
+    if (sampler == NULL) {
+        return;
+    }
+    config->sampler.name = (HnSamplerName)word(sampler, "name", names);
+    config->sampler.candidates = integer(sampler, "candidates");
+    if (json_object_get(sampler, "mix_per") != NULL) {
+        config->sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+        config->sampler.dins_alpha = real(sampler, "dins_alpha");
+    } else {
+        config->sampler.pick = integer(sampler, "pick");
+        config->sampler.exponent = real(sampler, "exponent");
+    }
+}
+
+static void take_forms(const json_t *forms, HnTrainConfig *config) {
+    if (forms == NULL) {
+        return;
+    }
+    config->model.pool = (HnPoolRule)word(forms, "pool", (const char *const[]){"mean", "sum", "final", NULL});
+    config->train.reg = (HnRegRule)word(forms, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    config->train.reg_divide =
+        (HnRegDivisor)word(forms, "reg_divide", (const char *const[]){"none", "batch", "batch2", NULL});
+    config->loss.reduce = (HnReduceRule)word(forms, "reduce", (const char *const[]){"mean", "sum", NULL});
+    config->loss.epsilon = real(forms, "epsilon");
+    config->loss.tau = real(forms, "tau");
+}
+
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
     HnTrainConfig config = small_config();
@@ -74,19 +115,14 @@ static HnTrainConfig config_of(const json_t *one) {
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
-    config.loss.name = is_word(one, "loss", "hinge") ? HN_LOSS_HINGE : HN_LOSS_BPR;
+    config.loss.name = (HnLossName)word(one, "loss", (const char *const[]){"bpr", "hinge", "softmax", NULL});
     config.loss.margin = real(one, "margin");
     config.train.l2 = real(one, "l2");
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
-    const json_t *sampler = json_object_get(one, "sampler");
-    if (sampler != NULL) {
-        config.sampler.name = is_word(sampler, "name", "dins") ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
-        config.sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
-        config.sampler.dins_alpha = real(sampler, "dins_alpha");
-        config.sampler.candidates = integer(sampler, "candidates");
-    }
+    take_sampler(json_object_get(one, "sampler"), &config);
+    take_forms(json_object_get(one, "forms"), &config);
     if (!json_is_null(semantic)) {
         size_t n;
         float *widths = numbers(json_object_get(semantic, "hidden"), &n);

@@ -42,6 +42,34 @@ def words(seed, stream, a, b, block):
     return philox4((key & 0xFFFFFFFF, key >> 32), counter)
 
 
+class Sequence:
+    """hn_rng_start(seed, stream, a, b), one draw after the other."""
+
+    def __init__(self, seed, stream, a, b):
+        self.which, self.block, self.left = (seed, stream, a, b), 0, []
+
+    def u32(self):
+        if not self.left:
+            self.left = [int(w) for w in words(*self.which, self.block)]
+            self.block += 1
+        return self.left.pop(0)
+
+    def below(self, bound):
+        while True:
+            product = self.u32() * bound
+            if product % 2**32 >= 2**32 % bound:
+                return product >> 32
+
+    def below64(self, bound):
+        while True:
+            word = self.u32() | self.u32() << 32
+            if word >= 2**64 % bound:
+                return word % bound
+
+    def real(self):
+        return (self.u32() >> 8) * 2.0**-24
+
+
 def u64(low, high):
     return low.astype(U64) | high.astype(U64) << U64(32)
 
