@@ -21,6 +21,7 @@ typedef enum HnRngStream {
     HN_STREAM_RANDOM_VECTOR = 9, /* control: random vectors in place of hard-negative vectors */
     HN_STREAM_DROPOUT = 10,
     HN_STREAM_PROVIDER = 11,   /* a provider's own choices, e.g. jitter of retries and sampled text */
+    HN_STREAM_AUGMENT = 12,    /* what SGL's views leave out: a = epoch, view and layer */
     HN_STREAM_EPOCH_PAIR = 30, /* pairs of an epoch that draws them: a = epoch, b = slot */
     HN_STREAM_MIX = 40,        /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
     HN_STREAM_TEST = 1000      /* tests only */

@@ -36,6 +36,14 @@ static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) 
                           (int)c->sampler.mix_per, c->sampler.dins_alpha);
 }
 
+static HnStatus put_ssl(HnText *text, const HnTrainConfig *c, HnError *err) {
+    return hn_text_printf(text, err,
+                          "ssl.augment: %d\nssl.rho: %.17g\nssl.tau: %.17g\nssl.lambda: %.17g\n"
+                          "ssl.denominator: %d\nssl.reduce: %d\n",
+                          (int)c->ssl.augment, c->ssl.rho, c->ssl.tau, c->ssl.lambda, (int)c->ssl.denominator,
+                          (int)c->ssl.reduce);
+}
+
 static HnStatus put_semantic(HnText *text, const HnTrainConfig *c, HnError *err) {
     HN_TRY(put_list(text, "semantic.adapter_hidden", &c->semantic.adapter_hidden, err));
     return hn_text_printf(text, err,
@@ -72,6 +80,7 @@ HnStatus hn_session_identity(HnSession *session, HnError *err) {
                        hn_dataset_id(job->dataset), session->vectors_id, (long long)job->seed, job->reproducible);
     status = status == HN_OK ? put_model(&text, job->config, err) : status;
     status = status == HN_OK ? put_sampler(&text, job->config, err) : status;
+    status = status == HN_OK ? put_ssl(&text, job->config, err) : status;
     status = status == HN_OK ? put_semantic(&text, job->config, err) : status;
     status = status == HN_OK ? put_training(&text, job->config, err) : status;
     if (status != HN_OK) {

@@ -20,6 +20,10 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
         return HN_OK;
     }
     trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
+    if (trainer->model->look != NULL) {
+        return trainer->model->look(trainer->model_state, &trainer->batch, trainer->final_users, trainer->final_items,
+                                    trainer->item_hops, err);
+    }
     return trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items, trainer->item_hops,
                                  err);
 }
@@ -27,7 +31,7 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
 /* The batch's rows: taken from all, where those are there. */
 static HnStatus forward(HnTrainer *trainer, HnError *err) {
     HnBatch *batch = &trainer->batch;
-    if (trainer->finals.users == NULL) {
+    if (trainer->finals.users == NULL || trainer->model->look != NULL) {
         return trainer->model->forward(trainer->model_state, batch, err);
     }
     hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);

@@ -19,5 +19,10 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
                "set "
                "train.reg: sq_half";
     }
+    if (train->model.backbone == HN_BACKBONE_SGL && train->model.pool == HN_POOL_FINAL) {
+        *key = "model.pool";
+        return "model.pool final does not go with model.backbone sgl, whose views are of all layers together: set "
+               "model.pool: mean";
+    }
     return NULL;
 }

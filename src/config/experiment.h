@@ -38,7 +38,8 @@ typedef enum {
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
-typedef enum { HN_BACKBONE_MF, HN_BACKBONE_LIGHTGCN } HnBackboneName;
+typedef enum { HN_BACKBONE_MF, HN_BACKBONE_LIGHTGCN, HN_BACKBONE_NGCF, HN_BACKBONE_SGL } HnBackboneName;
+typedef enum { HN_NGCF_PAPER, HN_NGCF_AUTHOR, HN_NGCF_MIXGCF, HN_NGCF_RECBOLE } HnNgcfVariant;
 typedef enum {
     HN_SAMPLER_RNS,
     HN_SAMPLER_SEMANTIC,
@@ -62,6 +63,9 @@ typedef enum { HN_ALIGN_MIXED, HN_ALIGN_ADAPTED } HnAlignVector;
 typedef enum { HN_ACTIVATION_RELU, HN_ACTIVATION_LEAKY_RELU } HnActivation;
 typedef enum { HN_MISSING_RANDOM_NEGATIVE, HN_MISSING_RANDOM_VECTOR } HnMissingRule;
 typedef enum { HN_VECTORS_STORED, HN_VECTORS_RANDOM } HnVectorSourceName;
+typedef enum { HN_AUGMENT_EDGE, HN_AUGMENT_NODE, HN_AUGMENT_WALK } HnAugmentRule;
+typedef enum { HN_DENOMINATOR_FULL, HN_DENOMINATOR_BATCH } HnSslDenominator;
+typedef enum { HN_SSL_AS_LOSS, HN_SSL_SUM, HN_SSL_MEAN } HnSslReduce;
 typedef enum { HN_MASK_TRAIN, HN_MASK_TRAIN_VALID } HnMaskRule;
 typedef enum { HN_SELECT_VALID, HN_SELECT_TEST } HnSelectOn;
 typedef enum { HN_VECTOR_F16, HN_VECTOR_F32 } HnVectorType;
@@ -134,6 +138,10 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         double init_std;
     } model; /* model.* */
     struct {
+        HnNgcfVariant variant;
+        double dropout;
+    } ngcf; /* ngcf.* */
+    struct {
         HnSamplerName name;
         double exponent;          /* popularity */
         int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
@@ -156,6 +164,12 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnAlignNegatives negatives;
         HnAlignVector vector;
     } align; /* align.* : eq 9, lambda_1 */
+    struct {
+        HnAugmentRule augment;
+        double rho, tau, lambda;
+        HnSslDenominator denominator;
+        HnSslReduce reduce;
+    } ssl; /* ssl.* : SGL */
     struct {
         HnLossName name;
         double margin, epsilon, tau;

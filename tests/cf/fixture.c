@@ -154,6 +154,16 @@ char *world_vectors(const World *world, const char *folder, const char *name, ui
     return path;
 }
 
+World world_gappy(void) {
+    World world = world_make(17, 23);
+    world_fill(&world, 5.0, 3);
+    memset(world.part + 4 * world.n_items, 0, world.n_items);
+    for (uint64_t u = 0; u < world.n_users; u++) {
+        world.part[u * world.n_items + 22] = 0;
+    }
+    return world;
+}
+
 HnTrainConfig small_config(void) {
     static int64_t ks[] = {5, 20};
     static char metric[] = "recall@20";
@@ -171,6 +181,7 @@ HnTrainConfig small_config(void) {
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;
     config.align.tau = 0.2;
+    config.ssl.rho = 0.1, config.ssl.tau = 0.2, config.ssl.lambda = 0.1;
     config.loss.margin = 0.3, config.loss.tau = 0.15;
     config.train.epochs = 4;
     config.train.batch = 32;
@@ -234,7 +245,7 @@ static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
     return report.loss[HN_LOSS_TOTAL];
 }
 
-void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, const char *what) {
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, float h, const char *what) {
     uint64_t n = table->n_rows * (uint64_t)table->dim;
     float *gradient = malloc(n * sizeof *gradient);
     (void)total_loss(trainer, given);
@@ -245,7 +256,7 @@ void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *t
     }
     uint64_t step = n / 40 + 1;
     for (uint64_t k = 0; k < n; k += step) {
-        const float h = 4e-3f, kept = table->value[k];
+        const float kept = table->value[k];
         table->value[k] = kept + h;
         double above = total_loss(trainer, given);
         table->value[k] = kept - h;

@@ -9,11 +9,11 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cf/models/sgl_private.h"
 
-/* Files of cases, each made by a script of tests/peers. */
-static const char *const FILES[] = {"steps", "steps_hops", "steps_forms"};
+#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
-static json_t *golden; /* the file under test */
+static json_t *golden; /* the file at hand */
 
 static int64_t integer(const json_t *object, const char *key) {
     json_t *value = json_object_get(object, key);
@@ -108,10 +108,23 @@ static void take_forms(const json_t *forms, HnTrainConfig *config) {
     config->loss.tau = real(forms, "tau");
 }
 
+static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
+    static const char *const rules[] = {"edge", "node", "walk", NULL}, *const denominators[] = {"full", "batch", NULL};
+    static const char *const reductions[] = {"loss", "sum", "mean", NULL};
+    config->model.backbone = HN_BACKBONE_SGL;
+    config->ssl.augment = (HnAugmentRule)word(ssl, "augment", rules);
+    config->ssl.denominator = (HnSslDenominator)word(ssl, "denominator", denominators);
+    config->ssl.reduce = (HnSslReduce)word(ssl, "reduce", reductions);
+    config->ssl.tau = real(ssl, "tau");
+    config->ssl.lambda = real(ssl, "lambda");
+    config->loss.reduce = is_word(ssl, "loss_reduce", "sum") ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
+}
+
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
+    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole", NULL};
     HnTrainConfig config = small_config();
-    const json_t *semantic = json_object_get(one, "semantic");
+    const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
@@ -123,6 +136,14 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.virtual_shards = 3;
     take_sampler(json_object_get(one, "sampler"), &config);
     take_forms(json_object_get(one, "forms"), &config);
+    if (ngcf != NULL) {
+        config.model.backbone = HN_BACKBONE_NGCF;
+        config.ngcf.variant = (HnNgcfVariant)word(ngcf, "variant", variants);
+        config.ngcf.dropout = real(ngcf, "dropout");
+    }
+    if (json_object_get(one, "ssl") != NULL) {
+        read_ssl(json_object_get(one, "ssl"), &config);
+    }
     if (!json_is_null(semantic)) {
         size_t n;
         float *widths = numbers(json_object_get(semantic, "hidden"), &n);
@@ -195,6 +216,7 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
     } parts[] = {{"ranking", report->loss[HN_LOSS_RANKING]},
                  {"align", lambda > 0.0 ? report->loss[HN_LOSS_ALIGN] / lambda : 0.0},
                  {"l2", report->loss[HN_LOSS_L2]},
+                 {"own", report->loss[HN_LOSS_OWN]},
                  {"total", report->loss[HN_LOSS_TOTAL]}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         json_t *value = json_object_get(wanted, parts[i].key);
@@ -210,9 +232,10 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
 
 static void check_tables(const char *name, HnTrainer *trainer, const json_t *wanted, bool gradient) {
     HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
-    const HnTable *tables[] = {&trainer->users, &trainer->items, own};
-    const char *const keys[] = {"users", "items", "adapter"};
-    for (size_t t = 0; t < 3; t++) {
+    const HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    const HnTable *tables[] = {&trainer->users, &trainer->items, own, of_model};
+    const char *const keys[] = {"users", "items", "adapter", "model"};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         if (tables[t] != NULL) {
             near(keys[t], name, gradient ? tables[t]->gradient : tables[t]->value, json_object_get(wanted, keys[t]),
                  !gradient);
@@ -239,6 +262,25 @@ static void give(Given *given, const json_t *one, const json_t *step) {
     }
 }
 
+/* The pairs that the views kept, in place of those of an epoch. */
+static void put_views(HnTrainer *trainer, const json_t *ssl) {
+    HnError err = HN_ERROR_INIT;
+    size_t v, g;
+    json_t *view, *graph;
+    trainer->order_ready = true;
+    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
+        json_array_foreach(view, g, graph) {
+            uint8_t keep[256];
+            const size_t n = json_array_size(graph);
+            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
+            for (size_t p = 0; p < n; p++) {
+                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
+            }
+            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
+        }
+    }
+}
+
 static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnError err = HN_ERROR_INIT;
     const char *name = json_string_value(json_object_get(one, "name"));
@@ -253,6 +295,13 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     put_initial(&trainer->items, json_object_get(initial, "items"));
     if (vectors != NULL) {
         put_initial(trainer->sampler->parameters(trainer->sampler_state), json_object_get(initial, "adapter"));
+    }
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    if (of_model != NULL) {
+        put_initial(of_model, json_object_get(initial, "model"));
+    }
+    if (config.model.backbone == HN_BACKBONE_SGL) {
+        put_views(trainer, json_object_get(one, "ssl"));
     }
     size_t s;
     json_t *step;
@@ -275,45 +324,47 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     world_free(&world);
 }
 
-static void all_cases(bool reproducible) {
+static void all_cases(const char *file, bool reproducible) {
+    json_error_t error;
     char *folder = folder_make("golden");
-    for (size_t f = 0; f < sizeof FILES / sizeof FILES[0]; f++) {
-        HnError err = HN_ERROR_INIT;
-        json_error_t error;
-        size_t i;
-        json_t *one;
-        char *path = hn_path_printf(&err, HN_SOURCE_DIR "/tests/fixtures/golden/%s.json", FILES[f]);
-        golden = json_load_file(path, 0, &error);
-        if (golden == NULL) {
-            fail_msg("%s: %s", path, error.text);
-        }
-        json_array_foreach(json_object_get(golden, "cases"), i, one) {
-            print_message("  %s\n", json_string_value(json_object_get(one, "name")));
-            run_case(one, reproducible, folder);
-        }
-        assert_true(i >= 4);
-        json_decref(golden);
-        hn_free(path);
+    golden = json_load_file(file, 0, &error);
+    if (golden == NULL) {
+        fail_msg("%s: %s", file, error.text);
     }
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(golden, "cases"), i, one) {
+        print_message("  %s\n", json_string_value(json_object_get(one, "name")));
+        run_case(one, reproducible, folder);
+    }
+    assert_true(i >= 4);
+    json_decref(golden);
     folder_free(&folder);
 }
 
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "steps_forms.json",
+                                    GOLDEN "ngcf.json", GOLDEN "sgl.json"};
+
 static void test_float_sums(void **state) {
     (void)state;
-    all_cases(false);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], false);
+    }
 }
 
 static void test_exact_sums(void **state) {
     (void)state;
-    all_cases(true);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], true);
+    }
 }
 
-static int no_block_is_left(void **state) {
+static int nothing_left(void **state) {
     (void)state;
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_sums), cmocka_unit_test(test_exact_sums)};
-    return cmocka_run_group_tests(tests, NULL, no_block_is_left);
+    return cmocka_run_group_tests(tests, NULL, nothing_left);
 }
