@@ -66,12 +66,12 @@ static void check_rows(const HnBatch *batch, const HnTrainer *trainer) {
     const size_t width = (size_t)trainer->width;
     assert_int_equal(trainer->width, trainer->dim * (trainer->config->model.layers + 1));
     for (uint32_t r = 0; r < batch->n_users; r++) {
-        assert_memory_equal(batch->user_vectors + r * width,
-                            trainer->final_users + (size_t)batch->users[r] * width, width * sizeof(float));
+        assert_memory_equal(batch->user_vectors + r * width, trainer->final_users + (size_t)batch->users[r] * width,
+                            width * sizeof(float));
     }
     for (uint32_t r = 0; r < batch->n_items; r++) {
-        assert_memory_equal(batch->item_vectors + r * width,
-                            trainer->final_items + (size_t)batch->items[r] * width, width * sizeof(float));
+        assert_memory_equal(batch->item_vectors + r * width, trainer->final_items + (size_t)batch->items[r] * width,
+                            width * sizeof(float));
     }
 }
 
@@ -224,7 +224,7 @@ static void test_a_user_who_took_everything(void **state) {
     memset(world.part + 3 * world.n_items, 1, world.n_items);
     char hex[65];
     HnTrainConfig config = ngcf_config(HN_NGCF_MIXGCF, 3, 0.1);
-    config.train.batch = 1000; /* more than there are pairs */
+    config.train.batch = 1000;                                             /* more than there are pairs */
     config.sampler.name = HN_SAMPLER_DNS, config.sampler.candidates = 100; /* more than there are items */
     Rig rig;
     rig_start(&rig, &world, &config, folder, NULL, true, 13);

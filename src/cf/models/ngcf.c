@@ -25,7 +25,7 @@
 #include "fixed.h"
 #include "row.h"
 
-enum { CHUNK_ROWS = 512 }; /* most rows of a run; part of the result */
+enum { CHUNK_ROWS = 512 };    /* most rows of a run; part of the result */
 enum { INIT_MATRICES = 256 }; /* where the weights' numbers begin among those of HN_STREAM_INIT_LAYER */
 static const float SLOPE = 0.2f;
 
@@ -54,9 +54,9 @@ static int ngcf_width(const HnTrainConfig *config) {
 /* ---- memory ---- */
 
 static void side_free(NgcfSide *side) {
-    void *blocks[] = {side->inverse, side->ones,   side->layers,       side->sums,         side->marks,
-                      side->lengths, side->z,      side->direct,       side->chunk_begin,  side->last_e,
-                      side->last_s,  side->last_out, side->last_d,     side->last_direct,  side->last_marks,
+    void *blocks[] = {side->inverse,      side->ones,       side->layers, side->sums,        side->marks,
+                      side->lengths,      side->z,          side->direct, side->chunk_begin, side->last_e,
+                      side->last_s,       side->last_out,   side->last_d, side->last_direct, side->last_marks,
                       side->last_lengths, side->batch_scale};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         hn_free(blocks[i]);
@@ -74,7 +74,7 @@ static void ngcf_free(void *state) {
         hn_free(model->threads[t].partial);
         hn_free(model->threads[t].scratch);
     }
-    void *blocks[] = {model->threads, model->turned, model->totals, model->shifts,
+    void *blocks[] = {model->threads, model->turned,  model->totals, model->shifts,
                       model->window,  model->bound_e, model->bound_s};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         hn_free(blocks[i]);
@@ -191,8 +191,8 @@ static HnStatus allocate(Ngcf *model, const HnBatch *batch, HnError *err) {
     const HnUserShards *shards = context->shards;
     const uint64_t layers = (uint64_t)context->layers, square = (uint64_t)context->dim * (uint64_t)context->dim;
     const uint64_t all_items[] = {0, shards->n_items};
-    HN_TRY(side_create(&model->users, model, shards->begin + shards->first, (uint64_t)(shards->last - shards->first) + 1,
-                       batch->capacity, err));
+    HN_TRY(side_create(&model->users, model, shards->begin + shards->first,
+                       (uint64_t)(shards->last - shards->first) + 1, batch->capacity, err));
     HN_TRY(side_create(&model->items, model, all_items, 2, batch->most_items, err));
     HN_TRY(hn_subgraph_create(batch->capacity, shards->n_local_pairs, &model->users.sub, err));
     HN_TRY(hn_subgraph_create(shards->n_items, shards->n_local_pairs, &model->items.sub, err));
@@ -206,7 +206,8 @@ static HnStatus allocate(Ngcf *model, const HnBatch *batch, HnError *err) {
     if (!model->turned || !model->totals || !model->shifts || !model->window || !model->bound_e || !model->bound_s) {
         return HN_MEMORY;
     }
-    HN_TRY(hn_propagation_create(context->comm, context->exact, context->dim, shards->n_items, &model->propagation, err));
+    HN_TRY(
+        hn_propagation_create(context->comm, context->exact, context->dim, shards->n_items, &model->propagation, err));
     return hn_table_create(&model->parameters, layers * model->n_layer, 0, 1, "NGCF weights", err);
 }
 
@@ -235,10 +236,16 @@ static HnStatus ngcf_create(const HnModelContext *context, const HnBatch *batch,
     model->n_layer = layer_parameters(context->config);
     model->threshold = (uint32_t)lrint(context->config->ngcf.dropout * 65536.0);
     model->kept_scale = (float)(65536.0 / (65536.0 - (double)model->threshold));
-    model->users = (NgcfSide){.table = context->users, .degrees = &context->graph->user_degrees,
-                              .graph = &context->graph->users, .part = 0, .other = &model->items};
-    model->items = (NgcfSide){.table = context->items, .degrees = &context->graph->item_degrees,
-                              .graph = &context->graph->items, .part = 1, .other = &model->users};
+    model->users = (NgcfSide){.table = context->users,
+                              .degrees = &context->graph->user_degrees,
+                              .graph = &context->graph->users,
+                              .part = 0,
+                              .other = &model->items};
+    model->items = (NgcfSide){.table = context->items,
+                              .degrees = &context->graph->item_degrees,
+                              .graph = &context->graph->items,
+                              .part = 1,
+                              .other = &model->users};
     if (context->layers > 0) {
         HnStatus status = allocate(model, batch, err);
         if (status != HN_OK) {
@@ -260,7 +267,9 @@ static HnTable *ngcf_parameters(void *state) {
 
 float *hn_ngcf_e(const Ngcf *model, const NgcfSide *side, int l) {
     const uint64_t layer = side->table->n_rows * (uint64_t)side->table->dim;
-    return l == 0 ? side->table->value : l < model->context.layers ? side->layers + (uint64_t)(l - 1) * layer : side->direct;
+    return l == 0                      ? side->table->value
+           : l < model->context.layers ? side->layers + (uint64_t)(l - 1) * layer
+                                       : side->direct;
 }
 
 float *hn_ngcf_s(const Ngcf *model, const NgcfSide *side, int l) {
@@ -275,8 +284,9 @@ float *hn_ngcf_lengths(const NgcfSide *side, int l) {
 NgcfPass hn_ngcf_pass(Ngcf *model, NgcfSide *side, int layer, bool of_batch) {
     const uint64_t size = side->table->n_rows * (uint64_t)side->table->dim;
     if (of_batch) {
-        return (NgcfPass){model,        side,           layer,          side->rows,        side->last_e,
-                          side->last_s, side->last_out, side->last_lengths, side->last_marks};
+        return (NgcfPass){model,           side,         layer,          side->rows,
+                          side->last_e,    side->last_s, side->last_out, side->last_lengths,
+                          side->last_marks};
     }
     return (NgcfPass){model,
                       side,

@@ -29,9 +29,8 @@ static void begin(Ngcf *model, const NgcfSide *side) {
         float *d = side->last_d + b * (uint64_t)dim;
         memcpy(d, of_vector(side, b, layers, layers), (size_t)dim * sizeof *d);
         if (model->rule.normalised) {
-            const float inverse = model->rule.goes_on
-                                      ? side->last_lengths[b]
-                                      : hn_ngcf_inverse_length(side->last_out + b * (uint64_t)dim, dim);
+            const float inverse = model->rule.goes_on ? side->last_lengths[b]
+                                                      : hn_ngcf_inverse_length(side->last_out + b * (uint64_t)dim, dim);
             hn_ngcf_through_length(d, vector_part(side, b, layers, layers), inverse, dim);
         }
         hn_ngcf_note(hn_ngcf_thread(model), 0, d, (uint64_t)dim);

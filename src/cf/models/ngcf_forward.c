@@ -1,4 +1,5 @@
-/* NGCF forward: each half of the graph hands its rows' sums to the dense part of the layer while they are in the cache. */
+/* NGCF forward: each half of the graph hands its rows' sums to the dense part of the layer while they are in the cache.
+ */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -28,7 +29,8 @@ static void forward_rows(void *context, uint64_t first, uint64_t last, float *va
     NgcfThread *thread = hn_ngcf_thread(model);
     for (uint64_t r = first; model->rule.averaged && r < last; r++) {
         const uint64_t row = pass->rows != NULL ? (uint64_t)pass->rows[r] : r;
-        hn_row_ops_cpu()->axpy(values + (r - first) * (uint64_t)dim, side->inverse[row], pass->e + r * (uint64_t)dim, dim);
+        hn_row_ops_cpu()->axpy(values + (r - first) * (uint64_t)dim, side->inverse[row], pass->e + r * (uint64_t)dim,
+                               dim);
     }
     const HnKeep keep = {model->context.seed, model->step, 2 * (uint32_t)pass->layer + side->part,
                          model->drops ? model->threshold : 0};

@@ -21,15 +21,15 @@ typedef struct NgcfSide {
     HnTable *table;
     const HnDegrees *degrees;
     const HnCsr *graph;
-    uint32_t part;            /* which rows dropout is drawn for */
-    float *inverse, *ones;    /* [n_rows] averaged: 1 / (degree + 1); 1 */
-    float *layers, *sums;     /* [L - 1][n_rows][dim] e_1 .., s_0 .. */
-    uint8_t *marks;           /* [L][n_rows][dim] see interact.h */
-    float *lengths;           /* [L][n_rows] goes_on: 1 / length of e_1 .. */
-    float *z, *direct;        /* [n_rows][dim] forward: s_(L-1), e_L of all rows; backward: blocks that come and go */
-    uint64_t *chunk_begin;    /* [n_chunks + 1] rows whose weight gradients are one chain */
+    uint32_t part;         /* which rows dropout is drawn for */
+    float *inverse, *ones; /* [n_rows] averaged: 1 / (degree + 1); 1 */
+    float *layers, *sums;  /* [L - 1][n_rows][dim] e_1 .., s_0 .. */
+    uint8_t *marks;        /* [L][n_rows][dim] see interact.h */
+    float *lengths;        /* [L][n_rows] goes_on: 1 / length of e_1 .. */
+    float *z, *direct;     /* [n_rows][dim] forward: s_(L-1), e_L of all rows; backward: blocks that come and go */
+    uint64_t *chunk_begin; /* [n_chunks + 1] rows whose weight gradients are one chain */
     uint64_t n_chunks;
-    HnSubgraph sub;           /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
+    HnSubgraph sub; /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
     /* The last layer of the batch's rows. */
     float *last_e, *last_s, *last_out, *last_d, *last_direct; /* [n_batch][dim] */
     uint8_t *last_marks;
