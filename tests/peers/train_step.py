@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Milliseconds of one LightGCN training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
+"""Milliseconds of one LightGCN or NGCF training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
 
 One step: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward, dense Adam. Semantic: an MLP adapter over
 the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative.
@@ -9,7 +9,7 @@ import argparse
 import torch
 import torch.nn.functional as F
 
-from peer import Graph, lightgcn, median_ms
+from peer import Graph, lightgcn, median_ms, ngcf
 
 LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 3, 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
 
@@ -17,6 +17,7 @@ LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 3, 64, 2048, 1e-4, 1e-3, 0.1,
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graph")
+    parser.add_argument("--backbone", choices=["lightgcn", "ngcf"], default="lightgcn")
     parser.add_argument("--text-dim", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -35,6 +36,10 @@ def main():
         parameters += list(adapter.parameters())
         # 16,384 distinct rows, used in turn: more than any cache holds, less than the memory of a small machine.
         text = torch.randn(min(n_pairs, 16384), args.text_dim).to(torch.float16)
+    weights = []
+    if args.backbone == "ngcf":
+        weights = [torch.nn.init.xavier_uniform_(torch.empty(DIM, DIM)).requires_grad_(True) for _ in range(2 * LAYERS)]
+        parameters += weights
     optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
     state = {"order": torch.randperm(n_pairs), "at": 0}
 
@@ -45,7 +50,7 @@ def main():
         state["at"] += BATCH
         user, positive = graph.user[pair], graph.item[pair]
         negative = graph.draw_negatives(user)
-        final = lightgcn(graph.adjacency, ego, LAYERS)
+        final = ngcf(graph.adjacency, ego, weights) if weights else lightgcn(graph.adjacency, ego, LAYERS)
         ids = torch.cat([user, positive + graph.n_users, negative + graph.n_users])
         e_u, e_p, e_n = final.index_select(0, ids).split(BATCH)
         loss = L2 / 2 * ego.index_select(0, ids).square().sum() / BATCH
