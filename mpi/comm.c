@@ -208,6 +208,66 @@ HnStatus hn_comm_agree(HnComm *comm, HnStatus mine, HnError *err) {
     return cause.status;
 }
 
+/* ---- ranks of one host ---- */
+
+HnStatus hn_comm_host(HnComm *comm, HnCommHost *host, HnError *err) {
+    *host = (HnCommHost){.size = 1, .n_hosts = comm->size};
+    if (comm->ops->host == NULL) {
+        return HN_OK;
+    }
+    hn_watch_enter(comm->watch, "finding the ranks of a host");
+    HnStatus status = comm->ops->host(comm, host, err);
+    hn_watch_leave(comm->watch);
+    return status;
+}
+
+HnStatus hn_comm_host_block(HnComm *comm, size_t n_bytes, HnHostBlock *block, HnError *err) {
+    *block = (HnHostBlock){0};
+    if (comm->ops->host_block == NULL) {
+        return HN_OK;
+    }
+    hn_watch_enter(comm->watch, "sharing memory");
+    HnStatus status = comm->ops->host_block(comm, n_bytes, block, err);
+    hn_watch_leave(comm->watch);
+    return status;
+}
+
+void hn_comm_host_block_free(HnComm *comm, HnHostBlock *block) {
+    if (block->data != NULL) {
+        comm->ops->host_block_free(block);
+    }
+    *block = (HnHostBlock){0};
+}
+
+void hn_comm_host_arrive(HnComm *comm, uint64_t payload) {
+    comm->bytes_moved += payload;
+    comm->ops->host_arrive(comm);
+}
+
+void hn_comm_host_await(HnComm *comm) {
+    hn_watch_enter(comm->watch, "meeting of a host's ranks");
+    comm->ops->host_await(comm);
+    hn_watch_leave(comm->watch);
+}
+
+static HnStatus sum_hosts(HnComm *comm, void *data, size_t n, HnCommType type, HnError *err) {
+    if (n == 0) {
+        return HN_OK;
+    }
+    hn_watch_enter(comm->watch, "sum over hosts");
+    HnStatus status = comm->ops->sum_hosts(comm, data, n, type, err);
+    hn_watch_leave(comm->watch);
+    return status;
+}
+
+HnStatus hn_comm_sum_hosts_f32(HnComm *comm, float *data, size_t n, HnError *err) {
+    return sum_hosts(comm, data, n, HN_COMM_F32, err);
+}
+
+HnStatus hn_comm_sum_hosts_i64(HnComm *comm, int64_t *data, size_t n, HnError *err) {
+    return sum_hosts(comm, data, n, HN_COMM_I64, err);
+}
+
 HnStatus hn_message_send(HnComm *comm, int to, const HnMessage *message, HnError *err) {
     return comm->ops->send(comm, to, message, err);
 }

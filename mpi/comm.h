@@ -48,6 +48,35 @@ HnStatus hn_comm_any(HnComm *comm, bool *flag, HnError *err);
 /* All ranks learn whether one failed: returns the first failing rank's status and message everywhere. */
 HnStatus hn_comm_agree(HnComm *comm, HnStatus mine, HnError *err);
 
+/* ---- ranks of one host ---- */
+
+/* This rank's place among those of its host, of which every host has `size`; size 1: no two ranks share memory (one a
+ * host, hosts with different numbers of them, or no room, which is said once). */
+typedef struct HnCommHost {
+    int rank, size, n_hosts;
+} HnCommHost;
+/* Collective. */
+HnStatus hn_comm_host(HnComm *comm, HnCommHost *host, HnError *err);
+
+/* Zeroed memory that all ranks of a host see at once; nothing of it outlives them. */
+typedef struct HnHostBlock {
+    void *data;
+    size_t n_bytes;
+} HnHostBlock;
+/* Collective; the ranks of a host name the same n_bytes > 0. data is NULL on all ranks of the group where one host has
+ * no room (said), or host.size is 1. free is local: what others have mapped stays theirs. */
+HnStatus hn_comm_host_block(HnComm *comm, size_t n_bytes, HnHostBlock *block, HnError *err);
+void hn_comm_host_block_free(HnComm *comm, HnHostBlock *block);
+
+/* A meeting of the host's ranks, in two halves: after `await` a rank sees what the others wrote to blocks before they
+ * called `arrive`. Collective over the host, where host.size > 1. payload: bytes that a sum over all ranks would have
+ * carried in place of this; counted by hn_comm_bytes_moved, so that the number does not depend on who shares a host. */
+void hn_comm_host_arrive(HnComm *comm, uint64_t payload);
+void hn_comm_host_await(HnComm *comm);
+/* Sums over the ranks with this one's place on all hosts, which name the same n; in place. */
+HnStatus hn_comm_sum_hosts_f32(HnComm *comm, float *data, size_t n, HnError *err);
+HnStatus hn_comm_sum_hosts_i64(HnComm *comm, int64_t *data, size_t n, HnError *err);
+
 /* Bytes that this rank handed to collectives so far: payload, not wire protocol. Sums and maxima count their array,
  * a broadcast counts at its root, a gather counts each rank's own part; the same on one rank as on many. */
 uint64_t hn_comm_bytes_moved(const HnComm *comm);

@@ -71,19 +71,29 @@ static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* The group's way through shared memory, made when the first sum comes that is worth it: n is the same on all ranks. */
-static HnStatus host_for(CommMpi *mpi, size_t n_bytes, HnHostGroup **host, HnError *err) {
-    if (!mpi->host_tried && n_bytes >= WORTH_SHARING) {
-        mpi->host_tried = true;
-        HN_TRY(hn_host_group_create(mpi->handle, &mpi->host, err));
-    }
-    /* By the call alone, never by what came before it: float sums have another order in MPI's hands, and a training
-     * that is taken up again must add as one that went on. Small pieces are wanted of MPI's way. */
-    *host = mpi->base.piece_elements > 0 || n_bytes < WORTH_SHARING ? NULL : mpi->host;
-    if (*host != NULL) {
+static HnStatus host_try(CommMpi *mpi, HnError *err) {
+    const bool tried = mpi->host_tried;
+    mpi->host_tried = true;
+    return tried ? HN_OK : hn_host_group_create(mpi->handle, mpi->base.ranks_a_host, &mpi->host, err);
+}
+
+/* How ranks wait for each other, which tests change in between. */
+static HnHostGroup *host_as_now(CommMpi *mpi) {
+    if (mpi->host != NULL) {
         mpi->host->crowded = mpi->base.crowded;
         mpi->host->sum.patience = mpi->base.crowded ? 30 : 2000;
     }
+    return mpi->host;
+}
+
+/* The group's way through shared memory, made when the first sum comes that is worth it: n is the same on all ranks. */
+static HnStatus host_for(CommMpi *mpi, size_t n_bytes, HnHostGroup **host, HnError *err) {
+    if (n_bytes >= WORTH_SHARING) {
+        HN_TRY(host_try(mpi, err));
+    }
+    /* By the call alone, never by what came before it: float sums have another order in MPI's hands, and a training
+     * that is taken up again must add as one that went on. Small pieces are wanted of MPI's way. */
+    *host = mpi->base.piece_elements > 0 || n_bytes < WORTH_SHARING ? NULL : host_as_now(mpi);
     return HN_OK;
 }
 
@@ -204,6 +214,37 @@ static HnStatus mpi_gather_all(HnComm *comm, const void *mine, void *all, const 
     return HN_OK;
 }
 
+/* ---- ranks of one host ---- */
+
+static HnStatus mpi_host(HnComm *comm, HnCommHost *place, HnError *err) {
+    CommMpi *mpi = mpi_of(comm);
+    HN_TRY(host_try(mpi, err));
+    if (mpi->host != NULL) {
+        *place = (HnCommHost){mpi->host->sum.rank, mpi->host->sum.size, mpi->host->n_hosts};
+    }
+    return HN_OK;
+}
+
+static HnStatus mpi_host_block(HnComm *comm, size_t n_bytes, HnHostBlock *block, HnError *err) {
+    CommMpi *mpi = mpi_of(comm);
+    HN_TRY(host_try(mpi, err));
+    return mpi->host == NULL ? HN_OK : hn_host_group_block(mpi->host, n_bytes, block, err);
+}
+
+static void mpi_host_arrive(HnComm *comm) {
+    hn_host_sum_arrive(&mpi_of(comm)->host->sum);
+}
+
+static void mpi_host_await(HnComm *comm) {
+    hn_host_sum_await(&host_as_now(mpi_of(comm))->sum);
+}
+
+static HnStatus mpi_sum_hosts(HnComm *comm, void *data, size_t n, HnCommType type, HnError *err) {
+    return hn_host_group_sum_hosts(host_as_now(mpi_of(comm)), data, n, type, err);
+}
+
+/* ---- messages ---- */
+
 /* Frees messages that have left; with `wait`, waits for all. */
 static HnStatus outbox_progress(CommMpi *mpi, bool wait, HnError *err) {
     Outgoing **link = &mpi->outbox;
@@ -297,6 +338,12 @@ static const HnCommOps mpi_ops = {.name = "mpi",
                                   .reduce_start = mpi_reduce_start,
                                   .wait = mpi_wait,
                                   .gather_all = mpi_gather_all,
+                                  .host = mpi_host,
+                                  .host_block = mpi_host_block,
+                                  .host_block_free = hn_host_block_free,
+                                  .host_arrive = mpi_host_arrive,
+                                  .host_await = mpi_host_await,
+                                  .sum_hosts = mpi_sum_hosts,
                                   .send = mpi_send,
                                   .receive = mpi_receive,
                                   .flush = mpi_flush};

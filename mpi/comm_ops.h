@@ -30,6 +30,13 @@ typedef struct HnCommOps {
                              HnError *err);
     HnStatus (*wait)(HnComm *comm, HnError *err);
     HnStatus (*gather_all)(HnComm *comm, const void *mine, void *all, const size_t *n_bytes, HnError *err);
+    /* Ranks of one host; all NULL where a rank is always alone. The last three: only where host says size > 1. */
+    HnStatus (*host)(HnComm *comm, HnCommHost *host, HnError *err);
+    HnStatus (*host_block)(HnComm *comm, size_t n_bytes, HnHostBlock *block, HnError *err);
+    void (*host_block_free)(HnHostBlock *block);
+    void (*host_arrive)(HnComm *comm);
+    void (*host_await)(HnComm *comm);
+    HnStatus (*sum_hosts)(HnComm *comm, void *data, size_t n, HnCommType type, HnError *err);
     /* Never waits: the message is copied, and goes out while later calls poll. Order per (from, to) is kept. */
     HnStatus (*send)(HnComm *comm, int to, const HnMessage *message, HnError *err);
     HnStatus (*receive)(HnComm *comm, int *from, HnMessage *message, bool *got, HnError *err);
@@ -45,6 +52,7 @@ struct HnComm {
     bool dealing;          /* a hn_deal is under way: its messages own the group's mailbox */
     bool crowded;          /* more ranks than cores: waits give way (wait_mpi.h), all ranks alike. Tests set it. */
     size_t piece_elements; /* larger counts go out in pieces; 0 = the back end's own bound. Tests lower it. */
+    int ranks_a_host;      /* 0 = as the ranks lie; else so many neighbours count as a host. Tests set it. */
     uint64_t bytes_moved;
 };
 

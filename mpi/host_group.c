@@ -47,11 +47,10 @@ static unsigned char *block_make(size_t n_bytes, char name[NAME_BYTES]) {
         (void)close(file);
     }
     if (block == MAP_FAILED) {
-        hn_log(
-            HN_LOG_WARN,
-            "no shared memory for this host's ranks (%zu bytes: %s): their sums go through MPI, which is slower, and "
-            "without `reproducible: true` has other last bits; make room in /dev/shm",
-            n_bytes, strerror(errno));
+        hn_log(HN_LOG_WARN,
+               "no shared memory for this host's ranks (%zu bytes: %s): their sums take a slower way, which without "
+               "`reproducible: true` has other last bits; make room in /dev/shm",
+               n_bytes, strerror(errno));
         if (file >= 0) {
             (void)shm_unlink(name);
         }
@@ -94,20 +93,43 @@ static HnStatus hosts_are_even(MPI_Comm group, int size, bool *even, HnError *er
     return HN_OK;
 }
 
-static HnStatus fill(HnHostGroup *host, MPI_Comm on_host, bool *usable, HnError *err) {
+/* The ranks of a host, or neighbours that stand for them. */
+static HnStatus find_host(HnHostGroup *host, int ranks_a_host, HnError *err) {
+    int rank;
+    HN_TRY(hn_mpi_check(MPI_Comm_split_type(host->group, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host->on_host),
+                        "finding the ranks of this host", err));
+    if (ranks_a_host > 0) {
+        MPI_Comm part;
+        MPI_Comm_rank(host->on_host, &rank);
+        HN_TRY(hn_mpi_check(MPI_Comm_split(host->on_host, rank / ranks_a_host, 0, &part), "parting a host", err));
+        MPI_Comm_free(&host->on_host);
+        host->on_host = part;
+    }
+    return HN_OK;
+}
+
+/* Whether every rank of the group has a block. */
+static HnStatus all_share(const HnHostGroup *host, const void *block, bool *usable, HnError *err) {
+    int all = block != NULL;
+    HN_TRY(hn_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, host->group), "sharing memory", err));
+    *usable = all != 0;
+    return HN_OK;
+}
+
+static HnStatus fill(HnHostGroup *host, int ranks_a_host, bool *usable, HnError *err) {
     int rank, size, n_ranks;
-    MPI_Comm_rank(on_host, &rank);
-    MPI_Comm_size(on_host, &size);
+    HN_TRY(find_host(host, ranks_a_host, err));
+    MPI_Comm_rank(host->on_host, &rank);
+    MPI_Comm_size(host->on_host, &size);
     MPI_Comm_size(host->group, &n_ranks);
     HN_TRY(hosts_are_even(host->group, size, usable, err));
     if (!*usable) {
         return HN_OK;
     }
-    unsigned char *block = block_share(on_host, rank, hn_host_sum_bytes(size));
-    int all = block != NULL;
+    unsigned char *block = block_share(host->on_host, rank, hn_host_sum_bytes(size));
     hn_host_sum_start_up(&host->sum, rank, size, block);
-    HN_TRY(hn_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, host->group), "sharing memory", err));
-    *usable = all != 0;
+    host->n_hosts = n_ranks / size;
+    HN_TRY(all_share(host, block, usable, err));
     if (!*usable && rank == 0 && block != NULL) {
         hn_log(HN_LOG_WARN, "the ranks of this host share no memory (another /dev/shm each, or none): their sums go "
                             "through MPI, which is "
@@ -121,8 +143,7 @@ static HnStatus fill(HnHostGroup *host, MPI_Comm on_host, bool *usable, HnError 
     return HN_OK;
 }
 
-HnStatus hn_host_group_create(MPI_Comm group, HnHostGroup **out, HnError *err) {
-    MPI_Comm on_host = MPI_COMM_NULL;
+HnStatus hn_host_group_create(MPI_Comm group, int ranks_a_host, HnHostGroup **out, HnError *err) {
     bool usable = false;
     *out = NULL;
     HnHostGroup *host = hn_alloc(1, sizeof *host, "ranks of a host", err);
@@ -130,13 +151,8 @@ HnStatus hn_host_group_create(MPI_Comm group, HnHostGroup **out, HnError *err) {
         return HN_MEMORY;
     }
     host->group = group;
-    host->across = MPI_COMM_NULL;
-    HnStatus status = hn_mpi_check(MPI_Comm_split_type(group, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &on_host),
-                                   "finding the ranks of this host", err);
-    status = status == HN_OK ? fill(host, on_host, &usable, err) : status;
-    if (on_host != MPI_COMM_NULL) {
-        MPI_Comm_free(&on_host);
-    }
+    host->on_host = host->across = MPI_COMM_NULL;
+    HnStatus status = fill(host, ranks_a_host, &usable, err);
     host->sum.idle = idle;
     host->sum.context = host;
     if (status != HN_OK || !usable) {
@@ -156,6 +172,33 @@ void hn_host_group_free(HnHostGroup **host) {
     if ((*host)->across != MPI_COMM_NULL) {
         MPI_Comm_free(&(*host)->across);
     }
+    if ((*host)->on_host != MPI_COMM_NULL) {
+        MPI_Comm_free(&(*host)->on_host);
+    }
     hn_free(*host);
     *host = NULL;
+}
+
+HnStatus hn_host_group_block(HnHostGroup *host, size_t n_bytes, HnHostBlock *block, HnError *err) {
+    bool usable;
+    *block = (HnHostBlock){block_share(host->on_host, host->sum.rank, n_bytes), n_bytes};
+    HnStatus status = all_share(host, block->data, &usable, err);
+    if (block->data != NULL && (status != HN_OK || !usable)) {
+        hn_host_block_free(block);
+    }
+    return status;
+}
+
+void hn_host_block_free(HnHostBlock *block) {
+    (void)munmap(block->data, block->n_bytes);
+    block->data = NULL;
+}
+
+HnStatus hn_host_group_sum_hosts(HnHostGroup *host, void *data, size_t n, HnCommType type, HnError *err) {
+    enum { PIECE = 1 << 28 }; /* what an int counts */
+    const size_t width = hn_comm_type_bytes(type);
+    for (size_t at = 0; at < n && host->sum.across != NULL; at += PIECE) {
+        HN_TRY(across(host, (char *)data + at * width, n - at < PIECE ? n - at : PIECE, type, HN_COMM_SUM, err));
+    }
+    return HN_OK;
 }

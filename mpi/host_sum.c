@@ -27,7 +27,7 @@ static unsigned char *slot_of(const HnHostSum *sum, int rank) {
 
 /* ---- meetings ---- */
 
-static void arrive(HnHostSum *sum) {
+void hn_host_sum_arrive(HnHostSum *sum) {
     sum->arrivals++;
     atomic_store_explicit(counter_of(sum, sum->rank), sum->arrivals, memory_order_release);
 }
@@ -39,7 +39,7 @@ static void pause_briefly(void) {
 }
 
 /* Until all have arrived as often as this rank. */
-static void await_all(HnHostSum *sum) {
+void hn_host_sum_await(HnHostSum *sum) {
     for (int r = 0; r < sum->size; r++) {
         int polls = 0, idles = 0;
         while (atomic_load_explicit(counter_of(sum, r), memory_order_acquire) < sum->arrivals) {
@@ -54,8 +54,8 @@ static void await_all(HnHostSum *sum) {
 }
 
 void hn_host_sum_barrier(HnHostSum *sum) {
-    arrive(sum);
-    await_all(sum);
+    hn_host_sum_arrive(sum);
+    hn_host_sum_await(sum);
 }
 
 /* ---- arithmetic ---- */
@@ -118,7 +118,7 @@ static void lay_out(HnHostSum *sum) {
     unsigned char *slot = slot_of(sum, sum->rank);
     memcpy(slot, sum->data, begin);
     memcpy(slot + end, sum->data + end, n * width - end);
-    arrive(sum);
+    hn_host_sum_arrive(sum);
 }
 
 /* This rank's bytes [begin, end) over all ranks, in rank order, block by block in the nearest cache; also to its slot,
@@ -159,7 +159,7 @@ static HnStatus finish_piece(HnHostSum *sum, HnError *err) {
     const size_t n = piece_now(sum), width = hn_comm_type_bytes(sum->type);
     HnStatus status = HN_OK;
     const size_t begin = slice_begin(sum, n, sum->rank), end = slice_begin(sum, n, sum->rank + 1);
-    await_all(sum);
+    hn_host_sum_await(sum);
     add_up(sum, begin, end, sum->across == NULL);
     if (sum->across != NULL) {
         status = sum->across(sum->context, sum->data + begin, (end - begin) / width, sum->type, sum->reduction, err);

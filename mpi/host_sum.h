@@ -46,5 +46,8 @@ void hn_host_sum_start_up(HnHostSum *sum, int rank, int size, unsigned char *blo
 void hn_host_sum_start(HnHostSum *sum, void *data, size_t n, HnCommType type, HnCommReduction reduction);
 HnStatus hn_host_sum_finish(HnHostSum *sum, HnError *err);
 void hn_host_sum_barrier(HnHostSum *sum);
+/* Its halves. Before `await` no sum may be started or finished. */
+void hn_host_sum_arrive(HnHostSum *sum);
+void hn_host_sum_await(HnHostSum *sum);
 
 #endif

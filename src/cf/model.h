@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cf/batch.h"
 #include "cf/graph.h"
+#include "cf/host_items.h"
 #include "cf/loss.h"
 #include "cf/table.h"
 #include "comm.h"
@@ -26,8 +27,9 @@ typedef struct HnModelContext {
     int dim, layers;
     const HnUserShards *shards;
     const HnGraph *graph;
-    HnTable *users; /* this rank's users */
-    HnTable *items; /* all items, the same on every rank */
+    HnHostItems *host_items; /* of graph, or NULL */
+    HnTable *users;          /* this rank's users */
+    HnTable *items;          /* all items, the same on every rank */
 } HnModelContext;
 
 typedef struct HnModelOps {

@@ -1,14 +1,15 @@
 #include "cf/propagation.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "fixed.h"
 #include "row.h"
 
-HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnPropagation *propagation,
-                               HnError *err) {
-    *propagation = (HnPropagation){.comm = comm, .exact = exact, .dim = dim};
+HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnHostItems *host,
+                               HnPropagation *propagation, HnError *err) {
+    *propagation = (HnPropagation){.comm = comm, .exact = exact, .dim = dim, .host = host};
     if (exact && hn_comm_size(comm) > 1) {
         propagation->totals = hn_alloc(n_items, (size_t)dim * sizeof(int64_t), "fixed-point item sums", err);
         if (propagation->totals == NULL) {
@@ -27,6 +28,30 @@ uint64_t hn_propagation_bytes(uint64_t n_items, int dim, bool exact) {
     return exact ? n_items * 8 * (uint64_t)dim : 0;
 }
 
+void hn_half_of_items(const HnPropagation *propagation, HnHalf *half, HnSubgraph *sub, const int32_t *items,
+                      uint32_t n_items) {
+    half->edges = (HnItemEdges){.known = true, .items = items, .n_items = n_items};
+    half->graph.n_rows = n_items;
+    if (propagation->host == NULL) {
+        hn_subgraph_rows(sub, &half->graph, items, n_items);
+        half->graph = sub->csr;
+    }
+}
+
+void hn_half_from_users(const HnPropagation *propagation, HnHalf *half, HnSubgraph *sub, const HnCsr *users_graph,
+                        const int32_t *users, uint32_t n_users) {
+    half->edges = (HnItemEdges){.known = true, .users = users, .n_users = n_users};
+    half->graph.n_cols = n_users;
+    if (propagation->host == NULL) {
+        hn_subgraph_transpose(sub, users_graph, users, n_users);
+        half->graph = sub->csr;
+    }
+}
+
+static bool on_host(const HnPropagation *p, const HnHalf *half) {
+    return p->host != NULL && half->edges.known;
+}
+
 static void items_alone(const HnPropagation *p, const HnHalf *half, int shift) {
     const HnCsr *graph = &half->graph;
     if (p->exact) {
@@ -37,11 +62,24 @@ static void items_alone(const HnPropagation *p, const HnHalf *half, int shift) {
     }
 }
 
-/* Sums of this rank's users, on their way to the other ranks. */
+static HnStatus host_start(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
+    const HnHostHalf of_host = {.edges = half->edges,
+                                .x = half->x,
+                                .column_scale = half->graph.column_scale,
+                                .scale = half->scale,
+                                .shift = shift,
+                                .payload = half->graph.n_rows * (uint64_t)p->dim * (p->exact ? 8 : 4)};
+    return hn_host_items_start(p->host, &of_host, err);
+}
+
+/* Sums of this rank's users, on their way to the other ranks; or the host's rows. */
 static HnStatus items_start(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
     if (hn_comm_size(p->comm) == 1) {
         items_alone(p, half, shift);
         return HN_OK;
+    }
+    if (on_host(p, half)) {
+        return host_start(p, half, shift, err);
     }
     const HnCsr *graph = &half->graph;
     uint64_t n_elements = graph->n_rows * (uint64_t)p->dim;
@@ -58,6 +96,7 @@ typedef struct Finish {
     const HnPropagation *propagation;
     const HnHalf *half;
     int shift;
+    const float *rows; /* the host's, finished but for `sum` and `done`; or NULL */
 } Finish;
 
 static void scale_rows(float *y, const float *scale, float *sum, uint64_t n_rows, int dim) {
@@ -77,7 +116,12 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) 
     const int dim = finish->propagation->dim;
     const size_t at = first * (size_t)dim;
     float *sum = half->sum != NULL ? half->sum + at : NULL;
-    if (finish->propagation->exact) {
+    if (finish->rows != NULL) {
+        memcpy(y, finish->rows + at, (last - first) * (size_t)dim * sizeof *y);
+        if (sum != NULL) {
+            hn_row_ops_cpu()->axpy(sum, 1.0f, y, (int)((last - first) * (uint64_t)dim));
+        }
+    } else if (finish->propagation->exact) {
         hn_fixed_to_float_cpu(finish->propagation->totals + at, finish->shift, half->scale + first, y, sum,
                               last - first, dim);
     } else {
@@ -90,8 +134,12 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) 
 
 static HnStatus items_finish(HnPropagation *p, const HnHalf *half, int shift, HnError *err) {
     if (hn_comm_size(p->comm) > 1) {
-        Finish finish = {p, half, shift};
-        HN_TRY(hn_comm_wait(p->comm, err));
+        Finish finish = {p, half, shift, NULL};
+        if (on_host(p, half)) {
+            finish.rows = hn_host_items_finish(p->host);
+        } else {
+            HN_TRY(hn_comm_wait(p->comm, err));
+        }
         hn_rows_done_cpu(&(HnRowsDone){finish_rows, &finish}, half->y, half->graph.n_rows, p->dim);
     }
     return HN_OK;

@@ -5,7 +5,8 @@
  *
  * The item sum crosses ranks. Exact: user rows become 31-bit integers on a scale that every rank knows, their sums are
  * 64-bit integers, and one all-reduce joins them: the same bits for any number of ranks and threads. Otherwise floats.
- * The all-reduce runs while the user half is computed.
+ * The all-reduce runs while the user half is computed. Where ranks share a host, host_items.h does better for the edges
+ * of the whole graph.
  */
 #ifndef HN_CF_PROPAGATION_H
 #define HN_CF_PROPAGATION_H
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "cf/host_items.h"
 #include "comm.h"
 #include "propagate.h"
 
@@ -25,19 +27,29 @@ typedef struct HnHalf {
     const HnRowsDone *done; /* or NULL */
     float *window;          /* NULL, or where `done` sees the rows instead of y (hn_propagate_rows_cpu); not for items
                              * of several ranks */
+    HnItemEdges edges;      /* items: those of the graph, where they are some of the whole graph's */
 } HnHalf;
 
 typedef struct HnPropagation {
     HnComm *comm;
     bool exact;
     int dim;
-    int64_t *totals; /* [n_items][dim]; exact sums of several ranks */
+    int64_t *totals;   /* [n_items][dim]; exact sums of several ranks */
+    HnHostItems *host; /* or NULL; borrowed */
 } HnPropagation;
 
-HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnPropagation *propagation,
-                               HnError *err);
+/* host: of the whole graph and this dim, or NULL; may serve several, whose halves come one after the other. */
+HnStatus hn_propagation_create(HnComm *comm, bool exact, int dim, uint64_t n_items, HnHostItems *host,
+                               HnPropagation *propagation, HnError *err);
 void hn_propagation_free(HnPropagation *propagation);
 uint64_t hn_propagation_bytes(uint64_t n_items, int dim, bool exact); /* several ranks */
+
+/* Makes an items' half that of the whole graph's edges of some items; or from some users, whose graph that of all rows
+ * is: x is then [n_users][dim], column_scale is to be set. Edges go to sub where the rank itself adds them up. */
+void hn_half_of_items(const HnPropagation *propagation, HnHalf *half, HnSubgraph *sub, const int32_t *items,
+                      uint32_t n_items);
+void hn_half_from_users(const HnPropagation *propagation, HnHalf *half, HnSubgraph *sub, const HnCsr *users_graph,
+                        const int32_t *users, uint32_t n_users);
 
 /* The users' half alone: local. */
 void hn_propagation_users(HnPropagation *propagation, const HnHalf *half);

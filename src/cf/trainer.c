@@ -64,6 +64,7 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
                             .layers = (int)config->model.layers,
                             .shards = shards,
                             .graph = &trainer->graph,
+                            .host_items = trainer->host_items,
                             .users = &trainer->users,
                             .items = &trainer->items};
     HN_TRY(trainer->model->create(&model, &trainer->batch, &trainer->model_state, err));
@@ -104,6 +105,10 @@ static HnStatus create(HnTrainer *trainer, HnError *err) {
     HN_TRY(hn_comm_agree(trainer->comm, status, err));
     HN_TRY(hn_graph_create(&trainer->shards, trainer->comm, &trainer->graph, err));
     HN_TRY(check_usable(trainer, err));
+    if (hn_model_layers(config) > 0) {
+        HN_TRY(hn_host_items_create(trainer->comm, &trainer->graph, trainer->dim, trainer->exact, &trainer->host_items,
+                                    err));
+    }
     return hn_comm_agree(trainer->comm, create_parts(trainer, err), err);
 }
 
@@ -148,6 +153,7 @@ void hn_trainer_free(HnTrainer **address) {
     hn_free(trainer->final_users);
     hn_table_free(&trainer->items);
     hn_table_free(&trainer->users);
+    hn_host_items_free(&trainer->host_items);
     hn_graph_free(&trainer->graph);
     hn_user_shards_free(&trainer->shards);
     hn_free(trainer);

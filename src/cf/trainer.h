@@ -32,6 +32,7 @@ typedef struct HnTrainer {
 
     HnUserShards shards;
     HnGraph graph;
+    HnHostItems *host_items; /* or NULL */
     HnTable users, items;
     HnOrder order;
     HnBatch batch;

@@ -99,7 +99,8 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     }
     HN_TRY(hn_subgraph_create(some_users, n_pairs, &model->users.sub, err));
     HN_TRY(hn_subgraph_create(n_items, n_pairs, &model->items.sub, err));
-    return hn_propagation_create(context->comm, context->exact, context->dim, n_items, &model->propagation, err);
+    return hn_propagation_create(context->comm, context->exact, context->dim, n_items, context->host_items,
+                                 &model->propagation, err);
 }
 
 static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err) {
@@ -183,8 +184,12 @@ void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work) {
     hn_lightgcn_start(work, pass, side, layer, x, left > 0 ? hn_lightgcn_block(pass, side, left) : side->vectors,
                       left > 0 ? keep_rows : NULL);
     if (left == 0) { /* of the batch's rows alone */
-        hn_subgraph_rows(&side->sub, &work->half.graph, side->rows, side->n_rows);
-        work->half.graph = side->sub.csr;
+        if (side == &pass->model->items) {
+            hn_half_of_items(&pass->model->propagation, &work->half, &side->sub, side->rows, side->n_rows);
+        } else {
+            hn_subgraph_rows(&side->sub, &work->half.graph, side->rows, side->n_rows);
+            work->half.graph = side->sub.csr;
+        }
         work->half.scale = hn_lightgcn_pick(side, side->degrees->scale);
     }
 }
@@ -262,9 +267,8 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     if (layer == 1 && of_users) {
         spread(side->other, hn_lightgcn_block(pass, side->other, left + 1));
     } else if (layer == 1) {
-        hn_subgraph_transpose(&side->sub, users->graph, users->rows, users->n_rows);
+        hn_half_from_users(&model->propagation, &work->half, &side->sub, users->graph, users->rows, users->n_rows);
         work->half.x = users->d_vectors;
-        work->half.graph = side->sub.csr;
         work->half.graph.column_scale = hn_lightgcn_pick(users, users->degrees->inv_root);
     }
     if (last) {

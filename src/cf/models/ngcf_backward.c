@@ -107,11 +107,11 @@ static HnHalf back_half(const Back *back, const HnRowsDone *done, bool keep) {
                    .scale = averaged ? side->ones : side->degrees->inv_root,
                    .y = block(side, back->layer),
                    .done = done,
+                   .edges.known = true,
                    .window = back->layer > 0 || keep || (of_items && !alone) ? NULL : model->window};
     half.graph.column_scale = sent;
     if (first && of_items) {
-        hn_subgraph_transpose(&side->sub, other->graph, other->rows, other->n_rows);
-        half.graph = side->sub.csr;
+        hn_half_from_users(&model->propagation, &half, &side->sub, other->graph, other->rows, other->n_rows);
         half.graph.column_scale = hn_ngcf_pick(other, sent);
         half.x = other->last_d;
     } else if (first) {

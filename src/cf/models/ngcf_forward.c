@@ -52,11 +52,16 @@ static HnHalf forward_half(NgcfPass *pass, const HnRowsDone *done) {
                    .x = hn_ngcf_e(pass->model, side->other, pass->layer),
                    .scale = averaged ? side->inverse : side->degrees->inv_root,
                    .y = pass->s,
-                   .done = done};
+                   .done = done,
+                   .edges.known = true};
     half.graph.column_scale = averaged ? NULL : side->other->degrees->inv_root;
     if (pass->rows != NULL) {
-        hn_subgraph_rows(&side->sub, &half.graph, side->rows, side->n_rows);
-        half.graph = side->sub.csr;
+        if (side == &pass->model->items) {
+            hn_half_of_items(&pass->model->propagation, &half, &side->sub, side->rows, side->n_rows);
+        } else {
+            hn_subgraph_rows(&side->sub, &half.graph, side->rows, side->n_rows);
+            half.graph = side->sub.csr;
+        }
         half.scale = hn_ngcf_pick(side, half.scale);
     }
     return half;

@@ -162,7 +162,7 @@ HnStatus hn_ngcf_allocate(Ngcf *model, const HnBatch *batch, HnError *err) {
     if (!model->turned || !model->totals || !model->shifts || !model->window || !model->bound_e || !model->bound_s) {
         return HN_MEMORY;
     }
-    HN_TRY(
-        hn_propagation_create(context->comm, context->exact, context->dim, shards->n_items, &model->propagation, err));
+    HN_TRY(hn_propagation_create(context->comm, context->exact, context->dim, shards->n_items, context->host_items,
+                                 &model->propagation, err));
     return hn_table_create(&model->parameters, layers * model->n_layer, 0, 1, "NGCF weights", err);
 }

@@ -68,8 +68,8 @@ static HnStatus create_views(Sgl *sgl, const HnBatch *batch, HnError *err) {
     for (int g = 0; g < HN_SGL_VIEWS * sgl->n_graphs; g++) {
         HN_TRY(hn_graph_create_part(context->graph, &sgl->graphs[g / sgl->n_graphs][g % sgl->n_graphs], err));
     }
-    HN_TRY(hn_propagation_create(context->comm, context->exact, context->dim, context->items->n_rows, &sgl->propagation,
-                                 err));
+    HN_TRY(hn_propagation_create(context->comm, context->exact, context->dim, context->items->n_rows, NULL,
+                                 &sgl->propagation, err));
     return hn_sgl_rows_create(sgl, batch, err);
 }
 
