@@ -155,6 +155,16 @@ char *world_vectors(const World *world, const char *folder, const char *name, ui
     return path;
 }
 
+World world_gappy(void) {
+    World world = world_make(17, 23);
+    world_fill(&world, 5.0, 3);
+    memset(world.part + 4 * world.n_items, 0, world.n_items);
+    for (uint64_t u = 0; u < world.n_users; u++) {
+        world.part[u * world.n_items + 22] = 0;
+    }
+    return world;
+}
+
 HnTrainConfig small_config(void) {
     static int64_t ks[] = {5, 20};
     static char metric[] = "recall@20";
@@ -172,11 +182,13 @@ HnTrainConfig small_config(void) {
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;
     config.align.tau = 0.2;
-    config.loss.margin = 0.3;
+    config.ssl.rho = 0.1, config.ssl.tau = 0.2, config.ssl.lambda = 0.1;
+    config.loss.margin = 0.3, config.loss.tau = 0.15;
     config.train.epochs = 4;
     config.train.batch = 32;
     config.train.learning_rate = 0.01;
     config.train.l2 = 1e-4;
+    config.train.reg_divide = HN_REG_BY_BATCH;
     config.train.eval_every = 2;
     config.train.patience = 10;
     config.train.stop_metric = metric;
@@ -236,4 +248,37 @@ void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items) {
     for (int64_t m = 0; m < trainer->config->sampler.candidates; m++) {
         items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
     }
+}
+
+static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
+    HnError err = HN_ERROR_INIT;
+    HnStepReport report;
+    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
+    return report.loss[HN_LOSS_TOTAL];
+}
+
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, float h, const char *what) {
+    uint64_t n = table->n_rows * (uint64_t)table->dim;
+    float *gradient = malloc(n * sizeof *gradient);
+    (void)total_loss(trainer, given);
+    memcpy(gradient, table->gradient, n * sizeof *gradient);
+    float largest = 0.0f;
+    for (uint64_t k = 0; k < n; k++) {
+        largest = fmaxf(largest, fabsf(gradient[k]));
+    }
+    uint64_t step = n / 40 + 1;
+    for (uint64_t k = 0; k < n; k += step) {
+        const float kept = table->value[k];
+        table->value[k] = kept + h;
+        double above = total_loss(trainer, given);
+        table->value[k] = kept - h;
+        double below = total_loss(trainer, given);
+        table->value[k] = kept;
+        double difference = (above - below) / (2.0 * (double)h);
+        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
+            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
+                     (double)gradient[k], difference, (double)largest);
+        }
+    }
+    free(gradient);
 }

@@ -9,9 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cf/models/sgl_private.h"
 
-/* Files of cases, each made by a script of tests/peers. */
-static const char *const FILES[] = {"steps", "steps_hops"};
+#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
 static json_t *golden; /* the file under test */
 
@@ -67,10 +67,32 @@ static World world_of(const json_t *one) {
     return world;
 }
 
+static int word_of(const json_t *object, const char *key, const char *const *words, int n) {
+    int word = 0;
+    while (!is_word(object, key, words[word])) {
+        word++;
+        assert_true(word < n);
+    }
+    return word;
+}
+
+static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
+    static const char *const rules[] = {"edge", "node", "walk"}, *const denominators[] = {"full", "batch"};
+    static const char *const reductions[] = {"loss", "sum", "mean"};
+    config->model.backbone = HN_BACKBONE_SGL;
+    config->ssl.augment = (HnAugmentRule)word_of(ssl, "augment", rules, 3);
+    config->ssl.denominator = (HnSslDenominator)word_of(ssl, "denominator", denominators, 2);
+    config->ssl.reduce = (HnSslReduce)word_of(ssl, "reduce", reductions, 3);
+    config->ssl.tau = real(ssl, "tau");
+    config->ssl.lambda = real(ssl, "lambda");
+    config->loss.reduce = is_word(ssl, "loss_reduce", "sum") ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
+}
+
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
+    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole"};
     HnTrainConfig config = small_config();
-    const json_t *semantic = json_object_get(one, "semantic");
+    const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
@@ -80,6 +102,14 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (ngcf != NULL) {
+        config.model.backbone = HN_BACKBONE_NGCF;
+        config.ngcf.variant = (HnNgcfVariant)word_of(ngcf, "variant", variants, 4);
+        config.ngcf.dropout = real(ngcf, "dropout");
+    }
+    if (json_object_get(one, "ssl") != NULL) {
+        read_ssl(json_object_get(one, "ssl"), &config);
+    }
     const json_t *sampler = json_object_get(one, "sampler");
     if (sampler != NULL) {
         config.sampler.name = is_word(sampler, "name", "dins") ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
@@ -159,6 +189,7 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
     } parts[] = {{"ranking", report->loss[HN_LOSS_RANKING]},
                  {"align", lambda > 0.0 ? report->loss[HN_LOSS_ALIGN] / lambda : 0.0},
                  {"l2", report->loss[HN_LOSS_L2]},
+                 {"own", report->loss[HN_LOSS_OWN]},
                  {"total", report->loss[HN_LOSS_TOTAL]}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         json_t *value = json_object_get(wanted, parts[i].key);
@@ -174,12 +205,32 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
 
 static void check_tables(const char *name, HnTrainer *trainer, const json_t *wanted, bool gradient) {
     HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
-    const HnTable *tables[] = {&trainer->users, &trainer->items, own};
-    const char *const keys[] = {"users", "items", "adapter"};
-    for (size_t t = 0; t < 3; t++) {
+    const HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    const HnTable *tables[] = {&trainer->users, &trainer->items, own, of_model};
+    const char *const keys[] = {"users", "items", "adapter", "model"};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         if (tables[t] != NULL) {
             near(keys[t], name, gradient ? tables[t]->gradient : tables[t]->value, json_object_get(wanted, keys[t]),
                  !gradient);
+        }
+    }
+}
+
+/* The pairs that the views kept, in place of those of an epoch. */
+static void put_views(HnTrainer *trainer, const json_t *ssl) {
+    HnError err = HN_ERROR_INIT;
+    size_t v, g;
+    json_t *view, *graph;
+    trainer->order_ready = true;
+    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
+        json_array_foreach(view, g, graph) {
+            uint8_t keep[256];
+            const size_t n = json_array_size(graph);
+            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
+            for (size_t p = 0; p < n; p++) {
+                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
+            }
+            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
         }
     }
 }
@@ -218,6 +269,13 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     if (vectors != NULL) {
         put_initial(trainer->sampler->parameters(trainer->sampler_state), json_object_get(initial, "adapter"));
     }
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    if (of_model != NULL) {
+        put_initial(of_model, json_object_get(initial, "model"));
+    }
+    if (config.model.backbone == HN_BACKBONE_SGL) {
+        put_views(trainer, json_object_get(one, "ssl"));
+    }
     size_t s;
     json_t *step;
     json_array_foreach(json_object_get(one, "steps"), s, step) {
@@ -239,45 +297,47 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     world_free(&world);
 }
 
-static void all_cases(bool reproducible) {
+static void all_cases(const char *file, bool reproducible) {
+    json_error_t error;
     char *folder = folder_make("golden");
-    for (size_t f = 0; f < sizeof FILES / sizeof FILES[0]; f++) {
-        HnError err = HN_ERROR_INIT;
-        json_error_t error;
-        size_t i;
-        json_t *one;
-        char *path = hn_path_printf(&err, HN_SOURCE_DIR "/tests/fixtures/golden/%s.json", FILES[f]);
-        golden = json_load_file(path, 0, &error);
-        if (golden == NULL) {
-            fail_msg("%s: %s", path, error.text);
-        }
-        json_array_foreach(json_object_get(golden, "cases"), i, one) {
-            print_message("  %s\n", json_string_value(json_object_get(one, "name")));
-            run_case(one, reproducible, folder);
-        }
-        assert_true(i >= 4);
-        json_decref(golden);
-        hn_free(path);
+    golden = json_load_file(file, 0, &error);
+    if (golden == NULL) {
+        fail_msg("%s: %s", file, error.text);
     }
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(golden, "cases"), i, one) {
+        print_message("  %s\n", json_string_value(json_object_get(one, "name")));
+        run_case(one, reproducible, folder);
+    }
+    assert_true(i >= 4);
+    json_decref(golden);
     folder_free(&folder);
 }
 
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "ngcf.json",
+                                    GOLDEN "sgl.json"};
+
 static void test_float_sums(void **state) {
     (void)state;
-    all_cases(false);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], false);
+    }
 }
 
 static void test_exact_sums(void **state) {
     (void)state;
-    all_cases(true);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], true);
+    }
 }
 
-static int no_block_is_left(void **state) {
+static int nothing_left(void **state) {
     (void)state;
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_sums), cmocka_unit_test(test_exact_sums)};
-    return cmocka_run_group_tests(tests, NULL, no_block_is_left);
+    return cmocka_run_group_tests(tests, NULL, nothing_left);
 }

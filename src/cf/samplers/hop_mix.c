@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "cf/l2.h"
 #include "cf/model.h"
 #include "cf/rows.h"
 #include "row.h"
@@ -81,13 +82,11 @@ static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair
     const float *rows = choice->finals->item_hops;
     const float *user = choice->finals->users + (size_t)batch->user[pair->k] * (size_t)batch->width;
     HnHopPair at = {.epoch = batch->epoch,
-                    .pair = mix->context.shards->train.offsets[0] + batch->local[pair->k],
+                    .pair = hn_batch_draw_key(batch, mix->context.shards->train.offsets[0], pair->k),
                     .dim = batch->dim};
     int32_t items[HN_MOST_CANDIDATES];
     float best[MOST_HOPS];
-    for (int m = 0; m < n; m++) {
-        items[m] = hn_sample_next(pair->taken, pair->n_taken, mix->context.shards->n_items, rng);
-    }
+    hn_sample_next_run(pair, mix->context.shards->n_items, rng, n, items);
     for (int m = 0; m < n; m++) {
         hn_row_fetch(rows + (size_t)items[m + AHEAD < n ? m + AHEAD : m] * row, (int)row);
         at.item = items[m];
@@ -116,7 +115,7 @@ static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k,
     const size_t draw = (size_t)k * (size_t)batch->draws + (size_t)hop;
     const float *user = batch->user_vectors + (size_t)batch->user_row[k] * (size_t)batch->width;
     return (HnHopPair){.epoch = batch->epoch,
-                       .pair = mix->context.shards->train.offsets[0] + batch->local[k],
+                       .pair = hn_batch_draw_key(batch, mix->context.shards->train.offsets[0], k),
                        .item = batch->negative[draw],
                        .hop = hop,
                        .dim = batch->dim,
@@ -173,7 +172,7 @@ static void hop_gradient(const HnHopMix *mix, const HnBatch *batch, uint32_t k, 
         ops->scale(r, hn_model_hop_share(mix->context.config, hop), d_negative, batch->dim);
     }
     if (hop == 0) {
-        ops->axpy(r, hn_l2_share(batch, mix->context.config->train.l2), batch->negative_ego + k * dim, batch->dim);
+        ops->axpy(r, hn_l2_share(mix->context.config, batch), batch->negative_ego + k * dim, batch->dim);
     }
 }
 
