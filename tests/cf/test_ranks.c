@@ -79,6 +79,17 @@ static size_t make_cases(Case *cases) {
     cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
     cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
     cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
+    cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;
+    cases[n++].config.loss.name = HN_LOSS_SOFTMAX;
+    cases[n] =
+        (Case){.name = "bpr in batch, norms, users' epochs", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.reg = HN_REG_NORM;
+    cases[n++].config.train.epoch_unit = HN_EPOCH_USER;
+    cases[n] = (Case){.name = "drawn users, all parameters", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.train.reg = HN_REG_ALL_PARAMS, cases[n].config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
+    cases[n].config.model.pool = HN_POOL_FINAL, cases[n++].config.loss.epsilon = 1e-5;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
