@@ -21,6 +21,7 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     }
     trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
     if (trainer->model->look != NULL) {
+        hn_batch_index_users(&trainer->batch);
         return trainer->model->look(trainer->model_state, &trainer->batch, trainer->final_users, trainer->final_items,
                                     trainer->item_hops, err);
     }

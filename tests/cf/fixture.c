@@ -239,17 +239,6 @@ void rig_end(Rig *rig) {
     hn_comm_free(&rig->comm);
 }
 
-void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items) {
-    const HnBatch *batch = &trainer->batch;
-    const HnUserShards *shards = &trainer->shards;
-    const uint64_t *range = shards->train.offsets + batch->user[k], base = shards->train.offsets[0];
-    HnRng rng;
-    hn_rng_start(&rng, (uint64_t)trainer->job->seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
-    for (int64_t m = 0; m < trainer->config->sampler.candidates; m++) {
-        items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
-    }
-}
-
 static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
     HnError err = HN_ERROR_INIT;
     HnStepReport report;
@@ -281,4 +270,15 @@ void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *t
         }
     }
     free(gradient);
+}
+
+void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items) {
+    const HnBatch *batch = &trainer->batch;
+    const HnUserShards *shards = &trainer->shards;
+    const uint64_t *range = shards->train.offsets + batch->user[k], base = shards->train.offsets[0];
+    HnRng rng;
+    hn_rng_start(&rng, (uint64_t)trainer->job->seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
+    for (int64_t m = 0; m < trainer->config->sampler.candidates; m++) {
+        items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
+    }
 }

@@ -122,7 +122,7 @@ static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *ba
     return HN_OK;
 }
 
-static void sides_take(LightGcn *model, HnBatch *batch) {
+void hn_lightgcn_take(LightGcn *model, HnBatch *batch) {
     model->users.rows = batch->users, model->users.n_rows = batch->n_users;
     model->users.vectors = batch->user_vectors, model->users.d_vectors = batch->d_user_vectors;
     model->items.rows = batch->items, model->items.n_rows = batch->n_items;
@@ -173,12 +173,12 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
     }
 }
 
-static void pool(const Side *side, int layers) {
+void hn_lightgcn_pool(const Side *side, int layers) {
     Work work = {.side = side, .layer = layers, .share = 1.0f / hn_lightgcn_divisor(side, layers)};
     hn_rows_done_cpu(&(HnRowsDone){pool_rows, &work}, side->vectors, side->n_rows, side->table->dim);
 }
 
-static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
+void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
     const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
     hn_lightgcn_start(work, pass, side, layer, x, left > 0 ? hn_lightgcn_block(pass, side, left) : side->vectors,
@@ -193,7 +193,10 @@ static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
 static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
     LightGcn *model = state;
     Side *users = &model->users, *items = &model->items;
-    sides_take(model, batch);
+    hn_lightgcn_take(model, batch);
+    if (hn_lightgcn_looked(model, batch)) {
+        return HN_OK;
+    }
     if (model->context.layers == 0) {
         hn_rows_gather(users->vectors, users->table->value, users->rows, users->n_rows, model->context.dim);
         hn_rows_gather(items->vectors, items->table->value, items->rows, items->n_rows, model->context.dim);
@@ -202,11 +205,11 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
         }
         return HN_OK;
     }
-    Pass pass = {.model = model, .half = forward_half};
+    Pass pass = {.model = model, .half = hn_lightgcn_forward_half};
     HN_TRY(hn_lightgcn_bound(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
     HN_TRY(hn_lightgcn_run(&pass, err));
-    pool(users, model->context.layers);
-    pool(items, model->context.layers);
+    hn_lightgcn_pool(users, model->context.layers);
+    hn_lightgcn_pool(items, model->context.layers);
     return HN_OK;
 }
 
@@ -277,7 +280,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
                                   const HnRowsDone *items_done, HnError *err) {
     LightGcn *model = state;
     Side *users = &model->users, *items = &model->items;
-    sides_take(model, batch);
+    hn_lightgcn_take(model, batch);
     if (items->d_hops != NULL) {
         hn_lightgcn_fold_hops(items, model->context.layers);
     }
@@ -303,4 +306,5 @@ const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
                                       .moved = lightgcn_moved,
                                       .forward = lightgcn_forward,
                                       .backward = lightgcn_backward,
-                                      .embed = hn_lightgcn_embed};
+                                      .embed = hn_lightgcn_embed,
+                                      .look = hn_lightgcn_look};

@@ -28,7 +28,8 @@ typedef struct LightGcn {
     HnModelContext context;
     HnPropagation propagation;
     Side users, items;
-    float *window; /* see HnHalf */
+    float *window;                                          /* see HnHalf */
+    const float *looked_users, *looked_items, *looked_hops; /* what this step's look made; NULL = nothing */
 } LightGcn;
 
 struct Work;
@@ -82,6 +83,17 @@ HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_
 /* All halves of a pass, in the order that suits the number of ranks; or layer by layer. Collective. */
 HnStatus hn_lightgcn_run(Pass *pass, HnError *err);
 HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err);
+
+/* lightgcn.c. Whose rows the batch names; a half of the forward pass; final rows of the batch from its layers. */
+void hn_lightgcn_take(LightGcn *model, HnBatch *batch);
+void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work);
+void hn_lightgcn_pool(const Side *side, int layers);
+
+/* lightgcn_look.c. See HnModelOps; and whether the forward pass could take its vectors from there, which it did then.
+ */
+HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *items_out, float *item_hops,
+                          HnError *err);
+bool hn_lightgcn_looked(LightGcn *model, HnBatch *batch);
 
 /* lightgcn_embed.c. See HnModelOps. */
 HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err);
