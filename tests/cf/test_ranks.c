@@ -90,6 +90,15 @@ static size_t make_cases(Case *cases) {
     cases[n] = (Case){.name = "drawn users, all parameters", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.train.reg = HN_REG_ALL_PARAMS, cases[n].config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
     cases[n].config.model.pool = HN_POOL_FINAL, cases[n++].config.loss.epsilon = 1e-5;
+    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
