@@ -51,6 +51,29 @@ static HnTrainConfig semantic_config(void) {
     return config;
 }
 
+static size_t add_hop_cases(Case *cases, size_t n) {
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    return n;
+}
+
 static size_t make_cases(Case *cases) {
     size_t n = 0;
     cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
@@ -69,16 +92,7 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
-    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.layers = 3;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_MF;
-    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
-    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    n = add_hop_cases(cases, n);
     cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
     cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;
@@ -90,15 +104,6 @@ static size_t make_cases(Case *cases) {
     cases[n] = (Case){.name = "drawn users, all parameters", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.train.reg = HN_REG_ALL_PARAMS, cases[n].config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
     cases[n].config.model.pool = HN_POOL_FINAL, cases[n++].config.loss.epsilon = 1e-5;
-    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
-    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_SGL;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
