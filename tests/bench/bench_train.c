@@ -1,5 +1,6 @@
 /* bench_train lightgcn-step LISTS LABEL TEST FOLDER [PEER_MS]
  * bench_train semantic-step-WIDTH LISTS LABEL TEST FOLDER [PEER_MS]
+ * bench_train sgl-step[-GRAPH] LISTS LABEL TEST FOLDER [PEER_MS]
  *
  * Steps of the program's own trainer on one rank: 3 layers, width 64, batch 2048. The data set is prepared from LISTS
  * (train) and TEST by the program's own reader; vectors of a semantic step are noise, since only their width matters
@@ -15,7 +16,9 @@
 #include "cf/trainer.h"
 #include "comm.h"
 #include "data/prepare.h"
+#include "exp.h"
 #include "gemm.h"
+#include "propagate.h"
 #include "store.h"
 
 enum { LAYERS = 3, DIM = 64, BATCH = 2048, CONFIG_KEYS = 12 };
@@ -24,6 +27,7 @@ typedef struct Bench {
     const char *name, *lists, *label, *test, *folder;
     double peer_ms;
     uint64_t text_dim; /* 0 = random negatives */
+    bool sgl;
     char *dataset_path, *vectors_path;
     HnExperiment *experiment;
     HnDataset *dataset;
@@ -39,7 +43,7 @@ static HnStatus load_experiment(Bench *bench, HnError *err) {
     sets[n++] = hn_path_printf(err, "data.interactions=[%s]", bench->lists);
     sets[n++] = hn_path_printf(err, "data.test=[%s]", bench->test);
     sets[n++] = hn_path_printf(err, "eval.select_on=test"); /* nothing is evaluated here */
-    sets[n++] = hn_path_printf(err, "model.backbone=lightgcn");
+    sets[n++] = hn_path_printf(err, "model.backbone=%s", bench->sgl ? "sgl" : "lightgcn");
     sets[n++] = hn_path_printf(err, "model.layers=%d", LAYERS);
     sets[n++] = hn_path_printf(err, "model.dim=%d", DIM);
     sets[n++] = hn_path_printf(err, "train.batch=%d", BATCH);
@@ -163,6 +167,70 @@ static void note_adapter(const Bench *bench, const HnSamplerFacts *before, const
              100.0 * seconds / *step_seconds, flops / seconds * 1e-9, flops / floor * 1e-9);
 }
 
+/* What SGL's two views take at the least, in seconds. */
+typedef struct ViewsFloor {
+    const HnGraph *graph;
+    float *users, *items, *out_users, *out_items; /* as many rows as the graph has */
+    float *tile;                                  /* what stays in the first cache */
+} ViewsFloor;
+
+enum { TILE = 4096, TILES = 4096 };
+
+static void propagate_once(void *context) {
+    const ViewsFloor *f = context;
+    hn_propagate_cpu(&f->graph->users, f->items, f->graph->user_degrees.scale, f->out_users, NULL, DIM);
+    hn_propagate_cpu(&f->graph->items, f->users, f->graph->item_degrees.scale, f->out_items, NULL, DIM);
+}
+
+static void exponentials_once(void *context) {
+    const ViewsFloor *f = context;
+#pragma omp parallel
+    {
+        float *mine = f->tile + (size_t)omp_get_thread_num() * TILE;
+#pragma omp for schedule(static)
+        for (int t = 0; t < TILES; t++) {
+            hn_exp_cpu(mine, TILE, 0.2f, -0.2f);
+        }
+    }
+}
+
+/* Three products (scores, and both gradients), one exponential of the batch's rows against all rows; the graph and both views forward
+ * and backward. */
+static double views_floor(const HnTrainer *trainer, HnError *err) {
+    const uint64_t n_users = trainer->users.n_rows, n_items = trainer->items.n_rows;
+    const double cells = (double)trainer->batch.n_users * (double)n_users +
+                         (double)BATCH * (double)n_items; /* of the items, not all are distinct */
+    ViewsFloor floor = {.graph = &trainer->graph,
+                        .users = bench_floats(n_users * DIM, err),
+                        .items = bench_floats(n_items * DIM, err),
+                        .out_users = bench_floats(n_users * DIM, err),
+                        .out_items = bench_floats(n_items * DIM, err),
+                        .tile = bench_floats((uint64_t)omp_get_max_threads() * TILE, err)};
+    double seconds = 0.0;
+    if (floor.users && floor.items && floor.out_users && floor.out_items && floor.tile) {
+        const double gflops = bench_product_gflops(false, true, BATCH, (int64_t)n_items, DIM);
+        seconds = 3.0 * 2.0 * DIM * cells / gflops * 1e-9;
+        seconds += bench_time(exponentials_once, &floor, 5, 0.3).best / ((double)TILE * TILES) * cells;
+        seconds += 6.0 * LAYERS * bench_time(propagate_once, &floor, 5, 0.5).best;
+    }
+    hn_free(floor.tile);
+    hn_free(floor.out_items);
+    hn_free(floor.out_users);
+    hn_free(floor.items);
+    hn_free(floor.users);
+    return seconds;
+}
+
+static void note_views(const Bench *bench, const BenchTime *time, BenchLine *line) {
+    const double floor = views_floor(bench->trainer, bench->err);
+    line->goal = 3.0;
+    line->share = floor / time->best;
+    line->share_goal = 1.0 / 1.5;
+    line->floor = "products, exponential and propagation alone";
+    snprintf(line->note, sizeof line->note, "%s; best step %.1f ms, floor %.1f ms", bench->label, 1e3 * time->best,
+             1e3 * floor);
+}
+
 static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
     HnComm *comm = NULL;
     HnSamplerFacts before, after;
@@ -191,6 +259,8 @@ static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
         line.ours_ms = 1e3 * time.median;
         if (bench->text_dim > 0) {
             note_adapter(bench, &before, &after, steps, &line, &mean_seconds);
+        } else if (bench->sgl) {
+            note_views(bench, &time, &line);
         } else {
             line.goal = 8.0;
             snprintf(line.note, sizeof line.note, "%s; best step %.2f ms", bench->label, 1e3 * time.best);
@@ -223,6 +293,7 @@ int main(int argc, char **argv) {
     }
     Bench bench = {
         .name = argv[1], .lists = argv[2], .label = argv[3], .test = argv[4], .folder = argv[5], .err = &err};
+    bench.sgl = strncmp(bench.name, "sgl-", 4) == 0;
     bench.peer_ms = argc > 6 ? strtod(argv[6], NULL) : 0.0;
     bench.text_dim = strncmp(bench.name, semantic, sizeof semantic - 1) == 0
                          ? strtoull(bench.name + sizeof semantic - 1, NULL, 10)

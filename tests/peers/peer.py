@@ -16,19 +16,28 @@ def read_lists(path):
     return torch.from_numpy(np.concatenate(users)), torch.from_numpy(np.concatenate(items))
 
 
+def normalised(user, item, n_users, n):
+    """D^-1/2 A D^-1/2 of these pairs as float32 CSR."""
+    row = torch.cat([user, item + n_users])
+    column = torch.cat([item + n_users, user])
+    degree = torch.bincount(row, minlength=n).clamp(min=1).float()
+    value = degree[row].rsqrt() * degree[column].rsqrt()
+    return torch.sparse_coo_tensor(torch.stack([row, column]), value, (n, n)).coalesce().to_sparse_csr()
+
+
 class Graph:
     """Pairs, counts, and the normalised adjacency D^-1/2 A D^-1/2 as float32 CSR."""
 
     def __init__(self, path):
         self.user, self.item = read_lists(path)
         self.n_users, self.n_items = int(self.user.max()) + 1, int(self.item.max()) + 1
-        n = self.n_users + self.n_items
-        row = torch.cat([self.user, self.item + self.n_users])
-        column = torch.cat([self.item + self.n_users, self.user])
-        degree = torch.bincount(row, minlength=n).clamp(min=1).float()
-        value = degree[row].rsqrt() * degree[column].rsqrt()
-        self.adjacency = torch.sparse_coo_tensor(torch.stack([row, column]), value, (n, n)).coalesce().to_sparse_csr()
+        self.adjacency = normalised(self.user, self.item, self.n_users, self.n_users + self.n_items)
         self.keys = torch.sort(self.user * self.n_items + self.item).values
+
+    def view(self, share):
+        """The adjacency without a share of the pairs."""
+        kept = torch.randperm(len(self.user))[: int(len(self.user) * (1 - share))]
+        return normalised(self.user[kept], self.item[kept], self.n_users, self.n_users + self.n_items)
 
     def taken(self, user, item):
         key = user * self.n_items + item

@@ -2,7 +2,8 @@
 """Milliseconds of one LightGCN training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
 
 One step: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward, dense Adam. Semantic: an MLP adapter over
-the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative.
+the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative. SGL (--sgl): two
+views of the graph, and the contrastive loss of the batch's rows over all users and all items, as a fused cross entropy.
 """
 import argparse
 
@@ -11,13 +12,14 @@ import torch.nn.functional as F
 
 from peer import Graph, lightgcn, median_ms
 
-LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 3, 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
+LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT, SSL, LOST = 3, 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3, 0.1, 0.1
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graph")
     parser.add_argument("--text-dim", type=int, default=0)
+    parser.add_argument("--sgl", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
     args = parser.parse_args()
@@ -36,6 +38,7 @@ def main():
         # 16,384 distinct rows, used in turn: more than any cache holds, less than the memory of a small machine.
         text = torch.randn(min(n_pairs, 16384), args.text_dim).to(torch.float16)
     optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
+    views = [graph.view(LOST), graph.view(LOST)] if args.sgl else []  # new every epoch in training: not counted here
     state = {"order": torch.randperm(n_pairs), "at": 0}
 
     def step():
@@ -53,6 +56,10 @@ def main():
             e_n = ALPHA * adapter(text[pair % len(text)].float()) + (1 - ALPHA) * e_n
             close, far = F.cosine_similarity(e_u, e_p), F.cosine_similarity(e_u, e_n)
             loss = loss + WEIGHT * F.softplus((far - close) / TAU).mean()
+        if views:
+            one, other = (F.normalize(lightgcn(view, ego, LAYERS)).split([graph.n_users, graph.n_items]) for view in views)
+            for rows, side in ((user, 0), (positive, 1)):
+                loss = loss + SSL * F.cross_entropy(one[side].index_select(0, rows) @ other[side].T / TAU, rows)
         loss = loss + F.softplus((e_u * (e_n - e_p)).sum(1)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
