@@ -90,6 +90,8 @@ void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *sha
 /* A batch given from outside (tests, benches): n train pair numbers over all ranks; this rank keeps its own. */
 HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const uint64_t *pairs, uint64_t n,
                              HnError *err);
+/* The distinct users of this rank's pairs, before any pair is dropped; hn_batch_index finds them again. Local. */
+void hn_batch_index_users(HnBatch *batch);
 /* After the negatives are drawn: drops pairs without one, exchanges item ids, and finds the distinct rows. Collective.
  */
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);

@@ -13,7 +13,7 @@
 
 #define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
-static json_t *golden; /* the file at hand */
+static json_t *golden; /* the file under test */
 
 static int64_t integer(const json_t *object, const char *key) {
     json_t *value = json_object_get(object, key);
@@ -109,6 +109,13 @@ static HnTrainConfig config_of(const json_t *one) {
     }
     if (json_object_get(one, "ssl") != NULL) {
         read_ssl(json_object_get(one, "ssl"), &config);
+    }
+    const json_t *sampler = json_object_get(one, "sampler");
+    if (sampler != NULL) {
+        config.sampler.name = is_word(sampler, "name", "dins") ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+        config.sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+        config.sampler.dins_alpha = real(sampler, "dins_alpha");
+        config.sampler.candidates = integer(sampler, "candidates");
     }
     if (!json_is_null(semantic)) {
         size_t n;
@@ -228,6 +235,25 @@ static void put_views(HnTrainer *trainer, const json_t *ssl) {
     }
 }
 
+/* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself. */
+typedef struct Given {
+    HnGivenBatch batch;
+    uint64_t pairs[64];
+    int32_t negatives[64 * 4];
+} Given;
+
+static void give(Given *given, const json_t *one, const json_t *step) {
+    const json_t *pairs = json_object_get(step, "pairs"), *negatives = json_object_get(step, "negatives");
+    const bool drawn = json_object_get(one, "sampler") != NULL;
+    given->batch = (HnGivenBatch){given->pairs, drawn ? NULL : given->negatives, json_array_size(pairs)};
+    for (size_t k = 0; k < json_array_size(pairs); k++) {
+        given->pairs[k] = (uint64_t)json_integer_value(json_array_get(pairs, k));
+    }
+    for (size_t k = 0; k < json_array_size(negatives); k++) {
+        given->negatives[k] = (int32_t)json_integer_value(json_array_get(negatives, k));
+    }
+}
+
 static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnError err = HN_ERROR_INIT;
     const char *name = json_string_value(json_object_get(one, "name"));
@@ -253,16 +279,12 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     size_t s;
     json_t *step;
     json_array_foreach(json_object_get(one, "steps"), s, step) {
-        uint64_t pairs[64];
-        int32_t negatives[64];
-        const json_t *pair_list = json_object_get(step, "pairs"), *negative_list = json_object_get(step, "negatives");
-        HnGivenBatch given = {pairs, negatives, json_array_size(pair_list)};
-        for (size_t k = 0; k < given.n; k++) {
-            pairs[k] = (uint64_t)json_integer_value(json_array_get(pair_list, k));
-            negatives[k] = (int32_t)json_integer_value(json_array_get(negative_list, k));
-        }
+        Given given;
         HnStepReport report;
-        expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
+        give(&given, one, step);
+        expect_ok(hn_trainer_gradients(trainer, &given.batch, &report, &err), &err);
+        const size_t n_drawn = given.batch.n * (size_t)trainer->batch.draws;
+        assert_memory_equal(trainer->batch.negative, given.negatives, n_drawn * sizeof(int32_t));
         check_loss(name, json_object_get(step, "loss"), &report, vectors == NULL ? 0.0 : config.align.lambda);
         check_tables(name, trainer, json_object_get(step, "gradient"), true);
         hn_trainer_update(trainer);
@@ -293,7 +315,8 @@ static void all_cases(const char *file, bool reproducible) {
     folder_free(&folder);
 }
 
-static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json", GOLDEN "sgl.json"};
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "ngcf.json",
+                                    GOLDEN "sgl.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Milliseconds of one LightGCN training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
-
-One step: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward, dense Adam. Semantic: an MLP adapter over
-the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative. SGL (--sgl): two
+"""Milliseconds of one training step in CPU PyTorch: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward,
+dense Adam. MF or LightGCN with random negatives, or the choice among candidates of DNS or AHNS; semantic negatives where --text-dim is given: an MLP
+adapter over the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative. SGL: two
 views of the graph, and the contrastive loss of the batch's rows over all users and all items, as a fused cross entropy.
 """
 import argparse
@@ -10,18 +9,31 @@ import argparse
 import torch
 import torch.nn.functional as F
 
-from peer import Graph, lightgcn, median_ms
+from peer import Graph, add_arguments, lightgcn, report
 
-LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT, SSL, LOST = 3, 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3, 0.1, 0.1
+DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
+SSL_LAMBDA, SSL_RHO = 0.1, 0.1
+AHNS_ALPHA, AHNS_BETA = 1.0, 0.1  # p = -2
+
+
+def choose(sampler, user, positive, candidates, final, n_users):
+    """A candidate for each pair, by the scores of final vectors that take no gradient here."""
+    with torch.no_grad():
+        e_u = final[user]
+        scores = torch.bmm(final[candidates.flatten() + n_users].view(*candidates.shape, -1), e_u.unsqueeze(2)).squeeze(2)
+        if sampler == "ahns":
+            goal = AHNS_BETA / ((e_u * final[positive + n_users]).sum(1, keepdim=True) + AHNS_ALPHA)
+            scores = -(scores - goal).abs()
+        return candidates.gather(1, scores.argmax(1, keepdim=True)).squeeze(1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("graph")
+    add_arguments(parser)
+    parser.add_argument("--backbone", choices=["mf", "lightgcn", "sgl"], default="lightgcn")
+    parser.add_argument("--sampler", choices=["rns", "dns", "ahns"], default="rns")
+    parser.add_argument("--candidates", type=int, default=32)
     parser.add_argument("--text-dim", type=int, default=0)
-    parser.add_argument("--sgl", action="store_true")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=5.0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -38,7 +50,7 @@ def main():
         # 16,384 distinct rows, used in turn: more than any cache holds, less than the memory of a small machine.
         text = torch.randn(min(n_pairs, 16384), args.text_dim).to(torch.float16)
     optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
-    views = [graph.view(LOST), graph.view(LOST)] if args.sgl else []  # new every epoch in training: not counted here
+    views = [graph.view(SSL_RHO) for _ in range(2)] if args.backbone == "sgl" else []  # new every epoch in training: not counted
     state = {"order": torch.randperm(n_pairs), "at": 0}
 
     def step():
@@ -47,8 +59,12 @@ def main():
         pair = state["order"][state["at"]:state["at"] + BATCH]
         state["at"] += BATCH
         user, positive = graph.user[pair], graph.item[pair]
-        negative = graph.draw_negatives(user)
-        final = lightgcn(graph.adjacency, ego, LAYERS)
+        final = ego if args.backbone == "mf" else lightgcn(graph.adjacency, ego, 3)
+        if args.sampler == "rns":
+            negative = graph.draw_negatives(user)
+        else:
+            candidates = graph.draw_negatives(user.repeat_interleave(args.candidates)).view(-1, args.candidates)
+            negative = choose(args.sampler, user, positive, candidates, final, graph.n_users)
         ids = torch.cat([user, positive + graph.n_users, negative + graph.n_users])
         e_u, e_p, e_n = final.index_select(0, ids).split(BATCH)
         loss = L2 / 2 * ego.index_select(0, ids).square().sum() / BATCH
@@ -57,15 +73,15 @@ def main():
             close, far = F.cosine_similarity(e_u, e_p), F.cosine_similarity(e_u, e_n)
             loss = loss + WEIGHT * F.softplus((far - close) / TAU).mean()
         if views:
-            one, other = (F.normalize(lightgcn(view, ego, LAYERS)).split([graph.n_users, graph.n_items]) for view in views)
+            one, other = (F.normalize(lightgcn(view, ego, 3)).split([graph.n_users, graph.n_items]) for view in views)
             for rows, side in ((user, 0), (positive, 1)):
-                loss = loss + SSL * F.cross_entropy(one[side].index_select(0, rows) @ other[side].T / TAU, rows)
+                loss = loss + SSL_LAMBDA * F.cross_entropy(one[side].index_select(0, rows) @ other[side].T / TAU, rows)
         loss = loss + F.softplus((e_u * (e_n - e_p)).sum(1)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
 
-    print(f"{median_ms(step, seconds=args.seconds):.4f}")
+    report(step, args)
 
 
 if __name__ == "__main__":

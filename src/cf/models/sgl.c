@@ -163,7 +163,6 @@ static HnStatus sgl_embed(void *state, float *users, float *items, float *item_h
 }
 
 const HnModelOps HN_MODEL_SGL = {.name = "sgl",
-                                 .sparse_gradient = false,
                                  .width = hn_model_width_is_dim,
                                  .create = sgl_create,
                                  .free = sgl_free,

@@ -85,8 +85,8 @@ static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair
                     .dim = batch->dim};
     int32_t items[HN_MOST_CANDIDATES];
     float best[MOST_HOPS];
+    hn_sample_next_run(pair, mix->context.shards->n_items, rng, n, items);
     for (int m = 0; m < n; m++) {
-        items[m] = hn_sample_next(pair->taken, pair->n_taken, mix->context.shards->n_items, rng);
         hn_row_fetch(rows + (size_t)items[m] * row, (int)row);
     }
     for (int m = 0; m < n; m++) {

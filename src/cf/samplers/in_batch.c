@@ -1,5 +1,5 @@
-/* In-batch negatives: the positives of all other pairs of the batch, none removed, whatever the user took. The loss goes
- * through them itself (hn_loss_in_batch); a pair's own draw is its positive, which touches no further row. */
+/* In-batch negatives: the positives of all other pairs of the batch, none removed, whatever the user took. The loss
+ * goes through them itself (hn_loss_in_batch); a pair's own draw is its positive, which touches no further row. */
 #include "cf/samplers/plain.h"
 
 static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
