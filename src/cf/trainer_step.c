@@ -37,10 +37,6 @@ static HnStatus forward(HnTrainer *trainer, HnError *err) {
     }
     hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);
     hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->width);
-    if (batch->item_hops != NULL) {
-        hn_rows_gather(batch->item_hops, trainer->finals.item_hops, batch->items, batch->n_items,
-                       batch->hops * batch->dim);
-    }
     return HN_OK;
 }
 
@@ -57,6 +53,7 @@ static HnStatus start_epoch(HnTrainer *trainer, HnError *err) {
 static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
     HnBatch *batch = &trainer->batch;
     trainer->finals = (HnFinals){NULL, NULL, NULL};
+    batch->all_item_hops = NULL;
     batch->step = trainer->steps;
     if (given == NULL) {
         hn_batch_take(batch, &trainer->order, &trainer->shards, (uint32_t)trainer->epoch, trainer->step_in_epoch);
@@ -71,6 +68,7 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
         }
     } else {
         HN_TRY(look_at_scores(trainer, err));
+        batch->all_item_hops = trainer->finals.item_hops;
         trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
     return hn_batch_index(batch, trainer->comm, err);

@@ -15,7 +15,8 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     const bool by_hop = train->sampler.name == HN_SAMPLER_MIXGCF || train->sampler.name == HN_SAMPLER_DINS;
     if (by_hop && train->train.reg == HN_REG_NORM) {
         *key = "train.reg";
-        return "train.reg norm does not go with sampler.name mixgcf or dins, whose mixed rows are no rows of a table: set "
+        return "train.reg norm does not go with sampler.name mixgcf or dins, whose mixed rows are no rows of a table: "
+               "set "
                "train.reg: sq_half";
     }
     if (train->model.backbone == HN_BACKBONE_SGL && train->model.pool == HN_POOL_FINAL) {

@@ -123,10 +123,9 @@ static HnStatus assign_strings(const HnKey *key, HnStringList *list, const HnGiv
     HnStringList fresh = {hn_alloc(given->n, sizeof *fresh.items, key->name, err), given->n};
     HnStatus status = fresh.items == NULL ? HN_MEMORY : HN_OK;
     for (size_t i = 0; i < given->n && status == HN_OK; i++) {
-        status = given->texts[i][0] == '\0'
-                     ? hn_fail(err, HN_CONFIG, "%s: %s holds an empty %s", given->where, key->name,
-                               key->type == HN_KEY_PATHS ? "path" : "text")
-                     : assign_string(key, &fresh.items[i], given->texts[i], given, err);
+        status = given->texts[i][0] == '\0' ? hn_fail(err, HN_CONFIG, "%s: %s holds an empty %s", given->where,
+                                                      key->name, key->type == HN_KEY_PATHS ? "path" : "text")
+                                            : assign_string(key, &fresh.items[i], given->texts[i], given, err);
     }
     if (fresh.items != NULL) {
         HnStringList unwanted = status == HN_OK ? *list : fresh;

@@ -34,6 +34,8 @@ static const Step step_kinds[] = {
     {"mf-step", "mf", "0", "rns", 12.0, 12.0},
     {"mf-dns-step", "mf", "0", "dns", 12.0, 8.0},
     {"mf-ahns-step", "mf", "0", "ahns", 12.0, 8.0},
+    {"lightgcn-mixgcf-step", "lightgcn", "3", "mixgcf", 12.0, 8.0},
+    {"ngcf-step", "ngcf", "3", "rns", 12.0, 6.0},
     {"sgl-step", "sgl", "3", "rns", 3.0, 3.0},
     {"semantic-step", "lightgcn", "3", "semantic", 0.0, 0.0},
 };

@@ -285,8 +285,12 @@ static void deterministic(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lightgcn_given),
-        cmocka_unit_test(a_test_pair_of_train_can_count), cmocka_unit_test(pairs_with_filters), cmocka_unit_test(provenance),
-        cmocka_unit_test(texts),          cmocka_unit_test(keep_lists),         cmocka_unit_test(small_worlds),
+        cmocka_unit_test(a_test_pair_of_train_can_count),
+        cmocka_unit_test(pairs_with_filters),
+        cmocka_unit_test(provenance),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(keep_lists),
+        cmocka_unit_test(small_worlds),
         cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);

@@ -17,28 +17,26 @@ def read_lists(path):
     return torch.from_numpy(np.concatenate(users)), torch.from_numpy(np.concatenate(items))
 
 
-def normalised(user, item, n_users, n):
-    """D^-1/2 A D^-1/2 of these pairs as float32 CSR."""
-    row = torch.cat([user, item + n_users])
-    column = torch.cat([item + n_users, user])
-    degree = torch.bincount(row, minlength=n).clamp(min=1).float()
-    value = degree[row].rsqrt() * degree[column].rsqrt()
-    return torch.sparse_coo_tensor(torch.stack([row, column]), value, (n, n)).coalesce().to_sparse_csr()
-
-
 class Graph:
     """Pairs, counts, and the normalised adjacency D^-1/2 A D^-1/2 as float32 CSR."""
 
     def __init__(self, path):
         self.user, self.item = read_lists(path)
         self.n_users, self.n_items = int(self.user.max()) + 1, int(self.item.max()) + 1
-        self.adjacency = normalised(self.user, self.item, self.n_users, self.n_users + self.n_items)
+        self.adjacency = self.normalised(self.user, self.item)
         self.keys = torch.sort(self.user * self.n_items + self.item).values
 
-    def view(self, share):
-        """The adjacency without a share of the pairs."""
-        kept = torch.randperm(len(self.user))[: int(len(self.user) * (1 - share))]
-        return normalised(self.user[kept], self.item[kept], self.n_users, self.n_users + self.n_items)
+    def normalised(self, user, item):
+        n = self.n_users + self.n_items
+        row, column = torch.cat([user, item + self.n_users]), torch.cat([item + self.n_users, user])
+        degree = torch.bincount(row, minlength=n).clamp(min=1).float()
+        value = degree[row].rsqrt() * degree[column].rsqrt()
+        return torch.sparse_coo_tensor(torch.stack([row, column]), value, (n, n)).coalesce().to_sparse_csr()
+
+    def without(self, share):
+        """The adjacency without that share of the pairs, normalised by its own degrees."""
+        kept = torch.randperm(len(self.user))[:int(len(self.user) * (1 - share))]
+        return self.normalised(self.user[kept], self.item[kept])
 
     def taken(self, user, item):
         key = user * self.n_items + item
@@ -66,6 +64,13 @@ class Propagate(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         return None, ctx.adjacency @ gradient.contiguous()
+
+
+def lightgcn_layers(adjacency, ego, layers):
+    outputs = [ego]
+    for _ in range(layers):
+        outputs.append(Propagate.apply(adjacency, outputs[-1]))
+    return outputs
 
 
 def lightgcn(adjacency, ego, layers):
