@@ -24,5 +24,11 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
         return "model.pool final does not go with model.backbone sgl, whose views are of all layers together: set "
                "model.pool: mean";
     }
+    const bool layered = train->model.backbone == HN_BACKBONE_NGCF || train->model.backbone == HN_BACKBONE_SGL;
+    if (layered && train->model.pool != HN_POOL_MEAN) {
+        *key = "model.pool";
+        return "model.pool is for model.backbone lightgcn: NGCF puts layers side by side, SGL takes their mean; set "
+               "model.pool: mean";
+    }
     return NULL;
 }
