@@ -111,6 +111,7 @@ static void forms_of_loss_and_published_figures(void **state) {
         {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
         {"sampler.name: mixgcf\ntrain.reg: norm\n", 2, {"train.reg norm", "train.reg: sq_half"}},
+        {"model: {backbone: ngcf, pool: sum}\n", 1, {"model.pool is for model.backbone lightgcn"}},
         {"model.pool: concat\n", 1, {"one of mean, sum, final, upper"}},
         {"published: [\"\"]\n", 1, {"empty text"}},
         {"published: [loss]\n", 1, {"\"loss\"", "ROW; FIGURE; EPOCH; VALUE"}},
