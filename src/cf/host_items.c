@@ -28,9 +28,12 @@ struct HnHostItems {
     int32_t *senders, *places; /* [n_users] users of a batch, of the whole host; where their rows are in x */
     int64_t *totals;           /* [last - first][dim] exact, several hosts */
     HnHostBlock block;         /* the four below */
-    float *x, *y;              /* [n_users][dim], [n_items][dim] */
-    int32_t *sent;             /* [n_users] users of a batch, those of a rank from its start on; */
-    uint64_t *n_sent;          /* [host.size] so many */
+    int n_blocks;
+    float *users_blocks, *items_blocks; /* [n_blocks][n_users][dim], [n_blocks][n_items][dim] */
+    const float *rows;                  /* of the half under way */
+    float *x, *y;                       /* [n_users][dim], [n_items][dim] */
+    int32_t *sent;                      /* [n_users] users of a batch, those of a rank from its start on; */
+    uint64_t *n_sent;                   /* [host.size] so many */
 };
 
 /* ---- who has what ---- */
@@ -194,13 +197,16 @@ static size_t whole_lines(size_t n_bytes) {
 }
 
 static HnStatus share_rows(HnHostItems *h, HnError *err) {
-    const size_t row = (size_t)h->dim * sizeof(float), users = whole_lines(h->n_users * row);
-    const size_t items = whole_lines(h->n_items * row), counts = whole_lines((size_t)h->host.size * sizeof(uint64_t));
+    const size_t row = (size_t)h->dim * sizeof(float), n = 1 + (size_t)h->n_blocks;
+    const size_t users = whole_lines(n * h->n_users * row), items = whole_lines(n * h->n_items * row);
+    const size_t counts = whole_lines((size_t)h->host.size * sizeof(uint64_t));
     HN_TRY(hn_comm_host_block(h->comm, users + items + counts + h->n_users * sizeof(int32_t), &h->block, err));
     unsigned char *at = h->block.data;
     if (at != NULL) {
         h->x = (float *)(void *)at;
         h->y = (float *)(void *)(at + users);
+        h->users_blocks = h->x + h->n_users * (uint64_t)h->dim;
+        h->items_blocks = h->y + h->n_items * (uint64_t)h->dim;
         h->n_sent = (uint64_t *)(void *)(at + users + items);
         h->sent = (int32_t *)(void *)(at + users + items + counts);
     }
@@ -223,7 +229,7 @@ static HnStatus set_up(HnHostItems *h, const HnGraph *graph, HnHostBlock *counts
     return share_rows(h, err);
 }
 
-HnStatus hn_host_items_create(HnComm *comm, const HnGraph *graph, int dim, bool exact, HnHostItems **out,
+HnStatus hn_host_items_create(HnComm *comm, const HnGraph *graph, int dim, bool exact, int n_blocks, HnHostItems **out,
                               HnError *err) {
     HnCommHost host;
     HnHostBlock counts = {0};
@@ -235,7 +241,8 @@ HnStatus hn_host_items_create(HnComm *comm, const HnGraph *graph, int dim, bool 
     }
     HnHostItems *h = hn_alloc(1, sizeof *h, "items of a host's rank", err);
     HN_TRY(hn_comm_agree(comm, h == NULL ? HN_MEMORY : HN_OK, err));
-    *h = (HnHostItems){.comm = comm, .host = host, .exact = exact, .dim = dim, .n_items = graph->items.n_rows};
+    *h = (HnHostItems){
+        .comm = comm, .host = host, .exact = exact, .dim = dim, .n_blocks = n_blocks, .n_items = graph->items.n_rows};
     const HnStatus status = set_up(h, graph, &counts, &rows, err);
     hn_comm_host_block_free(comm, &rows.block);
     hn_comm_host_block_free(comm, &counts);
@@ -263,8 +270,59 @@ void hn_host_items_free(HnHostItems **address) {
 }
 
 uint64_t hn_host_items_bytes(uint64_t n_users, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
-                             int dim) {
-    return (n_local_users + n_items) * (uint64_t)dim * sizeof(float) + n_items * 24 + n_users * 16 + n_local_pairs * 12;
+                             int dim, int n_blocks) {
+    return (uint64_t)(1 + n_blocks) * (n_local_users + n_items) * (uint64_t)dim * sizeof(float) + n_items * 24 +
+           n_users * 16 + n_local_pairs * 12;
+}
+
+/* ---- blocks ---- */
+
+static float *users_block(const HnHostItems *h, int k) {
+    return h->users_blocks + (uint64_t)k * h->n_users * (uint64_t)h->dim;
+}
+
+float *hn_host_items_of_users(const HnHostItems *h, int k) {
+    return k < h->n_blocks ? users_block(h, k) + h->starts[h->host.rank] * (uint64_t)h->dim : NULL;
+}
+
+float *hn_host_items_of_items(const HnHostItems *h, int k) {
+    return k < h->n_blocks ? h->items_blocks + (uint64_t)k * h->n_items * (uint64_t)h->dim : NULL;
+}
+
+/* Rows of a slice, told of by their place among all. */
+typedef struct Slice {
+    const HnRowsDone *done;
+    uint64_t first;
+} Slice;
+
+static void slice_rows(void *context, uint64_t first, uint64_t last, float *values) {
+    const Slice *slice = context;
+    slice->done->rows(slice->done->context, slice->first + first, slice->first + last, values);
+}
+
+void hn_host_items_fill(const HnHostItems *h, float *block, const HnRowsDone *done) {
+    Slice slice = {done, h->first};
+    meet(h->comm);
+    hn_rows_done_cpu(&(HnRowsDone){slice_rows, &slice}, block + h->first * (uint64_t)h->dim, h->last - h->first,
+                     h->dim);
+}
+
+/* Where all users' rows lie of which x are this rank's; NULL: nowhere yet. */
+static const float *rows_there(const HnHostItems *h, const HnHostHalf *half) {
+    for (int k = 0; k < h->n_blocks && half->column_scale == NULL && half->edges.users == NULL; k++) {
+        if (half->x == hn_host_items_of_users(h, k)) {
+            return users_block(h, k);
+        }
+    }
+    return NULL;
+}
+
+static bool made_in_place(const HnHostItems *h, const HnHostHalf *half) {
+    bool found = false;
+    for (int k = 0; k < h->n_blocks; k++) {
+        found = found || half->y == hn_host_items_of_items(h, k);
+    }
+    return found;
 }
 
 /* ---- a half ---- */
@@ -331,35 +389,46 @@ static void scale_rows(float *y, const float *scale, uint64_t n_rows, int dim) {
     }
 }
 
-static HnStatus slice_over_hosts(HnHostItems *h, const HnCsr *graph, const HnHostHalf *half, uint64_t first,
-                                 HnError *err) {
-    float *y = h->y + first * (uint64_t)h->dim;
+/* scale and y: of the slice's first row. */
+static HnStatus slice_over_hosts(HnHostItems *h, const HnCsr *graph, const float *x, int shift, const float *scale,
+                                 float *y, HnError *err) {
     const size_t n = (size_t)graph->n_rows * (size_t)h->dim;
     if (h->exact) {
-        hn_propagate_fixed_cpu(graph, h->x, half->shift, h->totals, h->dim);
+        hn_propagate_fixed_cpu(graph, x, shift, h->totals, h->dim);
         HN_TRY(hn_comm_sum_hosts_i64(h->comm, h->totals, n, err));
-        hn_fixed_to_float_cpu(h->totals, half->shift, half->scale + first, y, NULL, graph->n_rows, h->dim);
+        hn_fixed_to_float_cpu(h->totals, shift, scale, y, NULL, graph->n_rows, h->dim);
         return HN_OK;
     }
-    hn_propagate_cpu(graph, h->x, NULL, y, NULL, h->dim);
+    hn_propagate_cpu(graph, x, NULL, y, NULL, h->dim);
     HN_TRY(hn_comm_sum_hosts_f32(h->comm, y, n, err));
-    scale_rows(y, half->scale + first, graph->n_rows, h->dim);
+    scale_rows(y, scale, graph->n_rows, h->dim);
     return HN_OK;
 }
 
 HnStatus hn_host_items_start(HnHostItems *h, const HnHostHalf *half, HnError *err) {
-    uint64_t first;
-    lay_out(h, half);
+    const bool in_place = made_in_place(h, half);
+    const float *x = rows_there(h, half);
+    if (x == NULL) {
+        lay_out(h, half);
+        x = h->x;
+    }
     hn_comm_host_arrive(h->comm, half->payload);
     hn_comm_host_await(h->comm);
-    const HnCsr graph = rows_of_slice(h, &half->edges, &first);
-    float *y = h->y + first * (uint64_t)h->dim;
+    Slice slice = {half->done, 0};
+    const HnCsr graph = rows_of_slice(h, &half->edges, &slice.first);
+    const HnRowsDone of_slice = {slice_rows, &slice}, *done = in_place && half->done != NULL ? &of_slice : NULL;
+    const float *scale = half->scale + slice.first;
+    float *rows = in_place ? half->y : h->y, *y = rows + slice.first * (uint64_t)h->dim;
+    h->rows = rows;
     if (h->host.n_hosts > 1) {
-        HN_TRY(slice_over_hosts(h, &graph, half, first, err));
+        HN_TRY(slice_over_hosts(h, &graph, x, half->shift, scale, y, err));
+        if (done != NULL) {
+            hn_rows_done_cpu(done, y, graph.n_rows, h->dim);
+        }
     } else if (h->exact) {
-        hn_propagate_exact_rows_cpu(&graph, h->x, half->shift, half->scale + first, y, NULL, h->dim, NULL, NULL);
+        hn_propagate_exact_rows_cpu(&graph, x, half->shift, scale, y, NULL, h->dim, done, NULL);
     } else {
-        hn_propagate_cpu(&graph, h->x, half->scale + first, y, NULL, h->dim);
+        hn_propagate_rows_cpu(&graph, x, scale, y, NULL, h->dim, done, NULL);
     }
     hn_comm_host_arrive(h->comm, 0);
     return HN_OK;
@@ -367,5 +436,5 @@ HnStatus hn_host_items_start(HnHostItems *h, const HnHostHalf *half, HnError *er
 
 const float *hn_host_items_finish(HnHostItems *h) {
     hn_comm_host_await(h->comm);
-    return h->y;
+    return h->rows;
 }

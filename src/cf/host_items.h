@@ -27,23 +27,36 @@ typedef struct HnHostHalf {
     const float *x;            /* [users][dim] of this rank */
     const float *column_scale; /* [users] or NULL */
     const float *scale;        /* [items] */
+    float *y;                  /* one of hn_host_items_of_items, whose rows are made where they lie; else not used */
+    const HnRowsDone *done;    /* where y is used: told of the rank's slice, which it may change; or NULL */
     int shift;                 /* exact: of the integers that users' rows become (fixed.h) */
     uint64_t payload;          /* see hn_comm_host_arrive */
 } HnHostHalf;
 
 typedef struct HnHostItems HnHostItems;
 
-/* Collective. *out is NULL where no two ranks share memory, or there is no room for it, which is said. */
-HnStatus hn_host_items_create(HnComm *comm, const HnGraph *graph, int dim, bool exact, HnHostItems **out, HnError *err);
+/* Collective. *out is NULL where no two ranks share memory, or there is no room for it, which is said. n_blocks: see
+ * below. */
+HnStatus hn_host_items_create(HnComm *comm, const HnGraph *graph, int dim, bool exact, int n_blocks, HnHostItems **out,
+                              HnError *err);
 void hn_host_items_free(HnHostItems **items); /* local */
 /* Bytes on each of several ranks. */
 uint64_t hn_host_items_bytes(uint64_t n_users, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
-                             int dim);
+                             int dim, int n_blocks);
+
+/* Blocks k = 0 .. n_blocks-1 that the host's ranks see already, so that nothing is copied: this rank's users [..][dim],
+ * which others read as x between start and finish; all items [n_items][dim], one block for the whole host, of which a
+ * rank writes its slice alone, and between start and finish. NULL for another k. */
+float *hn_host_items_of_users(const HnHostItems *items, int k);
+float *hn_host_items_of_items(const HnHostItems *items, int k);
+/* Fills the rank's slice of such a block, rows [first, last) by done; the others' are there after the next start. All
+ * ranks have done with what was there. Collective. */
+void hn_host_items_fill(const HnHostItems *items, float *block, const HnRowsDone *done);
 
 /* Collective, one after the other on all ranks. Between them half->x may not change and no other half be started; what
  * else a rank has to do then, it does while it waits for others. */
 HnStatus hn_host_items_start(HnHostItems *items, const HnHostHalf *half, HnError *err);
-/* Rows [items][dim], scaled, of all ranks; theirs to read until the next start. */
+/* Rows [items][dim], scaled, of all ranks, y where that is used: theirs to read until the next start. */
 const float *hn_host_items_finish(HnHostItems *items);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct HnModelOps {
     const char *name;
     /* Columns of a final vector: model.dim, or as many for each hop where those stand side by side. */
     int (*width)(const HnTrainConfig *config);
+    int n_blocks; /* of rows of all users and items that it wants seen by all ranks of a host (host_items.h) */
     /* Parameters beside the two tables; NULL = none. */
     uint64_t (*n_parameters)(const HnTrainConfig *config);
     HnStatus (*create)(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err);

@@ -67,6 +67,8 @@ static HnStatus host_start(HnPropagation *p, const HnHalf *half, int shift, HnEr
                                 .x = half->x,
                                 .column_scale = half->graph.column_scale,
                                 .scale = half->scale,
+                                .y = half->sum == NULL ? half->y : NULL,
+                                .done = half->changes ? half->done : NULL,
                                 .shift = shift,
                                 .payload = half->graph.n_rows * (uint64_t)p->dim * (p->exact ? 8 : 4)};
     return hn_host_items_start(p->host, &of_host, err);
@@ -116,15 +118,15 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) 
     const int dim = finish->propagation->dim;
     const size_t at = first * (size_t)dim;
     float *sum = half->sum != NULL ? half->sum + at : NULL;
-    if (finish->rows != NULL) {
+    if (finish->rows != NULL && finish->rows != half->y) {
         memcpy(y, finish->rows + at, (last - first) * (size_t)dim * sizeof *y);
         if (sum != NULL) {
             hn_row_ops_cpu()->axpy(sum, 1.0f, y, (int)((last - first) * (uint64_t)dim));
         }
-    } else if (finish->propagation->exact) {
+    } else if (finish->rows == NULL && finish->propagation->exact) {
         hn_fixed_to_float_cpu(finish->propagation->totals + at, finish->shift, half->scale + first, y, sum,
                               last - first, dim);
-    } else {
+    } else if (finish->rows == NULL) {
         scale_rows(y, half->scale + first, sum, last - first, dim);
     }
     if (half->done != NULL) {
@@ -140,7 +142,9 @@ static HnStatus items_finish(HnPropagation *p, const HnHalf *half, int shift, Hn
         } else {
             HN_TRY(hn_comm_wait(p->comm, err));
         }
-        hn_rows_done_cpu(&(HnRowsDone){finish_rows, &finish}, half->y, half->graph.n_rows, p->dim);
+        if (finish.rows != half->y || (half->done != NULL && !half->changes)) {
+            hn_rows_done_cpu(&(HnRowsDone){finish_rows, &finish}, half->y, half->graph.n_rows, p->dim);
+        }
     }
     return HN_OK;
 }

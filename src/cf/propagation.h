@@ -28,6 +28,8 @@ typedef struct HnHalf {
     float *window;          /* NULL, or where `done` sees the rows instead of y (hn_propagate_rows_cpu); not for items
                              * of several ranks */
     HnItemEdges edges;      /* items: those of the graph, where they are some of the whole graph's */
+    bool changes;           /* items: `done` changes the rows, and does nothing else. Where y is a block of the host's
+                             * (host_items.h), one rank is told of each row then, else all of all */
 } HnHalf;
 
 typedef struct HnPropagation {

@@ -23,7 +23,7 @@
 enum { AHEAD = 8 }; /* rows of E that a batch names lie anywhere: fetched so far ahead */
 
 static void side_free(Side *side) {
-    float *blocks[] = {side->z, side->last_scale, side->layers, side->batch_scale};
+    float *blocks[] = {side->own_z, side->last_scale, side->layers, side->batch_scale};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         hn_free(blocks[i]);
     }
@@ -63,6 +63,18 @@ static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, ui
     return layers == 0 ? 0 : ((2 * layers - 1) * n_items + (all ? n_items : n_batch_items)) * row;
 }
 
+/* Two blocks of rows: the host's; or one of its own, and the gradients, which are free until the end. */
+static HnStatus blocks_create(Side *side, float *z, float *other_z, HnError *err) {
+    if (z == NULL) {
+        side->own_z = hn_alloc(side->table->n_rows, (size_t)side->table->dim * sizeof(float), "LightGCN layers", err);
+        z = side->own_z;
+        other_z = side->table->gradient;
+    }
+    side->z = z;
+    side->other_z = other_z;
+    return z != NULL ? HN_OK : HN_MEMORY;
+}
+
 static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
                             int layers, HnPoolRule pool, HnError *err) {
     const char *what = "LightGCN layers";
@@ -71,11 +83,10 @@ static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, cons
     side->pool = pool;
     side->graph = graph;
     side->degrees = degrees;
-    side->z = hn_alloc(table->n_rows, row, what, err);
     side->last_scale = hn_alloc(table->n_rows, sizeof(float), what, err);
     side->layers = hn_alloc((uint64_t)(layers - 1) * n_batch, row, what, err);
     side->batch_scale = hn_alloc(n_batch, sizeof(float), what, err);
-    if (!side->z || !side->last_scale || !side->layers || !side->batch_scale) {
+    if (!side->last_scale || !side->layers || !side->batch_scale) {
         return HN_MEMORY;
     }
     for (uint64_t r = 0; r < degrees->n; r++) {
@@ -94,6 +105,11 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
                        context->config->model.pool, err));
     HN_TRY(side_create(&model->items, context->items, &graph->items, &graph->item_degrees, some_items, context->layers,
                        context->config->model.pool, err));
+    const HnHostItems *host = context->host_items;
+    HN_TRY(blocks_create(&model->users, host != NULL ? hn_host_items_of_users(host, 0) : NULL,
+                         host != NULL ? hn_host_items_of_users(host, 1) : NULL, err));
+    HN_TRY(blocks_create(&model->items, host != NULL ? hn_host_items_of_items(host, 0) : NULL,
+                         host != NULL ? hn_host_items_of_items(host, 1) : NULL, err));
     model->window = hn_alloc(hn_propagate_window(context->dim), sizeof(float), "LightGCN layers", err);
     if (model->window == NULL) {
         return HN_MEMORY;
@@ -238,6 +254,15 @@ static void spread(Side *side, float *out) {
     hn_rows_done_cpu(&(HnRowsDone){spread_rows, side}, out, side->table->n_rows, side->table->dim);
 }
 
+/* Into the first layer of the backward pass. */
+static void spread_items(const LightGcn *model, Side *items, float *out) {
+    if (items->own_z == NULL) {
+        hn_host_items_fill(model->context.host_items, out, &(HnRowsDone){spread_rows, items});
+    } else {
+        spread(items, out);
+    }
+}
+
 /* "+ g" of the batch's rows; of the last layer, share * G, and what the caller wants done with the gradient. */
 static void add_own_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Work *work = context;
@@ -265,8 +290,9 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = model->context.layers - layer;
     hn_lightgcn_start(work, pass, side, layer, hn_lightgcn_block(pass, side->other, left + 1),
                       last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
+    work->half.changes = true;
     if (layer == 1 && of_users) {
-        spread(side->other, hn_lightgcn_block(pass, side->other, left + 1));
+        spread_items(model, side->other, hn_lightgcn_block(pass, side->other, left + 1));
     } else if (layer == 1) {
         hn_half_from_users(&model->propagation, &work->half, &side->sub, users->graph, users->rows, users->n_rows);
         work->half.x = users->d_vectors;
@@ -274,6 +300,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     }
     if (last) {
         work->share = 1.0f / hn_lightgcn_divisor(side, layer);
+        work->half.changes = false;
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
         work->half.window = pass->keep || (!of_users && !pass->chained) ? NULL : model->window;
@@ -304,6 +331,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
 
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
                                       .width = hn_model_width_is_dim,
+                                      .n_blocks = 2,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,
                                       .bytes = lightgcn_bytes,

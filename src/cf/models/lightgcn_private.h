@@ -12,7 +12,8 @@ typedef struct Side {
     const HnDegrees *degrees;
     const HnCsr *graph;
     HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
-    float *z;            /* a layer, all rows */
+    float *z, *other_z;  /* a layer, all rows: blocks of the host's ranks, or own_z and the table's gradients */
+    float *own_z;        /* NULL: the host's */
     float *last_scale;   /* row scales of the last backward layer */
     float *layers;       /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
     float *batch_scale;  /* a number for each of the batch's rows */
