@@ -101,20 +101,24 @@ static HnStatus show_rows(const HnHostItems *h, const HnGraph *graph, const Coun
 /* Slices are the same on every host: cut by the degrees of the whole data set. */
 static HnStatus cut(HnHostItems *h, const HnGraph *graph, HnError *err) {
     int64_t *degrees = hn_alloc(h->n_items, sizeof *degrees, "item degrees", err);
-    HN_TRY(hn_comm_agree(h->comm, degrees == NULL ? HN_MEMORY : HN_OK, err));
-    uint64_t total = 0, before = 0;
-    for (uint64_t i = 0; i < h->n_items; i++) {
-        degrees[i] = (int64_t)(graph->item_offsets[i + 1] - graph->item_offsets[i]);
+    HnStatus status = hn_comm_agree(h->comm, degrees == NULL ? HN_MEMORY : HN_OK, err);
+    if (status == HN_OK) {
+        for (uint64_t i = 0; i < h->n_items; i++) {
+            degrees[i] = (int64_t)(graph->item_offsets[i + 1] - graph->item_offsets[i]);
+        }
+        status = hn_comm_sum_i64(h->comm, degrees, h->n_items, err);
     }
-    const HnStatus status = hn_comm_sum_i64(h->comm, degrees, h->n_items, err);
-    for (uint64_t i = 0; i < h->n_items; i++) {
-        total += (uint64_t)degrees[i] + ROW_COST;
-    }
-    const double share = (double)total / h->host.size;
-    for (uint64_t i = 0; i < h->n_items; i++) {
-        h->first += (double)before < share * h->host.rank;
-        h->last += h->host.rank + 1 == h->host.size || (double)before < share * (h->host.rank + 1);
-        before += (uint64_t)degrees[i] + ROW_COST;
+    if (status == HN_OK) {
+        uint64_t total = 0, before = 0;
+        for (uint64_t i = 0; i < h->n_items; i++) {
+            total += (uint64_t)degrees[i] + ROW_COST;
+        }
+        const double share = (double)total / h->host.size;
+        for (uint64_t i = 0; i < h->n_items; i++) {
+            h->first += (double)before < share * h->host.rank;
+            h->last += h->host.rank + 1 == h->host.size || (double)before < share * (h->host.rank + 1);
+            before += (uint64_t)degrees[i] + ROW_COST;
+        }
     }
     hn_free(degrees);
     return status;
@@ -240,13 +244,19 @@ HnStatus hn_host_items_create(HnComm *comm, const HnGraph *graph, int dim, bool 
         return HN_OK;
     }
     HnHostItems *h = hn_alloc(1, sizeof *h, "items of a host's rank", err);
-    HN_TRY(hn_comm_agree(comm, h == NULL ? HN_MEMORY : HN_OK, err));
-    *h = (HnHostItems){
-        .comm = comm, .host = host, .exact = exact, .dim = dim, .n_blocks = n_blocks, .n_items = graph->items.n_rows};
-    const HnStatus status = set_up(h, graph, &counts, &rows, err);
+    HnStatus status = hn_comm_agree(comm, h == NULL ? HN_MEMORY : HN_OK, err);
+    if (status == HN_OK) {
+        *h = (HnHostItems){.comm = comm,
+                           .host = host,
+                           .exact = exact,
+                           .dim = dim,
+                           .n_blocks = n_blocks,
+                           .n_items = graph->items.n_rows};
+        status = set_up(h, graph, &counts, &rows, err);
+    }
     hn_comm_host_block_free(comm, &rows.block);
     hn_comm_host_block_free(comm, &counts);
-    if (h->block.data == NULL) {
+    if (h != NULL && h->block.data == NULL) {
         hn_host_items_free(&h);
     }
     *out = h;

@@ -1,6 +1,7 @@
 #include "cf/propagation.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -119,6 +120,7 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *y) 
     const size_t at = first * (size_t)dim;
     float *sum = half->sum != NULL ? half->sum + at : NULL;
     if (finish->rows != NULL && finish->rows != half->y) {
+        y = half->window == NULL ? y : half->window + (size_t)omp_get_thread_num() * HN_ROWS_AT_ONCE * (size_t)dim;
         memcpy(y, finish->rows + at, (last - first) * (size_t)dim * sizeof *y);
         if (sum != NULL) {
             hn_row_ops_cpu()->axpy(sum, 1.0f, y, (int)((last - first) * (uint64_t)dim));

@@ -25,8 +25,8 @@ typedef struct HnHalf {
     float *y;               /* [graph.n_rows][dim] */
     float *sum;             /* [graph.n_rows][dim] or NULL: sum += y */
     const HnRowsDone *done; /* or NULL */
-    float *window;          /* NULL, or where `done` sees the rows instead of y (hn_propagate_rows_cpu); not for items
-                             * of several ranks */
+    float *window;          /* NULL, or where `done` sees the rows instead of y (hn_propagate_rows_cpu); for items
+                             * of several ranks only where they share a host's memory */
     HnItemEdges edges;      /* items: those of the graph, where they are some of the whole graph's */
     bool changes;           /* items: `done` changes the rows, and does nothing else. Where y is a block of the host's
                              * (host_items.h), one rank is told of each row then, else all of all */

@@ -84,6 +84,9 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     memory += hn_batch_bytes(&shape, capacity, positions, users, n_items);
     memory += hn_loss_adder_bytes(&shape, capacity, hn_batch_most_items(&shape, positions, n_items), reproducible);
     memory += model->bytes(config, users, n_items, pairs, positions, reproducible);
+    if (ranks > 1 && hn_model_layers(config) > 0) {
+        memory += hn_host_items_bytes(n_users, users, n_items, pairs, shape.dim, model->n_blocks);
+    }
     memory += shape.hops > 1 ? n_items * (uint64_t)(shape.hops * shape.dim) * 4 : 0;
     memory += hn_sampler_ops(config->sampler.name)->bytes(config, pairs, positions, text_dim, reproducible, ranks);
     const uint64_t adapter = adapter_moves(config, reproducible, n_weights, positions, text_dim, ranks);

@@ -181,6 +181,9 @@ uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
     total += hn_batch_bytes(&shape, capacity, positions, n_users, n_items);
     total += hn_loss_adder_bytes(&shape, capacity, trainer->batch.most_items, trainer->exact);
     total += trainer->model->bytes(trainer->config, n_users, n_items, pairs, positions, trainer->exact);
+    if (trainer->host_items != NULL) {
+        total += hn_host_items_bytes(shards->n_users, n_users, n_items, pairs, trainer->dim, trainer->model->n_blocks);
+    }
     return total + trainer->sampler->bytes(trainer->config, pairs, positions, text_dim, trainer->exact,
                                            hn_comm_size(trainer->comm));
 }

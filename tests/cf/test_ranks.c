@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cf/session.h"
+#include "comm_ops.h"
 #include "store.h"
 #include "world.h"
 
@@ -204,12 +205,24 @@ static HnTrainJob job_of(const Case *one, int threads, const char *folder) {
 
 /* ---- every number of ranks ---- */
 
+/* Ranks that share a host use it. */
+static void check_way(const Case *one, HnComm *group, const HnTrainer *trainer) {
+    HnError err = HN_ERROR_INIT;
+    HnCommHost host;
+    stop(hn_comm_host(group, &host, &err), "host", &err);
+    if ((trainer->host_items != NULL) != (host.size > 1 && hn_model_layers(&one->config) > 0)) {
+        fprintf(stderr, "%s: %d ranks a host, but items' rows go the other way\n", one->name, host.size);
+        mismatches++;
+    }
+}
+
 /* Everything that must not differ, as text. */
 static void train_steps(const Case *one, HnComm *group, int threads, HnText *text) {
     HnError err = HN_ERROR_INIT;
     HnTrainJob job = job_of(one, threads, one->folder);
     HnSession session;
     stop(hn_session_create(&job, group, &session, &err), one->name, &err);
+    check_way(one, group, session.trainer);
     for (int64_t e = 0; e < one->config.train.epochs; e++) {
         stop(hn_session_epoch(&session, &err), one->name, &err);
         const double *loss = session.history.loss + (uint64_t)e * HN_N_LOSSES;
@@ -251,6 +264,21 @@ static char *share(const HnText *text) {
     return all;
 }
 
+/* The four ranks as if on two hosts, and each on one of its own. */
+static void every_host(const Case *one, const char *reference) {
+    HnError err = HN_ERROR_INIT;
+    for (int ranks = 2; ranks >= 1; ranks--) {
+        HnComm *group = NULL;
+        HnText text = {0};
+        stop(hn_comm_split(job_world, 0, 0, &group, &err), "split", &err);
+        group->ranks_a_host = ranks;
+        train_steps(one, group, 1, &text);
+        compare(ranks == 2 ? "two hosts" : "four hosts", 4, 1, reference, hn_text_get(&text));
+        hn_text_free(&text);
+        hn_comm_free(&group);
+    }
+}
+
 static void every_group(const Case *one) {
     /* Colours of the four ranks: groups of 1 and 3, of 4, of 2 and 2. */
     static const int splits[3][4] = {{0, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 1}};
@@ -273,6 +301,7 @@ static void every_group(const Case *one) {
         }
         hn_comm_free(&group);
     }
+    every_host(one, reference);
     hn_free(reference);
 }
 
@@ -337,6 +366,29 @@ static void expect_all(HnStatus status, HnStatus wanted, const char *words, cons
                 err->message, words);
         mismatches++;
     }
+}
+
+/* One rank's allocations fail, each in turn: all ranks say so, and nothing is left behind. */
+static void host_without_memory(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    HnTrainJob job = job_of(one, 1, one->folder);
+    HnTrainer *trainer = NULL;
+    HnHostItems *items = NULL;
+    HnStatus status = HN_MEMORY;
+    stop(hn_trainer_create(&job, job_world, &trainer, &err), one->name, &err);
+    for (uint64_t n = 1; status != HN_OK; n++) {
+        HnError cause = HN_ERROR_INIT;
+        const uint64_t blocks = hn_alloc_live_blocks();
+        hn_alloc_fail_at(hn_comm_rank(job_world) == 2 ? n : 0);
+        status = hn_host_items_create(job_world, &trainer->graph, trainer->dim, true, 2, &items, &cause);
+        hn_alloc_fail_at(0);
+        if (status != HN_OK) {
+            expect_all(status, HN_MEMORY, "memory", &cause);
+            mismatches += items != NULL || hn_alloc_live_blocks() != blocks;
+        }
+    }
+    hn_host_items_free(&items);
+    hn_trainer_free(&trainer);
 }
 
 static void failures(const Case *one) {
@@ -478,6 +530,7 @@ int main(int argc, char **argv) {
         }
         if (i == 1) {
             failures(&cases[i]);
+            host_without_memory(&cases[i]);
         }
         close_case(&cases[i]);
     }

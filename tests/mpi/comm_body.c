@@ -331,6 +331,92 @@ static void test_split(void **state) {
     hn_comm_free(&group); /* twice is fine */
 }
 
+/* Rounds of meetings: what every rank of the host wrote is there after each, and nobody overtakes. */
+static void check_meetings(HnComm *group, const HnCommHost *host) {
+    enum { N = 20000, ROUNDS = 20 };
+    HnError err = HN_ERROR_INIT;
+    HnHostBlock block;
+    assert_ok(hn_comm_host_block(group, (size_t)host->size * N * sizeof(int32_t), &block, &err));
+    assert_non_null(block.data);
+    int32_t *all = block.data;
+    for (int k = 0; k < host->size * N; k++) {
+        assert_int_equal(all[k], 0);
+    }
+    const uint64_t before = hn_comm_bytes_moved(group);
+    hn_comm_host_arrive(group, 0);
+    hn_comm_host_await(group);
+    for (int round = 1; round <= ROUNDS; round++) {
+        for (int k = 0; k < N; k++) {
+            all[host->rank * N + k] = round * (host->rank + 1) + k;
+        }
+        hn_comm_host_arrive(group, 100);
+        hn_comm_host_await(group);
+        for (int k = 0; k < host->size * N; k++) {
+            assert_int_equal(all[k], round * (k / N + 1) + k % N);
+        }
+        hn_comm_host_arrive(group, 0);
+        hn_comm_host_await(group);
+    }
+    assert_int_equal(hn_comm_bytes_moved(group) - before, 100 * ROUNDS);
+    hn_comm_host_block_free(group, &block);
+    assert_null(block.data);
+}
+
+static void check_sums_over_hosts(HnComm *group, const HnCommHost *host) {
+    enum { N = 1000 };
+    HnError err = HN_ERROR_INIT;
+    float f[N];
+    int64_t l[N];
+    const int number = hn_comm_rank(group) / host->size; /* neighbours stand for a host */
+    for (int k = 0; k < N; k++) {
+        f[k] = (float)(k + host->rank + 10 * number);
+        l[k] = (int64_t)k * (number + 1) + host->rank;
+    }
+    assert_ok(hn_comm_sum_hosts_f32(group, f, N, &err));
+    assert_ok(hn_comm_sum_hosts_i64(group, l, N, &err));
+    assert_ok(hn_comm_sum_hosts_i64(group, NULL, 0, &err));
+    const int n = host->n_hosts;
+    for (int k = 0; k < N; k++) {
+        assert_true(f[k] == (float)(n * (k + host->rank) + 10 * (n * (n - 1) / 2)));
+        assert_int_equal(l[k], (int64_t)k * (n * (n + 1) / 2) + n * host->rank);
+    }
+}
+
+/* All ranks on one host, or so many neighbours as if on one; sums in between go on as ever. */
+static void test_hosts(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    const int rank = hn_comm_rank(test_world), size = hn_comm_size(test_world);
+    for (int a = 0; a <= size; a++) {
+        const int on_host = a == 0 ? size : a;
+        HnComm *group = NULL;
+        HnCommHost host;
+        assert_ok(hn_comm_split(test_world, 0, rank, &group, &err));
+        group->ranks_a_host = a;
+        assert_ok(hn_comm_host(group, &host, &err));
+        if (on_host > 1 && size % on_host == 0) {
+            assert_int_equal(host.size, on_host);
+            assert_int_equal(host.rank, rank % on_host);
+            assert_int_equal(host.n_hosts, size / on_host);
+            check_meetings(group, &host);
+            check_sums_over_hosts(group, &host);
+            check_meetings(group, &host);
+        } else {
+            HnHostBlock block;
+            assert_int_equal(host.size, 1);
+            assert_int_equal(host.rank, 0);
+            assert_int_equal(host.n_hosts, size);
+            assert_ok(hn_comm_host_block(group, 1000, &block, &err));
+            assert_null(block.data);
+            hn_comm_host_block_free(group, &block);
+        }
+        int64_t sum = rank;
+        assert_ok(hn_comm_sum_i64(group, &sum, 1, &err));
+        assert_int_equal(sum, size * (size - 1) / 2);
+        hn_comm_free(&group);
+    }
+}
+
 static void test_bytes_moved(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -385,6 +471,7 @@ int comm_body_run(void) {
         cmocka_unit_test(test_any),
         cmocka_unit_test(test_agree),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_bytes_moved),
         cmocka_unit_test(test_empty),
     };

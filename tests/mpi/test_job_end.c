@@ -20,6 +20,27 @@ static void sleep_seconds(time_t seconds) {
     nanosleep(&time, NULL);
 }
 
+/* Rank 1 does not come to a meeting of the host's ranks, who share memory and wait outside MPI. */
+static HnStatus meet_on_host(HnComm *world, bool bad, const char *how) {
+    HnError err = HN_ERROR_INIT;
+    HnCommHost host;
+    HnHostBlock block;
+    HN_TRY(hn_comm_host(world, &host, &err));
+    HN_TRY(hn_comm_host_block(world, 4096, &block, &err));
+    if (block.data == NULL) {
+        return HN_INTERNAL;
+    }
+    if (bad && strcmp(how, "kill") == 0) {
+        raise(SIGKILL);
+    } else if (bad) {
+        sleep_seconds(60);
+    }
+    hn_comm_host_arrive(world, 0);
+    hn_comm_host_await(world);
+    hn_comm_host_block_free(world, &block);
+    return HN_OK;
+}
+
 /* Rank 1 goes wrong in the way that is asked for; the others wait for it in a barrier, which would be forever. */
 static int run_job(int argc, char **argv, const char *mode) {
     HnComm *world = NULL;
@@ -50,7 +71,11 @@ static int run_job(int argc, char **argv, const char *mode) {
         }
         sleep_seconds(2);
     }
-    HnStatus status = hn_comm_barrier(world, &err);
+    HnStatus status = HN_OK;
+    if (strncmp(mode, "host-", 5) == 0) {
+        status = meet_on_host(world, bad, mode + 5);
+    }
+    status = status == HN_OK ? hn_comm_barrier(world, &err) : status;
     hn_world_end(&world);
     return status == HN_OK ? 0 : 1;
 }
@@ -124,6 +149,22 @@ static void test_watchdog_ends_a_hang(void **state) {
     assert_true(outcome.seconds < 20);
 }
 
+static void test_meeting_of_a_killed_rank(void **state) {
+    (void)state;
+    static Outcome outcome;
+    run_under_mpi("host-kill", "", &outcome);
+    check_ended(&outcome, NULL);
+}
+
+static void test_watchdog_ends_a_meeting(void **state) {
+    (void)state;
+    static Outcome outcome;
+    run_under_mpi("host-never", "HNLMREC_WATCHDOG_S=1", &outcome);
+    check_ended(&outcome, NULL);
+    assert_true(count(outcome.text, "watchdog: meeting of a host's ranks has been pending") >= 1);
+    assert_true(outcome.seconds < 20);
+}
+
 static void test_watchdog_lets_work_be(void **state) {
     (void)state;
     static Outcome outcome;
@@ -166,6 +207,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_agreed_failure_is_told_once),
         cmocka_unit_test(test_killed_rank),
         cmocka_unit_test(test_watchdog_ends_a_hang),
+        cmocka_unit_test(test_meeting_of_a_killed_rank),
+        cmocka_unit_test(test_watchdog_ends_a_meeting),
         cmocka_unit_test(test_watchdog_lets_work_be),
         cmocka_unit_test(test_bad_limit),
         cmocka_unit_test(test_worlds_apart),

@@ -303,7 +303,8 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
         work->half.changes = false;
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
-        work->half.window = pass->keep || (!of_users && !pass->chained) ? NULL : model->window;
+        const bool through_y = !of_users && !pass->chained && model->propagation.host == NULL;
+        work->half.window = pass->keep || through_y ? NULL : model->window;
     }
 }
 
