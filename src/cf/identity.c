@@ -56,6 +56,16 @@ static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err)
                           (int)c->eval.select_on);
 }
 
+static HnStatus put_groups(HnText *text, const HnTrainConfig *c, HnError *err) {
+    HN_TRY(put_list(text, "eval.activity_bounds", &c->eval.activity_bounds, err));
+    HN_TRY(hn_text_printf(text, err,
+                          "eval.activity_groups: %lld\neval.popularity_shares:", (long long)c->eval.activity_groups));
+    for (size_t i = 0; i < c->eval.popularity_shares.n; i++) {
+        HN_TRY(hn_text_printf(text, err, " %.17g", c->eval.popularity_shares.items[i]));
+    }
+    return hn_text_puts(text, "\n", err);
+}
+
 HnStatus hn_session_identity(HnSession *session, HnError *err) {
     const HnTrainJob *job = session->job;
     if (job->vectors_path != NULL) {
@@ -69,6 +79,7 @@ HnStatus hn_session_identity(HnSession *session, HnError *err) {
     status = status == HN_OK ? put_sampler(&text, job->config, err) : status;
     status = status == HN_OK ? put_semantic(&text, job->config, err) : status;
     status = status == HN_OK ? put_training(&text, job->config, err) : status;
+    status = status == HN_OK ? put_groups(&text, job->config, err) : status;
     if (status != HN_OK) {
         hn_text_free(&text);
         return status;

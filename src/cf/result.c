@@ -174,14 +174,47 @@ static HnStatus put_attributes(HnStoreWriter *writer, const HnSession *session, 
     return hn_store_set_text(writer, "variant", session->job->variant, err);
 }
 
+/* Names first, then numbers, a field after the other. */
+static HnStatus put_groups(HnStoreWriter *writer, const HnGroups *groups, HnError *err) {
+    static const char *const fields[] = {"group/least", "group/most", "group/members", "group/users"};
+    const size_t n = groups->n;
+    if (n == 0) {
+        return HN_OK;
+    }
+    int64_t *column = hn_alloc(n, sizeof *column, "groups", err);
+    HnStatus status = column == NULL ? HN_MEMORY : hn_store_strings_begin(writer, "group/kind", n, err);
+    for (size_t g = 0; g < n && status == HN_OK; g++) {
+        const char *kind = groups->groups[g].kind;
+        status = hn_store_strings_add(writer, "group/kind", kind, strlen(kind), err);
+    }
+    status = status == HN_OK ? hn_store_strings_begin(writer, "group/name", n, err) : status;
+    for (size_t g = 0; g < n && status == HN_OK; g++) {
+        const char *name = groups->groups[g].name;
+        status = hn_store_strings_add(writer, "group/name", name, strlen(name), err);
+    }
+    for (size_t f = 0; f < sizeof fields / sizeof *fields && status == HN_OK; f++) {
+        for (size_t g = 0; g < n; g++) {
+            const HnGroup *group = &groups->groups[g];
+            const int64_t facts[] = {group->least, group->most, group->members, group->users};
+            column[g] = facts[f];
+        }
+        status = put(writer, fields[f], n, 0, column, err);
+    }
+    hn_free(column);
+    status = status == HN_OK ? put(writer, "group/value", n, groups->n_metrics, groups->metric, err) : status;
+    return status == HN_OK ? put(writer, "group/recall_share", n, groups->n_ks, groups->recall_share, err) : status;
+}
+
 static HnStatus write_result(const HnSession *session, const HnSamplerFacts *sampler, const RankFacts *ranks,
-                             uint64_t *column, const double *test, uint64_t n_test_users, HnError *err) {
+                             uint64_t *column, const double *test, uint64_t n_test_users, const HnGroups *groups,
+                             HnError *err) {
     HnStoreWriter *writer = NULL;
     HN_TRY(create_store(session, "result.h5", &HN_SCHEMA_RESULT, &writer, err));
     HnStatus status = put_attributes(writer, session, sampler, n_test_users, err);
     status = status == HN_OK ? put_names(writer, session, err) : status;
     status = status == HN_OK ? put_history(writer, &session->history, err) : status;
     status = status == HN_OK ? put(writer, "test/value", session->history.n_metrics, 0, test, err) : status;
+    status = status == HN_OK ? put_groups(writer, groups, err) : status;
     status = status == HN_OK ? put_ranks(writer, ranks, (uint64_t)hn_comm_size(session->comm), column, err) : status;
     if (status != HN_OK) {
         hn_store_abandon(&writer);
@@ -204,7 +237,7 @@ static void log_ranks(const HnSession *session, const RankFacts *ranks) {
 }
 
 HnStatus hn_result_write(HnSession *session, const float *users, const float *items, const double *test,
-                         uint64_t n_test_users, HnError *err) {
+                         uint64_t n_test_users, const HnGroups *groups, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const int size = hn_comm_size(session->comm);
     HnSamplerFacts sampler;
@@ -223,7 +256,7 @@ HnStatus hn_result_write(HnSession *session, const float *users, const float *it
     if (status == HN_OK) {
         if (hn_comm_rank(session->comm) == 0) {
             log_ranks(session, ranks);
-            status = write_result(session, &sampler, ranks, column, test, n_test_users, err);
+            status = write_result(session, &sampler, ranks, column, test, n_test_users, groups, err);
         }
         status = hn_comm_agree(session->comm, status, err);
     }

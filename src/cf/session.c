@@ -79,7 +79,7 @@ static HnStatus validate(HnSession *session, HnError *err) {
     HnStatus status = hn_trainer_embed(trainer, err);
     if (status == HN_OK) {
         status = hn_evaluate(&session->select_set, trainer->final_users, trainer->final_items, trainer->items.n_rows,
-                             trainer->dim, ks, session->comm, values, err);
+                             trainer->dim, ks, NULL, session->comm, values, err);
     }
     if (status == HN_OK) {
         status = hn_comm_agree(

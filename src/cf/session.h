@@ -2,6 +2,7 @@
 #ifndef HN_CF_SESSION_H
 #define HN_CF_SESSION_H
 
+#include "cf/groups.h"
 #include "cf/trainer.h"
 
 typedef struct HnHistory {
@@ -57,8 +58,8 @@ HnStatus hn_checkpoint_write(HnSession *session, HnError *err);
 HnStatus hn_checkpoint_read(HnSession *session, bool *found, HnError *err);
 void hn_checkpoint_remove_all(const char *folder); /* rank 0, once the result is sealed */
 
-/* result.c. Collective: model.h5, then result.h5. test [n_metrics]. */
+/* result.c. Collective: model.h5, then result.h5. test [n_metrics]; groups: filled. */
 HnStatus hn_result_write(HnSession *session, const float *users, const float *items, const double *test,
-                         uint64_t n_test_users, HnError *err);
+                         uint64_t n_test_users, const HnGroups *groups, HnError *err);
 
 #endif

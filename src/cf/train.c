@@ -71,6 +71,7 @@ static HnStatus test(HnSession *session, double *values, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const HnTrainConfig *config = trainer->config;
     HnEvalSet set;
+    HnGroups groups = {0};
     if (session->best_epoch < 0) {
         HN_TRY(hn_trainer_embed(trainer, err));
     }
@@ -78,14 +79,18 @@ static HnStatus test(HnSession *session, double *values, HnError *err) {
     const float *items = session->best_epoch < 0 ? trainer->final_items : session->best_items;
     HN_TRY(hn_eval_set_create(session->job->dataset, &trainer->shards, HN_PART_TEST,
                               config->eval.mask == HN_MASK_TRAIN_VALID, session->comm, &set, err));
-    HnStatus status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->dim, &config->eval.ks,
-                                  session->comm, values, err);
+    HnStatus status = hn_groups_create(config, &trainer->shards, &set, session->comm, &groups, err);
+    if (status == HN_OK) {
+        status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->dim, &config->eval.ks, &groups,
+                             session->comm, values, err);
+    }
     if (status == HN_OK && set.n_users_global == 0 && hn_comm_rank(session->comm) == 0) {
         hn_log(HN_LOG_WARN, "%s: no user has test items: the test metrics are 0 over 0 users", session->job->variant);
     }
     if (status == HN_OK) {
-        status = hn_result_write(session, users, items, values, set.n_users_global, err);
+        status = hn_result_write(session, users, items, values, set.n_users_global, &groups, err);
     }
+    hn_groups_free(&groups);
     hn_eval_set_free(&set);
     return status;
 }

@@ -203,6 +203,33 @@ static HnStatus check_stop_metric(const Check *check, const HnTrainConfig *train
                           text, at + 1);
 }
 
+/* Groups of users and items. */
+static HnStatus check_groups(const Check *check, const HnTrainConfig *train) {
+    enum { MOST_GROUPS = 1000 };
+    const HnIntList *bounds = &train->eval.activity_bounds;
+    const HnDoubleList *shares = &train->eval.popularity_shares;
+    double sum = 0.0;
+    for (size_t i = 1; i < bounds->n; i++) {
+        if (bounds->items[i] <= bounds->items[i - 1]) {
+            return complain(check, "eval.activity_bounds",
+                            "eval.activity_bounds must ascend; %" PRId64 " comes after %" PRId64, bounds->items[i],
+                            bounds->items[i - 1]);
+        }
+    }
+    for (size_t i = 0; i < shares->n; i++) {
+        sum += shares->items[i];
+    }
+    if (shares->n > 0 && fabs(sum - 1.0) > 1e-9) {
+        return complain(check, "eval.popularity_shares",
+                        "eval.popularity_shares must sum to 1, not %.10g; or give [] for no groups of items", sum);
+    }
+    if (bounds->n > MOST_GROUPS || shares->n > MOST_GROUPS) {
+        return complain(check, bounds->n > MOST_GROUPS ? "eval.activity_bounds" : "eval.popularity_shares",
+                        "at most %d groups; give fewer", (int)MOST_GROUPS);
+    }
+    return HN_OK;
+}
+
 static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
     const HnDataConfig *data = &check->experiment->data;
     const HnIntList *ks = &train->eval.ks;
@@ -216,6 +243,7 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
         }
     }
     HN_TRY(check_stop_metric(check, train));
+    HN_TRY(check_groups(check, train));
     bool shares = data->split == HN_SPLIT_BY_RATIO || data->split == HN_SPLIT_BY_TIME;
     bool no_valid = data->dataset[0] == '\0' && ((shares && data->split_ratio.items[1] <= 0.0) ||
                                                  (data->split == HN_SPLIT_GIVEN && data->valid.n == 0));

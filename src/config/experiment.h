@@ -161,6 +161,9 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnIntList ks;
         HnMaskRule mask;
         HnSelectOn select_on;
+        int64_t activity_groups; /* quantiles of users by activity; 0 = none */
+        HnIntList activity_bounds;
+        HnDoubleList popularity_shares;
     } eval; /* eval.* */
 } HnTrainConfig;
 

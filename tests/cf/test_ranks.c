@@ -50,12 +50,20 @@ static HnTrainConfig semantic_config(void) {
     return config;
 }
 
+/* Sealed results hold groups too. */
+static void ask_for_groups(HnTrainConfig *config) {
+    static double shares[] = {0.8, 0.15, 0.05};
+    config->eval.activity_groups = 3;
+    config->eval.popularity_shares = (HnDoubleList){shares, 3};
+}
+
 static size_t make_cases(Case *cases) {
     size_t n = 0;
     cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.model.backbone = HN_BACKBONE_MF;
     cases[n] = (Case){.name = "lightgcn", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n++].config.model.layers = 3;
+    cases[n].config.model.layers = 3;
+    ask_for_groups(&cases[n++].config);
     cases[n] = (Case){.name = "one layer, dim 1, hinge", .config = small_config(), .n_users = 40, .n_items = 30};
     cases[n].config.model.layers = 1, cases[n].config.model.dim = 1;
     cases[n].config.model.init = HN_INIT_NORMAL;
