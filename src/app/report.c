@@ -4,43 +4,68 @@
 #include <string.h>
 
 #include "app/command.h"
+#include "base/text.h"
 #include "report/report.h"
 
 static const char usage[] =
-    "usage: hnlmrec report DIR [--format table|csv|json|curves]\n\n"
+    "usage: hnlmrec report DIR [--format FORMAT]\n\n"
     "Mean and sample standard deviation over seeds of every variant in the run folder DIR, with a paired\n"
-    "test against the first row. Seeds that are not finished are named. curves: losses and validation\n"
-    "metrics of every epoch, as CSV. Never starts MPI.\n";
+    "test against the first row. Seeds that are not finished are named. Never starts MPI.\n\n"
+    "  table (the default), csv, json, markdown, latex\n"
+    "  groups   the test by groups: users by activity, items by popularity (eval.*)\n"
+    "  curves   losses and validation metrics of every epoch, as CSV\n\n"
+    "groups-csv, groups-markdown and groups-latex are the same for programs, pages and papers.\n";
 
-static int parse_format(const char *word, HnReportFormat *format, bool *curves) {
-    *curves = strcmp(word, "curves") == 0;
-    if (*curves) {
-        return 0;
+typedef HnStatus ReportFn(const char *folder, HnReportFormat format, FILE *out, HnError *err);
+
+static HnStatus curves(const char *folder, HnReportFormat format, FILE *out, HnError *err) {
+    (void)format;
+    return hn_report_curves(folder, out, err);
+}
+
+static const struct Format {
+    const char *word;
+    ReportFn *report;
+    HnReportFormat format;
+} formats[] = {
+    {"table", hn_report, HN_REPORT_TABLE},
+    {"csv", hn_report, HN_REPORT_CSV},
+    {"json", hn_report, HN_REPORT_JSON},
+    {"markdown", hn_report, HN_REPORT_MARKDOWN},
+    {"latex", hn_report, HN_REPORT_LATEX},
+    {"groups", hn_report_groups, HN_REPORT_TABLE},
+    {"groups-csv", hn_report_groups, HN_REPORT_CSV},
+    {"groups-markdown", hn_report_groups, HN_REPORT_MARKDOWN},
+    {"groups-latex", hn_report_groups, HN_REPORT_LATEX},
+    {"curves", curves, HN_REPORT_CSV},
+};
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+static const struct Format *find_format(const char *word) {
+    const char *words[N_FORMATS];
+    for (size_t f = 0; f < N_FORMATS; f++) {
+        words[f] = formats[f].word;
+        if (strcmp(word, words[f]) == 0) {
+            return &formats[f];
+        }
     }
-    if (strcmp(word, "table") == 0) {
-        *format = HN_REPORT_TABLE;
-    } else if (strcmp(word, "csv") == 0) {
-        *format = HN_REPORT_CSV;
-    } else if (strcmp(word, "json") == 0) {
-        *format = HN_REPORT_JSON;
-    } else {
-        fprintf(stderr, "hnlmrec report: --format is table, csv, json or curves, not \"%s\"\n", word);
-        return HN_USAGE;
-    }
-    return 0;
+    const char *near = hn_nearest_word(word, words, N_FORMATS);
+    fprintf(stderr, "hnlmrec report: no format \"%s\"%s%s%s; `hnlmrec report --help` lists them\n", word,
+            near == NULL ? "" : " (did you mean ", near == NULL ? "" : near, near == NULL ? "" : "?)");
+    return NULL;
 }
 
 int hn_command_report(int argc, char **argv) {
     const char *folder = NULL;
-    HnReportFormat format = HN_REPORT_TABLE;
-    bool curves = false;
+    const struct Format *format = &formats[0];
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
             return 0;
         }
         if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
-            if (parse_format(argv[++i], &format, &curves) != 0) {
+            format = find_format(argv[++i]);
+            if (format == NULL) {
                 return HN_USAGE;
             }
         } else if (argv[i][0] != '-' && folder == NULL) {
@@ -55,6 +80,6 @@ int hn_command_report(int argc, char **argv) {
         return HN_USAGE;
     }
     HnError err = HN_ERROR_INIT;
-    HnStatus status = curves ? hn_report_curves(folder, stdout, &err) : hn_report(folder, format, stdout, &err);
+    HnStatus status = format->report(folder, format->format, stdout, &err);
     return status == HN_OK ? 0 : hn_command_fail(&err);
 }

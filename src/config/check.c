@@ -89,6 +89,12 @@ static HnStatus check_inputs(const Check *check) {
     const HnDataConfig *data = &check->experiment->data;
     bool synthetic = data->format == HN_FORMAT_SYNTHETIC;
     bool given = data->split == HN_SPLIT_GIVEN;
+    if (data->dataset[0] != '\0' && data->train_share < 1.0) {
+        return complain(
+            check, "data.train_share",
+            "data.train_share is applied when a data set is prepared, and data.dataset is ready: prepare it "
+            "anew with `hnlmrec prepare --set data.train_share=...`, and drop the key here");
+    }
     if (data->dataset[0] != '\0') {
         return HN_OK;
     }

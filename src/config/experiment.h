@@ -74,6 +74,7 @@ typedef struct HnDataConfig { /* data.* */
     HnSplitRule split;
     HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
+    double train_share;   /* of each user's train pairs, kept */
     double max_bad_share; /* share of malformed lines above which the run fails */
     struct {              /* data.synthetic.* */
         int64_t users, items, interactions, categories, seed;

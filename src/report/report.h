@@ -12,10 +12,20 @@
 
 #include "base/error.h"
 
-/* TABLE is for people. CSV has a line for each row and metric, JSON the single results too; both in full precision. */
-typedef enum HnReportFormat { HN_REPORT_TABLE, HN_REPORT_CSV, HN_REPORT_JSON } HnReportFormat;
+/* TABLE is for people, MARKDOWN and LATEX for pages and papers. CSV has a line for each row and metric, JSON the single
+ * results too; both in full precision. */
+typedef enum HnReportFormat {
+    HN_REPORT_TABLE,
+    HN_REPORT_CSV,
+    HN_REPORT_JSON,
+    HN_REPORT_MARKDOWN,
+    HN_REPORT_LATEX
+} HnReportFormat;
 
 HnStatus hn_report(const char *folder, HnReportFormat format, FILE *out, HnError *err);
+
+/* The test by groups of users (activity) and items (popularity). No JSON. */
+HnStatus hn_report_groups(const char *folder, HnReportFormat format, FILE *out, HnError *err);
 
 /* How training went, as CSV: variant, seed, epoch, part (loss, valid), name, value. */
 HnStatus hn_report_curves(const char *folder, FILE *out, HnError *err);

@@ -29,6 +29,27 @@ static void put_fields(HnStoreWriter *writer, size_t n, const char *const *metri
     hn_free(valid);
 }
 
+/* Two groups of users, "few" with half and "many" with twice the test's values; "few" adds a quarter to recall. */
+static void put_groups(HnStoreWriter *writer, size_t n, const double *values) {
+    HnError err = HN_ERROR_INIT;
+    const char *kinds[] = {"activity", "activity"}, *names[] = {"few", "many|more"};
+    const int64_t least[] = {1, 6}, most[] = {5, 99}, members[] = {30, 10}, users[] = {29, 9};
+    const double share[] = {0.25 * values[0], 0.75 * values[0]};
+    double *value = hn_alloc(2 * n, sizeof *value, "values", &err);
+    for (size_t i = 0; i < 2 * n; i++) {
+        value[i] = (i < n ? 0.5 : 2.0) * values[i % n];
+    }
+    assert_int_equal(hn_store_strings(writer, "group/kind", kinds, 2, &err), HN_OK);
+    assert_int_equal(hn_store_strings(writer, "group/name", names, 2, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/least", (uint64_t[]){2}, least, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/most", (uint64_t[]){2}, most, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/members", (uint64_t[]){2}, members, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/users", (uint64_t[]){2}, users, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/value", (uint64_t[]){2, n}, value, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/recall_share", (uint64_t[]){2, 1}, share, &err), HN_OK);
+    hn_free(value);
+}
+
 void folder_put_result(const char *folder, const char *slug, const char *variant, int64_t seed, size_t n,
                        const char *const *metrics, const double *values, bool synthetic) {
     HnError err = HN_ERROR_INIT;
@@ -39,6 +60,9 @@ void folder_put_result(const char *folder, const char *slug, const char *variant
     char *path = hn_path_join(place, "result.h5", &err);
     assert_int_equal(hn_store_create(path, &HN_SCHEMA_RESULT, &provenance, &writer, &err), HN_OK);
     put_fields(writer, n, metrics, values);
+    if (seed != 9) { /* seed 9 was trained without groups */
+        put_groups(writer, n, values);
+    }
     assert_int_equal(hn_store_set_text(writer, "variant", variant, &err), HN_OK);
     const char *names[] = {"best_epoch",   "epochs_run", "n_test_users", "n_vectors_used", "n_pairs_without_vector",
                            "reproducible", "ranks",      "threads"};

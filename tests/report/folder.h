@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names of metrics and values, as many as n. Two epochs of losses and validations stand beside them. */
+/* Names of metrics and values, as many as n. Two epochs of losses and validations stand beside them,
+ * and, but for seed 9, two groups of users. */
 void folder_put_result(const char *folder, const char *slug, const char *variant, int64_t seed, size_t n,
                        const char *const *metrics, const double *values, bool synthetic);
 /* experiment.yaml, from the text. */

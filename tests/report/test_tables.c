@@ -243,15 +243,68 @@ static void curves_hold_every_epoch(void **state) {
     hn_free(folder);
 }
 
-/* Every allocation of a whole report fails once: an error each time, and no block is left. */
-static void report_without_memory(void **state) {
+static HnStatus report_groups(const char *folder, HnReportFormat format, HnError *err) {
+    FILE *stream = tmpfile();
+    HnStatus status = hn_report_groups(folder, format, stream, err);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    return status;
+}
+
+static void groups_are_means_over_seeds(void **state) {
     (void)state;
-    char *folder = put_run("memory", true, false);
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("groups", true, true);
+    assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("SYNTHETIC DATA");
+    /* Zeta's recall is .1, .2, .3 over all; "few" has half of it, and adds a quarter. */
+    assert_says("Zeta, first  activity  few        30       29     0.1000 \u00b1 0.0500  0.2083 \u00b1 0.0722");
+    assert_says("0.0500 \u00b1 0.0250\n");
+    assert_int_equal(report_groups(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says("\"Zeta, first\",activity,many|more,6,99,10,9,recall@10,3,0.4000");
+    assert_says("Alpha,activity,few,1,5,30,29,recall_share@10,2,0.0625");
+    assert_int_equal(report_groups(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
+    assert_says("| row | kind | group | members | users | recall@10 | ndcg@10 | recall_share@10 |\n|---|---|");
+    assert_says("| many\\|more |");
+    assert_int_equal(report_groups(folder, HN_REPORT_LATEX, &err), HN_OK);
+    assert_says("% SYNTHETIC DATA");
+    assert_says("recall\\_share@10 \\\\\n\\midrule");
+    assert_says("0.1000 $\\pm$ 0.0500 &");
+    assert_int_equal(report_groups(folder, HN_REPORT_JSON, &err), HN_USAGE);
+    hn_free(folder);
+
+    hn_error_clear(&err);
+    folder = hn_path_join(top, "no-groups", NULL);
+    folder_put_result(folder, "only", "only", 9, 2, metrics, (double[]){0.125, 0.25}, false);
+    assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "eval.activity_groups"));
+    hn_free(folder);
+}
+
+static void pages_hold_the_whole_table(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("pages", true, false);
+    assert_int_equal(report(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
+    assert_says(
+        "| row | seeds | recall@10 | ndcg@10 |\n|---|---|---|---|\n| Zeta, first | 3/3 | [0.2000 \u00b1 0.1000]");
+    assert_says("| not run | 0/3 |");
+    assert_says("missing: Alpha 3 (seeds");
+    assert_int_equal(report(folder, HN_REPORT_LATEX, &err), HN_OK);
+    assert_says("Zeta, first & 3/3 & [0.2000 $\\pm$ 0.1000]");
+    assert_says("\\end{tabular}\n\n% mean");
+    hn_free(folder);
+}
+
+/* Every allocation of a whole report fails once: an error each time, and no block is left. */
+static void fail_every_allocation(HnStatus (*make)(const char *folder, HnReportFormat format, HnError *err),
+                                  const char *folder) {
     uint64_t before = hn_alloc_live_blocks();
     for (uint64_t n = 1;; n++) {
         HnError err = HN_ERROR_INIT;
         hn_alloc_fail_at(n);
-        HnStatus status = report(folder, HN_REPORT_TABLE, &err);
+        HnStatus status = make(folder, HN_REPORT_TABLE, &err);
         hn_alloc_fail_at(0);
         assert_int_equal(hn_alloc_live_blocks(), before);
         if (status == HN_OK) {
@@ -263,6 +316,13 @@ static void report_without_memory(void **state) {
             fail_msg("allocation %d: status %d, %s", (int)n, (int)status, err.message);
         }
     }
+}
+
+static void report_without_memory(void **state) {
+    (void)state;
+    char *folder = put_run("memory", true, false);
+    fail_every_allocation(report, folder);
+    fail_every_allocation(report_groups, folder);
     hn_free(folder);
 }
 
@@ -276,6 +336,8 @@ int main(void) {
         cmocka_unit_test(rows_may_differ_in_metrics),
         cmocka_unit_test(what_cannot_be_read_is_an_error),
         cmocka_unit_test(curves_hold_every_epoch),
+        cmocka_unit_test(groups_are_means_over_seeds),
+        cmocka_unit_test(pages_hold_the_whole_table),
         cmocka_unit_test(report_without_memory),
     };
     return cmocka_run_group_tests(tests, make_top, drop_top);
