@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "cf/model.h"
 #include "gemm.h"
 #include "layer.h"
 #include "product.h"
@@ -22,9 +23,9 @@ static HnStatus layer_widths(const HnTrainConfig *config, uint64_t text_dim, uin
         widths[n++] = (uint64_t)hidden->items[i];
     }
     if (hidden->n == 0) {
-        widths[n++] = (text_dim + (uint64_t)config->model.dim) / 2;
+        widths[n++] = (text_dim + (uint64_t)hn_model_width(config)) / 2;
     }
-    widths[n] = (uint64_t)config->model.dim;
+    widths[n] = (uint64_t)hn_model_width(config);
     *n_layers = n;
     return HN_OK;
 }

@@ -5,55 +5,85 @@
 #include "base/alloc.h"
 
 /* One line an array: pointer, elements, bytes an element. The size table that creation, freeing and planning share. */
-#define BATCH_ARRAYS(X)                          \
-    X(local, c, sizeof(uint32_t))                \
-    X(position, c, sizeof(uint32_t))             \
-    X(user, c, sizeof(int32_t))                  \
-    X(positive, c, sizeof(int32_t))              \
-    X(negative, c, sizeof(int32_t))              \
-    X(users, c, sizeof(int32_t))                 \
-    X(items, i, sizeof(int32_t))                 \
-    X(user_row, c, sizeof(int32_t))              \
-    X(positive_row, c, sizeof(int32_t))          \
-    X(negative_row, c, sizeof(int32_t))          \
-    X(item_uses, i, sizeof(int32_t))             \
-    X(user_begin, c + 1, sizeof(uint32_t))       \
-    X(user_pairs, c, sizeof(uint32_t))           \
-    X(item_begin, i + 1, sizeof(uint32_t))       \
-    X(item_entries, 2 * c, sizeof(uint32_t))     \
-    X(user_vectors, c, row)                      \
-    X(d_user_vectors, c, row)                    \
-    X(item_vectors, i, row)                      \
-    X(d_item_vectors, i, row)                    \
-    X(negatives, c, row)                         \
-    X(d_user, c, row)                            \
-    X(d_positive, c, row)                        \
-    X(d_negative, c, row)                        \
-    X(ids, 2 * positions, sizeof(int32_t))       \
-    X(user_mark, n_local_users, sizeof(int32_t)) \
+#define BATCH_ARRAYS(X)                                \
+    X(local, c, sizeof(uint32_t))                      \
+    X(position, c, sizeof(uint32_t))                   \
+    X(user, c, sizeof(int32_t))                        \
+    X(positive, c, sizeof(int32_t))                    \
+    X(negative, draws *c, sizeof(int32_t))             \
+    X(users, c, sizeof(int32_t))                       \
+    X(items, i, sizeof(int32_t))                       \
+    X(user_row, c, sizeof(int32_t))                    \
+    X(positive_row, c, sizeof(int32_t))                \
+    X(negative_row, draws *c, sizeof(int32_t))         \
+    X(item_uses, i, sizeof(int32_t))                   \
+    X(user_begin, c + 1, sizeof(uint32_t))             \
+    X(user_pairs, c, sizeof(uint32_t))                 \
+    X(item_begin, i + 1, sizeof(uint32_t))             \
+    X(item_entries, (1 + draws) * c, sizeof(uint32_t)) \
+    X(user_vectors, c, row)                            \
+    X(d_user_vectors, c, row)                          \
+    X(item_vectors, i, row)                            \
+    X(d_item_vectors, i, row)                          \
+    X(negatives, c, row)                               \
+    X(d_user, c, row)                                  \
+    X(d_positive, c, row)                              \
+    X(d_negative, c, row)                              \
+    X(ids, (1 + draws) * positions, sizeof(int32_t))   \
+    X(user_mark, n_local_users, sizeof(int32_t))       \
     X(item_mark, n_items, sizeof(int32_t))
 
-uint64_t hn_batch_bytes(uint64_t capacity, uint64_t max_positions, uint64_t n_local_users, uint64_t n_items, int dim) {
-    uint64_t c = capacity, positions = max_positions, row = (uint64_t)dim * sizeof(float);
-    uint64_t i = hn_batch_most_items(positions, n_items), total = 0;
+/* The same, where the sampler works by hop. */
+#define HOP_ARRAYS(X)           \
+    X(item_hops, i, hops)       \
+    X(d_item_hops, i, hops)     \
+    X(d_positive_hops, c, hops) \
+    X(d_negative_hops, c, hops) \
+    X(negative_ego, c, ego)
+
+uint64_t hn_batch_most_items(const HnBatchShape *shape, uint64_t max_positions, uint64_t n_items) {
+    const uint64_t named = (1 + (uint64_t)shape->draws) * max_positions;
+    return named < n_items ? named : n_items;
+}
+
+uint64_t hn_batch_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t max_positions, uint64_t n_local_users,
+                        uint64_t n_items) {
+    uint64_t c = capacity, positions = max_positions, row = (uint64_t)shape->width * sizeof(float);
+    uint64_t draws = (uint64_t)shape->draws, i = hn_batch_most_items(shape, positions, n_items), total = 0;
+    uint64_t ego = (uint64_t)shape->dim * sizeof(float), hops = (uint64_t)shape->hops * ego;
 #define BATCH_BYTES(name, count, bytes) total += (uint64_t)(count) * (uint64_t)(bytes);
     BATCH_ARRAYS(BATCH_BYTES)
+    if (shape->hops > 0) {
+        HOP_ARRAYS(BATCH_BYTES)
+    }
 #undef BATCH_BYTES
     return total;
 }
 
-HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, int dim, HnBatch *batch, HnError *err) {
+HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, const HnBatchShape *shape, HnBatch *batch,
+                         HnError *err) {
     uint64_t n_local_users = hn_user_shards_count(shards), n_items = shards->n_items, positions = max_positions;
     uint64_t c = positions < shards->n_local_pairs ? positions : shards->n_local_pairs;
-    uint64_t i = hn_batch_most_items(positions, n_items);
-    size_t row = (size_t)dim * sizeof(float);
-    *batch = (HnBatch){
-        .dim = dim, .capacity = c, .max_positions = positions, .n_local_users = n_local_users, .n_all_items = n_items};
+    uint64_t draws = (uint64_t)shape->draws, i = hn_batch_most_items(shape, positions, n_items);
+    size_t row = (size_t)shape->width * sizeof(float), ego = (size_t)shape->dim * sizeof(float);
+    size_t hops = (size_t)shape->hops * ego;
+    *batch = (HnBatch){.dim = shape->dim,
+                       .width = shape->width,
+                       .hops = shape->hops,
+                       .draws = shape->draws,
+                       .capacity = c,
+                       .max_positions = positions,
+                       .most_items = i,
+                       .n_local_users = n_local_users,
+                       .n_all_items = n_items};
     bool whole = true;
 #define BATCH_ALLOC(name, count, bytes)                     \
     batch->name = hn_alloc((count), (bytes), "batch", err); \
     whole = whole && batch->name != NULL;
     BATCH_ARRAYS(BATCH_ALLOC)
+    if (shape->hops > 0) {
+        HOP_ARRAYS(BATCH_ALLOC)
+    }
 #undef BATCH_ALLOC
     if (!whole) {
         hn_batch_free(batch);
@@ -67,6 +97,7 @@ HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, int
 void hn_batch_free(HnBatch *batch) {
 #define BATCH_FREE(name, count, bytes) hn_free(batch->name);
     BATCH_ARRAYS(BATCH_FREE)
+    HOP_ARRAYS(BATCH_FREE)
 #undef BATCH_FREE
     *batch = (HnBatch){0};
 }
@@ -76,7 +107,9 @@ static void set_pair(HnBatch *batch, const HnUserShards *shards, uint32_t k, uin
     batch->position[k] = position;
     batch->user[k] = shards->pair_user[local];
     batch->positive[k] = shards->train.items[local];
-    batch->negative[k] = -1;
+    for (int d = 0; d < batch->draws; d++) {
+        batch->negative[(size_t)k * (size_t)batch->draws + (size_t)d] = -1;
+    }
 }
 
 void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *shards, uint32_t epoch, uint64_t step) {

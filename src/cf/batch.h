@@ -11,10 +11,19 @@
 #include "cf/shards.h"
 #include "comm.h"
 
+/* Widths of what a batch holds: hn_batch_shape (sampler.h). */
+typedef struct HnBatchShape {
+    int dim, width; /* of a table's row, of a final vector */
+    int hops;       /* hop vectors of an item, where the sampler works by hop; else 0 */
+    int draws;      /* items drawn for a pair: one a hop, or one */
+} HnBatchShape;
+
 typedef struct HnBatch {
-    int dim;
-    uint64_t capacity; /* pairs that fit: this rank's share of a batch can be all of it */
+    int dim, width, hops, draws; /* its shape */
+    uint64_t capacity;           /* pairs that fit: this rank's share of a batch can be all of it */
     uint64_t max_positions;
+    uint64_t most_items; /* that it can touch */
+    uint64_t step;       /* optimiser steps done before this one */
     uint32_t epoch;
     uint64_t n_positions; /* pairs of the batch over all ranks */
     uint64_t n_used;      /* of these, pairs that have a negative: what means are taken over */
@@ -25,34 +34,46 @@ typedef struct HnBatch {
     uint32_t *position; /* [n] */
     int32_t *user;      /* [n] local user row */
     int32_t *positive;  /* [n] item */
-    int32_t *negative;  /* [n] item; -1 = none */
+    int32_t *negative;  /* [n][draws] item; -1 = none */
 
     uint32_t n_users, n_items;
-    int32_t *users;         /* [n_users] local user rows, ascending */
-    int32_t *items;         /* [n_items] ascending */
-    int32_t *user_row;      /* [n] place in users */
-    int32_t *positive_row;  /* [n] place in items */
-    int32_t *negative_row;  /* [n] */
-    int32_t *item_uses;     /* [n_items] occurrences over all ranks, as positive or negative */
-    uint32_t *user_begin;   /* [n_users + 1] */
-    uint32_t *user_pairs;   /* [n] pairs of each user, in position order */
-    uint32_t *item_begin;   /* [n_items + 1] */
-    uint32_t *item_entries; /* [2n] 2 * pair + (1 as negative), in position order */
+    int32_t *users;        /* [n_users] local user rows, ascending */
+    int32_t *items;        /* [n_items] ascending */
+    int32_t *user_row;     /* [n] place in users */
+    int32_t *positive_row; /* [n] place in items */
+    int32_t *negative_row; /* [n][draws] */
+    int32_t *item_uses;   /* [n_items] layer-0 rows that L2 counts over all ranks: positives, negatives unless by hop */
+    uint32_t *user_begin; /* [n_users + 1] */
+    uint32_t *user_pairs; /* [n] pairs of each user, in position order */
+    uint32_t *item_begin; /* [n_items + 1] */
+    uint32_t *item_entries; /* [(1 + draws) n] (1 + draws) * pair + (0 as positive, 1 + d as draw d), in order */
 
-    float *user_vectors, *d_user_vectors;    /* [n_users][dim] final vectors of the batch's users; gradient */
-    float *item_vectors, *d_item_vectors;    /* [n_items][dim] */
-    float *negatives;                        /* [n][dim] the negative each pair is compared with */
-    float *d_user, *d_positive, *d_negative; /* [n][dim] gradient of each pair's loss */
+    float *user_vectors, *d_user_vectors;    /* [n_users][width] final vectors of the batch's users; gradient */
+    float *item_vectors, *d_item_vectors;    /* [n_items][width] */
+    float *negatives;                        /* [n][width] the negative each pair is compared with */
+    float *d_user, *d_positive, *d_negative; /* [n][width] gradient of each pair's loss */
 
-    int32_t *ids;       /* [2 * max_positions] positive + 1 and negative + 1 of every position */
+    /* Where the sampler works by hop; else NULL. Draw d of a pair is an item of which hop d is used. */
+    float *item_hops, *d_item_hops; /* [n_items][hops][dim] vectors after 0, 1 .. layers; gradient beside that of
+                                     * item_vectors */
+    float *d_positive_hops;         /* [n][hops][dim] gradient of each pair's loss by the positive's hops */
+    float *d_negative_hops;         /* [n][hops][dim] and by hop d of draw d */
+    float *negative_ego;            /* [n][dim] what L2 takes for the negative's layer-0 row; its gradient is the
+                                     * sampler's business */
+
+    int32_t *ids;       /* [max_positions][1 + draws] positive + 1 and negatives + 1 of every position */
     int32_t *user_mark; /* [n local users] */
     int32_t *item_mark; /* [n_items of the data set] */
     uint64_t n_local_users, n_all_items;
 } HnBatch;
 
-HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, int dim, HnBatch *batch, HnError *err);
+HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, const HnBatchShape *shape, HnBatch *batch,
+                         HnError *err);
 void hn_batch_free(HnBatch *batch);
-uint64_t hn_batch_bytes(uint64_t capacity, uint64_t max_positions, uint64_t n_local_users, uint64_t n_items, int dim);
+uint64_t hn_batch_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t max_positions, uint64_t n_local_users,
+                        uint64_t n_items);
+/* Most items that a batch touches: what blocks over its items are made for. */
+uint64_t hn_batch_most_items(const HnBatchShape *shape, uint64_t max_positions, uint64_t n_items);
 
 /* This rank's pairs of batch `step` of the epoch that order was started for. */
 void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *shards, uint32_t epoch, uint64_t step);
@@ -62,10 +83,5 @@ HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const u
 /* After the negatives are drawn: drops pairs without one, exchanges item ids, and finds the distinct rows. Collective.
  */
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);
-
-/* Most items that a batch touches: what blocks over its items are made for. */
-static inline uint64_t hn_batch_most_items(uint64_t max_positions, uint64_t n_items) {
-    return 2 * max_positions < n_items ? 2 * max_positions : n_items;
-}
 
 #endif

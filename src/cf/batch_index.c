@@ -5,14 +5,18 @@
 #include "cf/batch.h"
 
 static void drop_pairs_without_negative(HnBatch *batch) {
+    const size_t draws = (size_t)batch->draws;
     uint32_t kept = 0;
     for (uint32_t k = 0; k < batch->n; k++) {
-        if (batch->negative[k] >= 0) {
+        if (batch->negative[k * draws] >= 0) {
             batch->local[kept] = batch->local[k];
             batch->position[kept] = batch->position[k];
             batch->user[kept] = batch->user[k];
             batch->positive[kept] = batch->positive[k];
-            batch->negative[kept++] = batch->negative[k];
+            for (size_t d = 0; d < draws; d++) {
+                batch->negative[kept * draws + d] = batch->negative[k * draws + d];
+            }
+            kept++;
         }
     }
     batch->n_skipped = batch->n - kept;
@@ -21,41 +25,54 @@ static void drop_pairs_without_negative(HnBatch *batch) {
 
 /* Every rank fills its own positions; the sum is the whole batch. */
 static HnStatus exchange_ids(HnBatch *batch, HnComm *comm, HnError *err) {
-    memset(batch->ids, 0, 2 * batch->n_positions * sizeof *batch->ids);
+    const size_t draws = (size_t)batch->draws;
+    memset(batch->ids, 0, (1 + draws) * batch->n_positions * sizeof *batch->ids);
     for (uint32_t k = 0; k < batch->n; k++) {
-        batch->ids[2 * (uint64_t)batch->position[k]] = batch->positive[k] + 1;
-        batch->ids[2 * (uint64_t)batch->position[k] + 1] = batch->negative[k] + 1;
-    }
-    return hn_comm_sum_i32(comm, batch->ids, 2 * batch->n_positions, err);
-}
-
-/* Marks what is touched, then walks the marks in order: ascending, and every mark is -1 again afterwards. */
-static void index_items(HnBatch *batch) {
-    uint64_t n_ids = 2 * batch->n_positions;
-    int32_t low = INT32_MAX, high = -1;
-    batch->n_used = 0;
-    for (uint64_t k = 0; k < n_ids; k++) {
-        int32_t item = batch->ids[k] - 1;
-        if (item >= 0) {
-            batch->item_mark[item]++; /* from -1: uses - 1 */
-            low = item < low ? item : low;
-            high = item > high ? item : high;
-            batch->n_used += k & 1;
+        int32_t *ids = batch->ids + (1 + draws) * batch->position[k];
+        ids[0] = batch->positive[k] + 1;
+        for (size_t d = 0; d < draws; d++) {
+            ids[1 + d] = batch->negative[k * draws + d] + 1;
         }
     }
+    return hn_comm_sum_i32(comm, batch->ids, (1 + draws) * batch->n_positions, err);
+}
+
+/* Marks what is touched with its uses, -1 = not touched. */
+static void mark_items(HnBatch *batch, int32_t *low, int32_t *high) {
+    const int stride = 1 + batch->draws;
+    batch->n_used = 0;
+    for (uint64_t p = 0; p < batch->n_positions; p++) {
+        const int32_t *ids = batch->ids + p * (uint64_t)stride;
+        for (int j = 0; j < stride && ids[j] > 0; j++) {
+            const int32_t item = ids[j] - 1, mark = batch->item_mark[item];
+            batch->item_mark[item] = (mark < 0 ? 0 : mark) + (j == 0 || batch->hops == 0);
+            *low = item < *low ? item : *low;
+            *high = item > *high ? item : *high;
+        }
+        batch->n_used += ids[0] > 0;
+    }
+}
+
+/* Walks the marks in order: ascending, and every mark is -1 again afterwards. */
+static void index_items(HnBatch *batch) {
+    const size_t draws = (size_t)batch->draws;
+    int32_t low = INT32_MAX, high = -1;
+    mark_items(batch, &low, &high);
     batch->n_items = 0;
     for (int32_t item = low; item <= high; item++) {
         if (batch->item_mark[item] >= 0) {
             batch->items[batch->n_items] = item;
-            batch->item_uses[batch->n_items] = batch->item_mark[item] + 1;
+            batch->item_uses[batch->n_items] = batch->item_mark[item];
             batch->item_mark[item] = (int32_t)batch->n_items++;
         }
     }
     memset(batch->item_begin, 0, ((size_t)batch->n_items + 1) * sizeof *batch->item_begin);
     for (uint32_t k = 0; k < batch->n; k++) {
         batch->positive_row[k] = batch->item_mark[batch->positive[k]];
-        batch->negative_row[k] = batch->item_mark[batch->negative[k]];
         batch->item_begin[batch->positive_row[k] + 1]++;
+    }
+    for (size_t k = 0; k < batch->n * draws; k++) {
+        batch->negative_row[k] = batch->item_mark[batch->negative[k]];
         batch->item_begin[batch->negative_row[k] + 1]++;
     }
     for (uint32_t i = 0; i < batch->n_items; i++) {
@@ -66,9 +83,13 @@ static void index_items(HnBatch *batch) {
 
 static void group_items(HnBatch *batch) {
     /* item_begin serves as the cursor and is shifted back afterwards. */
+    const uint32_t draws = (uint32_t)batch->draws, stride = 1 + draws;
     for (uint32_t k = 0; k < batch->n; k++) {
-        batch->item_entries[batch->item_begin[batch->positive_row[k]]++] = 2 * k;
-        batch->item_entries[batch->item_begin[batch->negative_row[k]]++] = 2 * k + 1;
+        batch->item_entries[batch->item_begin[batch->positive_row[k]]++] = stride * k;
+        for (uint32_t d = 0; d < draws; d++) {
+            const int32_t row = batch->negative_row[(size_t)k * draws + d];
+            batch->item_entries[batch->item_begin[row]++] = stride * k + 1 + d;
+        }
     }
     for (uint32_t i = batch->n_items; i > 0; i--) {
         batch->item_begin[i] = batch->item_begin[i - 1];

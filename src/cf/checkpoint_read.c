@@ -33,23 +33,26 @@ static HnStatus read_users(HnSession *session, const HnStore *store, const HnMan
                            HnError *err) {
     HnTable *users = &session->trainer->users;
     const HnUserShards *shards = &session->trainer->shards;
-    const uint64_t dim = (uint64_t)users->dim, n_part = part->user_end - part->user_begin;
+    const uint64_t dim = (uint64_t)users->dim, width = (uint64_t)session->trainer->width,
+                   n_part = part->user_end - part->user_begin;
     uint64_t begin = shards->user_begin > part->user_begin ? shards->user_begin : part->user_begin;
     uint64_t end = shards->user_end < part->user_end ? shards->user_end : part->user_end;
     struct {
         const char *field;
         float *rows;
-    } fields[] = {{"user/embedding", users->value},
-                  {"user/m", users->m},
-                  {"user/v", users->v},
-                  {"best/user", session->best_users}};
+        uint64_t columns;
+    } fields[] = {{"user/embedding", users->value, dim},
+                  {"user/m", users->m, dim},
+                  {"user/v", users->v, dim},
+                  {"best/user", session->best_users, width}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         if (i == 3 && session->best_epoch < 0) {
             continue;
         }
-        HN_TRY(check_dims(store, fields[i].field, n_part, dim, path, err));
+        const uint64_t columns = fields[i].columns;
+        HN_TRY(check_dims(store, fields[i].field, n_part, columns, path, err));
         HN_TRY(hn_store_read_rows(store, fields[i].field, begin - part->user_begin, end - begin,
-                                  fields[i].rows + (begin - shards->user_begin) * dim, err));
+                                  fields[i].rows + (begin - shards->user_begin) * columns, err));
     }
     return HN_OK;
 }
@@ -128,6 +131,7 @@ static HnStatus read_numbers(HnSession *session, const HnStore *store, HnError *
 static HnStatus read_shared(HnSession *session, const HnStore *store, const char *path, HnError *err) {
     HnTrainer *trainer = session->trainer;
     HnTable *items = &trainer->items, *own = trainer->sampler->parameters(trainer->sampler_state);
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     const uint64_t n = items->n_rows, dim = (uint64_t)items->dim;
     char *identity = NULL;
     HN_TRY(hn_store_get_text(store, "identity", &identity, err));
@@ -143,8 +147,14 @@ static HnStatus read_shared(HnSession *session, const HnStore *store, const char
         HN_TRY(read_all(store, "adapter/m", own->n_rows, 0, own->m, path, err));
         HN_TRY(read_all(store, "adapter/v", own->n_rows, 0, own->v, path, err));
     }
+    if (of_model != NULL) {
+        const uint64_t n_parameters = of_model->n_rows * (uint64_t)of_model->dim;
+        HN_TRY(read_all(store, "model/parameters", n_parameters, 0, of_model->value, path, err));
+        HN_TRY(read_all(store, "model/m", n_parameters, 0, of_model->m, path, err));
+        HN_TRY(read_all(store, "model/v", n_parameters, 0, of_model->v, path, err));
+    }
     if (session->best_epoch >= 0) {
-        HN_TRY(read_all(store, "best/item", n, dim, session->best_items, path, err));
+        HN_TRY(read_all(store, "best/item", n, (uint64_t)trainer->width, session->best_items, path, err));
     }
     return read_history(session, store, path, err);
 }

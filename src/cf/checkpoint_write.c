@@ -23,7 +23,8 @@ static HnStatus put_users(HnStoreWriter *writer, const HnSession *session, HnErr
     HN_TRY(put(writer, "user/embedding", n, dim, users->value, err));
     HN_TRY(put(writer, "user/m", n, dim, users->m, err));
     HN_TRY(put(writer, "user/v", n, dim, users->v, err));
-    return session->best_epoch < 0 ? HN_OK : put(writer, "best/user", n, dim, session->best_users, err);
+    const uint64_t width = (uint64_t)session->trainer->width;
+    return session->best_epoch < 0 ? HN_OK : put(writer, "best/user", n, width, session->best_users, err);
 }
 
 static HnStatus put_history(HnStoreWriter *writer, const HnHistory *history, HnError *err) {
@@ -48,6 +49,7 @@ static HnStatus put_history(HnStoreWriter *writer, const HnHistory *history, HnE
 static HnStatus put_shared(HnStoreWriter *writer, const HnSession *session, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const HnTable *items = &trainer->items, *own = trainer->sampler->parameters(trainer->sampler_state);
+    const HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     const uint64_t n = items->n_rows, dim = (uint64_t)items->dim;
     HN_TRY(put(writer, "item/embedding", n, dim, items->value, err));
     HN_TRY(put(writer, "item/m", n, dim, items->m, err));
@@ -57,8 +59,14 @@ static HnStatus put_shared(HnStoreWriter *writer, const HnSession *session, HnEr
         HN_TRY(put(writer, "adapter/m", own->n_rows, 0, own->m, err));
         HN_TRY(put(writer, "adapter/v", own->n_rows, 0, own->v, err));
     }
+    if (of_model != NULL) {
+        const uint64_t n_parameters = of_model->n_rows * (uint64_t)of_model->dim;
+        HN_TRY(put(writer, "model/parameters", n_parameters, 0, of_model->value, err));
+        HN_TRY(put(writer, "model/m", n_parameters, 0, of_model->m, err));
+        HN_TRY(put(writer, "model/v", n_parameters, 0, of_model->v, err));
+    }
     if (session->best_epoch >= 0) {
-        HN_TRY(put(writer, "best/item", n, dim, session->best_items, err));
+        HN_TRY(put(writer, "best/item", n, (uint64_t)trainer->width, session->best_items, err));
     }
     return put_history(writer, &session->history, err);
 }

@@ -1,5 +1,6 @@
 /* One digest of all parameters, the same for any number of ranks: virtual shard v hashes its users' rows and the v-th
- * blocks of the item rows and of the adapter; the digest is the hash of the shards' hashes in order. */
+ * blocks of the item rows, of the adapter and of the model's own parameters; the digest is the hash of the shards'
+ * hashes in order. */
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "cf/trainer.h"
@@ -25,6 +26,10 @@ static HnStatus shard_digest(const HnTrainer *trainer, int shard, char hex[65], 
     const HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
     if (own != NULL) {
         add_block(hash, own, shards->n_shards, shard);
+    }
+    const HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    if (of_model != NULL) {
+        add_block(hash, of_model, shards->n_shards, shard);
     }
     hn_sha256_finish(&hash, hex);
     return HN_OK;

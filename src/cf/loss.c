@@ -6,7 +6,7 @@
 #include "cf/sums.h"
 #include "row.h"
 
-const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES] = {"total", "ranking", "align", "l2", "harder_share"};
+const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES] = {"total", "ranking", "align", "l2", "own", "harder_share"};
 
 const HnPairLoss *hn_pair_loss(HnLossName name) {
     return name == HN_LOSS_HINGE ? &HN_LOSS_OPS_HINGE : &HN_LOSS_OPS_BPR;
@@ -14,7 +14,7 @@ const HnPairLoss *hn_pair_loss(HnLossName name) {
 
 /* d e_u = g (e_n - e_p), d e_p = -g e_u, d e_n = g e_u, with g the slope over the number of pairs. */
 static float pair_gradient(HnBatch *batch, uint32_t k, const HnPairLoss *loss, float margin, const HnRowOps *ops) {
-    const int dim = batch->dim;
+    const int dim = batch->width;
     const size_t d = (size_t)dim;
     const float *user = batch->user_vectors + (size_t)batch->user_row[k] * d;
     const float *positive = batch->item_vectors + (size_t)batch->positive_row[k] * d;
@@ -58,9 +58,11 @@ void hn_loss_l2(const HnBatch *batch, const HnTable *users, const HnTable *items
     int bad = 0;
 #pragma omp parallel for schedule(static) reduction(+ : total, bad) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
+        const float *negative =
+            batch->hops > 0 ? batch->negative_ego + k * d : items->value + (size_t)batch->negative[k] * d;
         double value = squared(ops, users->value + (size_t)batch->user[k] * d, batch->dim) +
                        squared(ops, items->value + (size_t)batch->positive[k] * d, batch->dim) +
-                       squared(ops, items->value + (size_t)batch->negative[k] * d, batch->dim);
+                       squared(ops, negative, batch->dim);
         value *= 0.5 * lambda;
         if (value < limit) {
             total += hn_loss_to_fixed(value);

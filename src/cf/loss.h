@@ -20,15 +20,17 @@ typedef struct HnPairLoss {
 extern const HnPairLoss HN_LOSS_OPS_BPR, HN_LOSS_OPS_HINGE;
 const HnPairLoss *hn_pair_loss(HnLossName name);
 
-/* Parts of the loss, as logged and stored; beside them, no loss, the share of hard negatives (eq. 6) that score higher
- * than the random negative of their pair: where it nears 0, they are not hard. 0 too where there are none. */
-enum { HN_LOSS_TOTAL, HN_LOSS_RANKING, HN_LOSS_ALIGN, HN_LOSS_L2, HN_LOSS_HARDER, HN_N_LOSSES };
+/* Parts of the loss, as logged and stored (own = the backbone's); beside them, no loss, the share of hard negatives
+ * (eq. 6) that score higher than the random negative of their pair: where it nears 0, they are not hard. 0 too where
+ * there are none. */
+enum { HN_LOSS_TOTAL, HN_LOSS_RANKING, HN_LOSS_ALIGN, HN_LOSS_L2, HN_LOSS_OWN, HN_LOSS_HARDER, HN_N_LOSSES };
 extern const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES];
 
 /* Sums over this rank's pairs, in fixed units (sums.h): exact, so independent of order. bad: some pair's loss was NaN
  * or beyond the limit. */
 typedef struct HnLossSums {
     int64_t ranking, align, l2_rows;
+    int64_t own;              /* of the backbone, weighted; the mean over n_used is reported */
     int64_t n_hard, n_harder; /* pairs with a hard negative; those where it outscores the random one */
     bool bad;
 } HnLossSums;

@@ -8,17 +8,37 @@
 #include "fixed.h"
 #include "row.h"
 
-enum { N_LOSS_SUMS = 5 };
+/* What crosses ranks of the losses, as integers. */
+enum { N_LOSS_SUMS = 6 };
 
-uint64_t hn_loss_adder_bytes(uint64_t capacity, uint64_t n_batch_items, int dim, bool exact) {
-    return exact ? 8 * (capacity + n_batch_items) * (uint64_t)dim : 4 * n_batch_items * (uint64_t)dim;
+/* The blocks of pairs' gradient rows that go to items, and the sums they go to. */
+enum { POSITIVES, NEGATIVES, POSITIVE_HOPS, NEGATIVE_HOPS, N_SOURCES };
+
+static uint64_t hop_row(int hops, int dim) {
+    return (uint64_t)hops * (uint64_t)dim;
+}
+
+/* Elements of an item's sums. */
+static uint64_t item_row(int width, int hops, int dim) {
+    return (uint64_t)width + hop_row(hops, dim);
+}
+
+/* Elements of a pair's rows: of the positive and of the drawn items, by hop or not. */
+static uint64_t pair_row(int width, int hops, int dim) {
+    return (uint64_t)width + (hops > 0 ? 2 * hop_row(hops, dim) : (uint64_t)width);
+}
+
+uint64_t hn_loss_adder_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t n_batch_items, bool exact) {
+    const uint64_t items = n_batch_items * item_row(shape->width, shape->hops, shape->dim);
+    return exact ? 4 * capacity * pair_row(shape->width, shape->hops, shape->dim) + 8 * items : 4 * items;
 }
 
 HnStatus hn_loss_adder_create(HnComm *comm, bool exact, const HnBatch *batch, HnLossAdder *adder, HnError *err) {
     *adder = (HnLossAdder){.comm = comm, .exact = exact};
-    size_t d = (size_t)batch->dim, n = hn_batch_most_items(batch->max_positions, batch->n_all_items) * d + N_LOSS_SUMS;
+    const uint64_t n = batch->most_items * item_row(batch->width, batch->hops, batch->dim) + N_LOSS_SUMS;
     if (exact) {
-        adder->fixed = hn_alloc(2 * batch->capacity, d * sizeof(int32_t), "fixed-point gradients", err);
+        const uint64_t row = pair_row(batch->width, batch->hops, batch->dim);
+        adder->fixed = hn_alloc(batch->capacity, row * sizeof(int32_t), "fixed-point gradients", err);
         adder->totals = hn_alloc(n, sizeof(int64_t), "fixed-point gradient sums", err);
     } else {
         adder->floats = hn_alloc(n, sizeof(float), "gradient sums", err);
@@ -39,86 +59,159 @@ void hn_loss_adder_free(HnLossAdder *adder) {
 
 static void add_users(HnBatch *batch) {
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
 #pragma omp parallel for schedule(static) if (batch->n_users > 64)
     for (uint32_t u = 0; u < batch->n_users; u++) {
         float *row = batch->d_user_vectors + u * d;
         const uint32_t first = batch->user_begin[u]; /* every user of a batch has a pair */
         memcpy(row, batch->d_user + batch->user_pairs[first] * d, d * sizeof(float));
         for (uint32_t e = first + 1; e < batch->user_begin[u + 1]; e++) {
-            ops->axpy(row, 1.0f, batch->d_user + batch->user_pairs[e] * d, batch->dim);
+            ops->axpy(row, 1.0f, batch->d_user + batch->user_pairs[e] * d, batch->width);
         }
     }
 }
 
-/* The row that an entry of item_entries stands for, in a block of positives or one of negatives. */
-#define ENTRY_ROW(positives, negatives, entry, d) \
-    ((((entry)&1) ? (negatives) : (positives)) + (size_t)((entry) >> 1) * (d))
+/* What one entry of item_entries adds to its item's sums: n elements at `from` of a source, to `to` of the item's row
+ * of vectors or of hops. A positive has a part of both. */
+typedef struct Part {
+    int source;
+    size_t from, to;
+    int n;
+} Part;
+
+static int parts_of(const HnBatch *batch, uint32_t entry, Part parts[2]) {
+    const uint32_t stride = 1 + (uint32_t)batch->draws, draw = entry % stride;
+    const size_t pair = entry / stride, width = (size_t)batch->width, dim = (size_t)batch->dim;
+    const size_t hops = (size_t)batch->hops * dim, at = (draw - 1) * dim;
+    if (draw == 0) {
+        parts[0] = (Part){POSITIVES, pair * width, 0, batch->width};
+        parts[1] = (Part){POSITIVE_HOPS, pair * hops, 0, (int)hops};
+        return batch->hops > 0 ? 2 : 1;
+    }
+    parts[0] = batch->hops > 0 ? (Part){NEGATIVE_HOPS, pair * hops + at, at, batch->dim}
+                               : (Part){NEGATIVES, pair * width, 0, batch->width};
+    return 1;
+}
+
+static bool of_hops(int source) {
+    return source >= POSITIVE_HOPS;
+}
+
+/* Pairs' rows by source, and their elements; 0 where there are none. */
+typedef struct Sources {
+    const float *rows[N_SOURCES];
+    size_t n[N_SOURCES];
+} Sources;
+
+static Sources sources_of(const HnBatch *batch) {
+    const size_t n = (size_t)batch->n * (size_t)batch->width;
+    const size_t n_hops = (size_t)batch->n * (size_t)batch->hops * (size_t)batch->dim;
+    return (Sources){{batch->d_positive, batch->d_negative, batch->d_positive_hops, batch->d_negative_hops},
+                     {n, batch->hops > 0 ? 0 : n, n_hops, n_hops}};
+}
+
+static void pack_losses(const HnLossSums *sums, int64_t out[N_LOSS_SUMS]) {
+    out[0] = sums->ranking, out[1] = sums->align, out[2] = sums->l2_rows;
+    out[3] = sums->own, out[4] = sums->n_hard, out[5] = sums->n_harder;
+}
+
+static void unpack_losses(HnLossSums *sums, const int64_t in[N_LOSS_SUMS]) {
+    sums->ranking = in[0], sums->align = in[1], sums->l2_rows = in[2];
+    sums->own = in[3], sums->n_hard = in[4], sums->n_harder = in[5];
+}
 
 static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float largest, HnLossSums *sums, HnError *err) {
-    const size_t d = (size_t)batch->dim;
+    const size_t width = (size_t)batch->width, hops = (size_t)batch->hops * (size_t)batch->dim;
+    const size_t n_vectors = batch->n_items * width, n_totals = n_vectors + batch->n_items * hops;
+    const Sources sources = sources_of(batch);
     const int shift = hn_fixed_shift(largest);
-    int32_t *positives = adder->fixed, *negatives = adder->fixed + batch->n * d;
-    hn_fixed_from_float_cpu(batch->d_positive, shift, positives, batch->n * d);
-    hn_fixed_from_float_cpu(batch->d_negative, shift, negatives, batch->n * d);
-    memset(adder->totals, 0, (batch->n_items * d + N_LOSS_SUMS) * sizeof *adder->totals);
+    int32_t *fixed[N_SOURCES], *next = adder->fixed;
+    for (int s = 0; s < N_SOURCES; s++) {
+        fixed[s] = next;
+        hn_fixed_from_float_cpu(sources.rows[s], shift, next, sources.n[s]);
+        next += sources.n[s];
+    }
+    memset(adder->totals, 0, n_totals * sizeof *adder->totals);
 #pragma omp parallel for schedule(dynamic, 64) if (batch->n_items > 64)
     for (uint32_t i = 0; i < batch->n_items; i++) {
+        int64_t *vector = adder->totals + i * width, *hop = adder->totals + n_vectors + i * hops;
         for (uint32_t e = batch->item_begin[i]; e < batch->item_begin[i + 1]; e++) {
-            hn_sum_add_row(adder->totals + i * d, ENTRY_ROW(positives, negatives, batch->item_entries[e], d),
-                           batch->dim);
+            Part parts[2];
+            const int n_parts = parts_of(batch, batch->item_entries[e], parts);
+            for (const Part *p = parts; p < parts + n_parts; p++) {
+                hn_sum_add_row((of_hops(p->source) ? hop : vector) + p->to, fixed[p->source] + p->from, p->n);
+            }
         }
     }
-    int64_t *losses = adder->totals + batch->n_items * d;
-    losses[0] = sums->ranking, losses[1] = sums->align, losses[2] = sums->l2_rows;
-    losses[3] = sums->n_hard, losses[4] = sums->n_harder;
-    HN_TRY(hn_comm_sum_i64(adder->comm, adder->totals, batch->n_items * d + N_LOSS_SUMS, err));
-    hn_fixed_to_float_cpu(adder->totals, shift, NULL, batch->d_item_vectors, NULL, batch->n_items, batch->dim);
-    sums->ranking = losses[0], sums->align = losses[1], sums->l2_rows = losses[2];
-    sums->n_hard = losses[3], sums->n_harder = losses[4];
+    int64_t *losses = adder->totals + n_totals;
+    pack_losses(sums, losses);
+    HN_TRY(hn_comm_sum_i64(adder->comm, adder->totals, n_totals + N_LOSS_SUMS, err));
+    hn_fixed_to_float_cpu(adder->totals, shift, NULL, batch->d_item_vectors, NULL, batch->n_items, batch->width);
+    if (hops > 0) {
+        hn_fixed_to_float_cpu(adder->totals + n_vectors, shift, NULL, batch->d_item_hops, NULL, batch->n_items,
+                              (int)hops);
+    }
+    unpack_losses(sums, losses);
     return HN_OK;
 }
 
-static HnStatus add_items_float(HnLossAdder *adder, HnBatch *batch, HnLossSums *sums, HnError *err) {
+static void add_items_here(const HnBatch *batch, float *vectors, float *item_hops) {
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim;
-    const bool alone = hn_comm_size(adder->comm) == 1;
-    float *sum = alone ? batch->d_item_vectors : adder->floats;
+    const size_t width = (size_t)batch->width, hops = (size_t)batch->hops * (size_t)batch->dim;
+    const Sources sources = sources_of(batch);
 #pragma omp parallel for schedule(dynamic, 64) if (batch->n_items > 64)
     for (uint32_t i = 0; i < batch->n_items; i++) {
-        memset(sum + i * d, 0, d * sizeof *sum); /* other ranks may have touched this item, and not this one */
+        float *vector = vectors + i * width, *hop = hops > 0 ? item_hops + i * hops : NULL;
+        memset(vector, 0, width * sizeof *vector); /* other ranks may have touched this item, and not this one */
+        if (hops > 0) {
+            memset(hop, 0, hops * sizeof *hop);
+        }
         for (uint32_t e = batch->item_begin[i]; e < batch->item_begin[i + 1]; e++) {
-            ops->axpy(sum + i * d, 1.0f, ENTRY_ROW(batch->d_positive, batch->d_negative, batch->item_entries[e], d),
-                      batch->dim);
+            Part parts[2];
+            const int n_parts = parts_of(batch, batch->item_entries[e], parts);
+            for (const Part *p = parts; p < parts + n_parts; p++) {
+                ops->axpy((of_hops(p->source) ? hop : vector) + p->to, 1.0f, sources.rows[p->source] + p->from, p->n);
+            }
         }
     }
-    if (!alone) {
-        float *losses = adder->floats + batch->n_items * d;
-        losses[0] = (float)hn_loss_from_fixed(sums->ranking);
-        losses[1] = (float)hn_loss_from_fixed(sums->align);
-        losses[2] = (float)hn_loss_from_fixed(sums->l2_rows);
-        losses[3] = (float)sums->n_hard, losses[4] = (float)sums->n_harder;
-        HN_TRY(hn_comm_sum_f32(adder->comm, adder->floats, batch->n_items * d + N_LOSS_SUMS, err));
-        sums->ranking = hn_loss_to_fixed((double)losses[0]);
-        sums->align = hn_loss_to_fixed((double)losses[1]);
-        sums->l2_rows = hn_loss_to_fixed((double)losses[2]);
-        sums->n_hard = (int64_t)losses[3], sums->n_harder = (int64_t)losses[4];
-        memcpy(batch->d_item_vectors, adder->floats, batch->n_items * d * sizeof(float));
+}
+
+static HnStatus add_items_float(HnLossAdder *adder, HnBatch *batch, HnLossSums *sums, HnError *err) {
+    if (hn_comm_size(adder->comm) == 1) {
+        add_items_here(batch, batch->d_item_vectors, batch->d_item_hops);
+        return HN_OK;
+    }
+    const size_t n_vectors = (size_t)batch->n_items * (size_t)batch->width;
+    const size_t n_hops = (size_t)batch->n_items * (size_t)batch->hops * (size_t)batch->dim;
+    float *losses = adder->floats + n_vectors + n_hops;
+    int64_t exact[N_LOSS_SUMS];
+    add_items_here(batch, adder->floats, adder->floats + n_vectors);
+    pack_losses(sums, exact);
+    for (int i = 0; i < N_LOSS_SUMS; i++) {
+        losses[i] = (float)hn_loss_from_fixed(exact[i]);
+    }
+    HN_TRY(hn_comm_sum_f32(adder->comm, adder->floats, n_vectors + n_hops + N_LOSS_SUMS, err));
+    for (int i = 0; i < N_LOSS_SUMS; i++) {
+        exact[i] = hn_loss_to_fixed((double)losses[i]);
+    }
+    unpack_losses(sums, exact);
+    memcpy(batch->d_item_vectors, adder->floats, n_vectors * sizeof(float));
+    if (n_hops > 0) {
+        memcpy(batch->d_item_hops, adder->floats + n_vectors, n_hops * sizeof(float));
     }
     return HN_OK;
 }
 
 HnStatus hn_loss_add_up(HnLossAdder *adder, HnBatch *batch, HnLossSums *sums, bool *stop, HnError *err) {
-    const size_t n = (size_t)batch->n * (size_t)batch->dim;
-    float largest = 0.0f, negatives = 0.0f;
-    if (adder->exact) {
-        largest = hn_max_magnitude_cpu(batch->d_positive, n);
-        negatives = hn_max_magnitude_cpu(batch->d_negative, n);
+    const Sources sources = sources_of(batch);
+    float largest = 0.0f;
+    bool bad = sums->bad;
+    for (int s = 0; s < N_SOURCES && adder->exact; s++) {
+        const float of_source = hn_max_magnitude_cpu(sources.rows[s], sources.n[s]);
+        bad = bad || !isfinite(of_source);
+        largest = of_source > largest ? of_source : largest;
     }
-    if (sums->bad || !isfinite(largest) || !isfinite(negatives)) {
-        largest = INFINITY;
-    }
-    largest = negatives > largest ? negatives : largest;
+    largest = bad ? INFINITY : largest;
     HN_TRY(hn_agree_max(adder->comm, &largest, 1, stop, err));
     if (!isfinite(largest)) {
         return hn_fail(err, HN_NUMERIC,

@@ -9,3 +9,19 @@ const HnModelOps *hn_model_ops(HnBackboneName backbone) {
 uint64_t hn_model_layers(const HnTrainConfig *config) {
     return config->model.backbone == HN_BACKBONE_MF ? 0 : (uint64_t)config->model.layers;
 }
+
+int hn_model_width(const HnTrainConfig *config) {
+    return hn_model_ops(config->model.backbone)->width(config);
+}
+
+int hn_model_hops(const HnTrainConfig *config) {
+    return (int)hn_model_layers(config) + 1;
+}
+
+int hn_model_width_is_dim(const HnTrainConfig *config) {
+    return (int)config->model.dim;
+}
+
+HnTable *hn_model_parameters(const HnModelOps *model, void *state) {
+    return model->parameters != NULL ? model->parameters(state) : NULL;
+}

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cf/batch.h"
 #include "cf/graph.h"
+#include "cf/loss.h"
 #include "cf/table.h"
 #include "comm.h"
 #include "config/experiment.h"
@@ -20,6 +21,8 @@
 typedef struct HnModelContext {
     HnComm *comm;
     bool exact; /* `reproducible`: sums over users as integers */
+    uint64_t seed;
+    const HnTrainConfig *config;
     int dim, layers;
     const HnUserShards *shards;
     const HnGraph *graph;
@@ -32,27 +35,51 @@ typedef struct HnModelOps {
     /* True: backward leaves untouched rows of the tables' gradients alone, so they must be zero before it and are
      * cleared by the optimiser. False: backward writes every row. */
     bool sparse_gradient;
+    /* Columns of a final vector: model.dim, or as many for each hop where those stand side by side. */
+    int (*width)(const HnTrainConfig *config);
+    /* Parameters beside the two tables; NULL = none. */
+    uint64_t (*n_parameters)(const HnTrainConfig *config);
     HnStatus (*create)(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err);
     void (*free)(void *state); /* NULL is fine */
     /* Bytes of state on one rank, for plans. */
-    uint64_t (*bytes)(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs, uint64_t batch, int dim,
-                      int layers, bool exact);
-    /* Fills batch->user_vectors and batch->item_vectors. Forward and embed may use the tables' gradients as scratch,
-     * unless sparse_gradient. Collective. */
+    uint64_t (*bytes)(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
+                      uint64_t n_positions, bool exact);
+    /* Bytes that forward (or embed, where the sampler chooses by score) and backward hand to collectives on each of
+     * several ranks, in a step whose batch touches n_batch_items; NULL = none. */
+    uint64_t (*moved)(const HnTrainConfig *config, uint64_t n_items, uint64_t n_batch_items, bool exact);
+    /* Before the first step of an epoch, and before the first after resuming inside one; NULL = nothing to do.
+     * Collective. */
+    HnStatus (*start_epoch)(void *state, uint64_t epoch, HnError *err);
+    /* Fills batch->user_vectors, batch->item_vectors and, unless NULL, batch->item_hops. Forward and embed may use the
+     * tables' gradients as scratch, unless sparse_gradient. Collective. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
-    /* batch->d_user_vectors, batch->d_item_vectors (the latter summed over ranks) to the tables' gradients. Tells
+    /* A loss of the model's own, after forward and before backward: adds it to sums->own; its gradient is backward's
+     * business. NULL = none. Collective. */
+    HnStatus (*own_loss)(void *state, HnBatch *batch, HnLossSums *sums, HnError *err);
+    /* batch->d_user_vectors, batch->d_item_vectors and, unless NULL, in addition d_item_hops (both summed over ranks)
+     * to the tables' gradients; may change all three. The gradient of parameters() is complete afterwards. Tells
      * users_done and items_done of every row once, when the model has no further use for its gradient and its value:
      * they may change both. keep false: only they need the gradients, which may not reach the tables. An error
      * ends the training: some rows may have been told of by then. Collective. */
     HnStatus (*backward)(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                          const HnRowsDone *items_done, HnError *err);
-    /* Final vectors of all rows: users [n_local_users][dim], items [n_items][dim]. Collective. */
-    HnStatus (*embed)(void *state, float *users, float *items, HnError *err);
+    /* Final vectors of all rows: users [n_local_users][width], items [n_items][width]; item_hops [n_items][hops][dim]
+     * the items' vectors after 0, 1 .. layers, or NULL. Collective. */
+    HnStatus (*embed)(void *state, float *users, float *items, float *item_hops, HnError *err);
+    /* Parameters beside the two tables, the same on every rank: trained, digested and kept in checkpoints with them.
+     * NULL, or a NULL table = none. */
+    HnTable *(*parameters)(void *state);
 } HnModelOps;
 
 extern const HnModelOps HN_MODEL_MF, HN_MODEL_LIGHTGCN;
 const HnModelOps *hn_model_ops(HnBackboneName backbone);
 /* Propagation layers; with none, the final vectors are the tables' rows. */
 uint64_t hn_model_layers(const HnTrainConfig *config);
+/* Columns of a final vector. A final vector is the mean of its hops, one more than layers, or has them side by side. */
+int hn_model_width(const HnTrainConfig *config);
+int hn_model_hops(const HnTrainConfig *config);
+int hn_model_width_is_dim(const HnTrainConfig *config); /* width() of models that take the mean */
+/* The model's own parameters, or NULL. */
+HnTable *hn_model_parameters(const HnModelOps *model, void *state);
 
 #endif

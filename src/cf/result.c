@@ -45,7 +45,7 @@ static int64_t selected_epoch(const HnSession *session) {
 static HnStatus gather_users(const HnSession *session, HnStoreWriter *writer, const float *users, float *piece,
                              HnError *err) {
     const HnUserShards *shards = &session->trainer->shards;
-    const uint64_t row = (uint64_t)session->trainer->dim * sizeof(float);
+    const uint64_t row = (uint64_t)session->trainer->width * sizeof(float);
     const uint64_t at_once = PIECE_BYTES / row > 0 ? PIECE_BYTES / row : 1;
     const int size = hn_comm_size(session->comm), rank = hn_comm_rank(session->comm);
     HnStatus written = HN_OK;
@@ -55,7 +55,7 @@ static HnStatus gather_users(const HnSession *session, HnStoreWriter *writer, co
         for (uint64_t begin = shards->begin[first]; begin < shards->begin[last]; begin += at_once) {
             uint64_t left = shards->begin[last] - begin, n = left < at_once ? left : at_once;
             if (r == rank) {
-                memcpy(piece, users + (begin - shards->user_begin) * (uint64_t)session->trainer->dim, n * row);
+                memcpy(piece, users + (begin - shards->user_begin) * (uint64_t)session->trainer->width, n * row);
             }
             HN_TRY(hn_comm_broadcast(session->comm, piece, n * row, r, err));
             if (writer != NULL && written == HN_OK) {
@@ -68,19 +68,19 @@ static HnStatus gather_users(const HnSession *session, HnStoreWriter *writer, co
 
 static HnStatus start_model(const HnSession *session, const float *items, HnStoreWriter **writer, HnError *err) {
     const HnTrainer *trainer = session->trainer;
-    const uint64_t dim = (uint64_t)trainer->dim;
+    const uint64_t dim = (uint64_t)trainer->width;
     const uint64_t user_dims[2] = {trainer->shards.n_users, dim}, item_dims[2] = {trainer->shards.n_items, dim};
     HN_TRY(create_store(session, "model.h5", &HN_SCHEMA_MODEL, writer, err));
     HN_TRY(hn_store_set_text(*writer, "variant", session->job->variant, err));
     HN_TRY(hn_store_set_text(*writer, "backbone", trainer->model->name, err));
-    HN_TRY(hn_store_set_i64(*writer, "dim", trainer->dim, err));
+    HN_TRY(hn_store_set_i64(*writer, "dim", trainer->width, err));
     HN_TRY(hn_store_set_i64(*writer, "epoch", selected_epoch(session), err));
     HN_TRY(hn_store_write(*writer, "item/embedding", item_dims, items, err));
     return hn_store_define(*writer, "user/embedding", user_dims, err);
 }
 
 static HnStatus write_model(HnSession *session, const float *users, const float *items, HnError *err) {
-    const uint64_t row = (uint64_t)session->trainer->dim * sizeof(float);
+    const uint64_t row = (uint64_t)session->trainer->width * sizeof(float);
     HnStoreWriter *writer = NULL;
     float *piece = hn_alloc(1, PIECE_BYTES > row ? PIECE_BYTES : row, "user rows on their way", err);
     HnStatus status = piece == NULL ? HN_MEMORY : HN_OK;

@@ -1,5 +1,7 @@
 #include "cf/sampler.h"
 
+#include "cf/model.h"
+
 const HnSamplerOps *hn_sampler_ops(HnSamplerName name) {
     static const HnSamplerOps *const samplers[] = {
         [HN_SAMPLER_RNS] = &HN_SAMPLER_OPS_RNS,
@@ -9,4 +11,13 @@ const HnSamplerOps *hn_sampler_ops(HnSamplerName name) {
         [HN_SAMPLER_AHNS] = &HN_SAMPLER_OPS_AHNS,
     };
     return samplers[name];
+}
+
+HnBatchShape hn_batch_shape(const HnTrainConfig *config) {
+    const bool by_hop = hn_sampler_ops(config->sampler.name)->by_hop;
+    const int hops = hn_model_hops(config);
+    return (HnBatchShape){.dim = (int)config->model.dim,
+                          .width = hn_model_width(config),
+                          .hops = by_hop ? hops : 0,
+                          .draws = by_hop ? hops : 1};
 }

@@ -27,9 +27,10 @@ typedef struct HnSamplerContext {
     const char *vectors_path; /* NULL where there is none */
 } HnSamplerContext;
 
-/* Final vectors of this rank's users and of all items, as they are before the step. */
+/* Vectors of this rank's users and of all items, as they are before the step. */
 typedef struct HnFinals {
-    const float *users, *items;
+    const float *users, *items; /* [n][width] final ones */
+    const float *item_hops;     /* [n_items][hops][dim] where the sampler works by hop; else NULL */
 } HnFinals;
 
 /* What a sampler tells the result file; sums over ranks. */
@@ -41,20 +42,22 @@ typedef struct HnSamplerFacts {
 typedef struct HnSamplerOps {
     const char *name;
     bool by_score; /* draw looks at final vectors */
+    bool by_hop;   /* and at the hops' ones; it draws an item for each hop, and batch->negatives is pooled from hops */
     HnStatus (*create)(const HnSamplerContext *context, const HnBatch *batch, void **state, HnError *err);
     void (*free)(void *state); /* NULL is fine */
     /* Bytes of state on one rank, for plans. */
     uint64_t (*bytes)(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions, uint64_t text_dim,
                       bool exact, int ranks);
-    /* Fills batch->negative: an item per pair, -1 where the user took every item. finals: NULL unless by_score. Local.
+    /* Fills batch->negative: an item per draw, -1 where the user took every item. finals: NULL unless by_score. Local.
      */
     void (*draw)(void *state, HnBatch *batch, const HnFinals *finals);
-    /* Fills batch->negatives from item_vectors at negative_row. */
+    /* Fills batch->negatives from item_vectors at negative_row; by hop from item_hops, and negative_ego too. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
     /* Adds the alignment loss (eq. 9), if the sampler has hard negatives. Collective. */
     HnStatus (*align)(void *state, HnBatch *batch, HnLossSums *sums, HnError *err);
     /* Turns batch->d_negative into the gradient of the drawn ITEM's row, and keeps the rest: the gradient of the
-     * sampler's own parameters. Collective. */
+     * sampler's own parameters. By hop: into d_positive_hops and d_negative_hops, L2 of negative_ego with it, and adds
+     * to d_user. Collective. */
     HnStatus (*backward)(void *state, HnBatch *batch, HnError *err);
     uint64_t (*text_dim)(void *state);   /* width of its text vectors; 0 = none */
     HnTable *(*parameters)(void *state); /* the same on every rank; NULL = none */
@@ -65,6 +68,8 @@ typedef struct HnSamplerOps {
 extern const HnSamplerOps HN_SAMPLER_OPS_RNS, HN_SAMPLER_OPS_SEMANTIC, HN_SAMPLER_OPS_POPULARITY, HN_SAMPLER_OPS_DNS,
     HN_SAMPLER_OPS_AHNS;
 const HnSamplerOps *hn_sampler_ops(HnSamplerName name);
+/* What batches are made for: the backbone's widths, and hops where the sampler wants them. */
+HnBatchShape hn_batch_shape(const HnTrainConfig *config);
 
 /* One item uniform over those that a sorted list lacks, by (seed, epoch, pair); -1 where the list has all. */
 int32_t hn_sample_outside(const int32_t *taken, uint64_t n_taken, uint64_t n_items, uint64_t seed, uint32_t epoch,

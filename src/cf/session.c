@@ -26,7 +26,7 @@ HnStatus hn_session_create(const HnTrainJob *job, HnComm *comm, HnSession *sessi
     HN_TRY(hn_comm_agree(session->comm, status, err));
     HN_TRY(hn_trainer_create(job, session->comm, &session->trainer, err));
     const HnTrainer *trainer = session->trainer;
-    size_t row = (size_t)trainer->dim * sizeof(float);
+    size_t row = (size_t)trainer->width * sizeof(float);
     session->history.n_metrics = hn_metrics_count(&config->eval.ks);
     session->best_epoch = -1;
     session->best_users = hn_alloc(trainer->users.n_rows, row, "best user vectors", err);
@@ -79,7 +79,7 @@ static HnStatus validate(HnSession *session, HnError *err) {
     HnStatus status = hn_trainer_embed(trainer, err);
     if (status == HN_OK) {
         status = hn_evaluate(&session->select_set, trainer->final_users, trainer->final_items, trainer->items.n_rows,
-                             trainer->dim, ks, NULL, session->comm, values, err);
+                             trainer->width, ks, NULL, session->comm, values, err);
     }
     if (status == HN_OK) {
         status = hn_comm_agree(
@@ -92,7 +92,7 @@ static HnStatus validate(HnSession *session, HnError *err) {
         bool better = session->best_epoch < 0 || value > session->best_value;
         session->bad_evals = better ? 0 : session->bad_evals + 1;
         if (better) {
-            size_t row = (size_t)trainer->dim * sizeof(float);
+            size_t row = (size_t)trainer->width * sizeof(float);
             session->best_epoch = (int64_t)trainer->epoch;
             session->best_value = value;
             memcpy(session->best_users, trainer->final_users, trainer->users.n_rows * row);
@@ -133,9 +133,9 @@ HnStatus hn_session_epoch(HnSession *session, HnError *err) {
     HN_TRY(hn_trainer_digest(trainer, digest, err));
     HnStatus status = hn_history_add_epoch(&session->history, loss, digest, hn_clock_seconds() - start, err);
     HN_TRY(hn_comm_agree(session->comm, status, err));
-    hn_log(HN_LOG_DEBUG, "%s, seed %lld, epoch %llu: loss %.6f (ranking %.6f, align %.6f, l2 %.6f)",
+    hn_log(HN_LOG_DEBUG, "%s, seed %lld, epoch %llu: loss %.6f (ranking %.6f, align %.6f, l2 %.6f, own %.6f)",
            session->job->variant, (long long)session->job->seed, (unsigned long long)trainer->epoch,
-           loss[HN_LOSS_TOTAL], loss[HN_LOSS_RANKING], loss[HN_LOSS_ALIGN], loss[HN_LOSS_L2]);
+           loss[HN_LOSS_TOTAL], loss[HN_LOSS_RANKING], loss[HN_LOSS_ALIGN], loss[HN_LOSS_L2], loss[HN_LOSS_OWN]);
     warn_of_easy_negatives(session, loss);
     bool last = trainer->epoch == (uint64_t)config->train.epochs;
     bool due = last || trainer->epoch % (uint64_t)config->train.eval_every == 0;

@@ -31,8 +31,8 @@ typedef struct HnSession {
     int64_t best_epoch;   /* epochs done at the best validation; -1 = none yet */
     double best_value;
     int64_t bad_evals;     /* validations since */
-    float *best_users;     /* [n_local][dim] final vectors then */
-    float *best_items;     /* [n_items][dim] */
+    float *best_users;     /* [n_local][width] final vectors then */
+    float *best_items;     /* [n_items][width] */
     bool warned_easy;      /* said once that hard negatives are not hard */
     uint64_t moved_before; /* bytes that the group had moved for earlier trainings */
     char *identity;        /* "key: value" a line: what is trained, on what */

@@ -81,7 +81,7 @@ static HnStatus test(HnSession *session, double *values, HnError *err) {
                               config->eval.mask == HN_MASK_TRAIN_VALID, session->comm, &set, err));
     HnStatus status = hn_groups_create(config, &trainer->shards, &set, session->comm, &groups, err);
     if (status == HN_OK) {
-        status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->dim, &config->eval.ks, &groups,
+        status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->width, &config->eval.ks, &groups,
                              session->comm, values, err);
     }
     if (status == HN_OK && set.n_users_global == 0 && hn_comm_rank(session->comm) == 0) {

@@ -11,20 +11,18 @@ static uint64_t at_most(uint64_t value, uint64_t limit) {
     return value < limit ? value : limit;
 }
 
-/* Bytes that a step hands to collectives on each rank: item sums of 2 L layers (the first and the last forward ones
- * over the batch's items), the batch's gradient and ids, the adapter's. */
+/* Bytes that a step hands to collectives on each rank: the model's, the batch's gradient and ids, the adapter's. */
 static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t n_items, uint64_t n_train,
                                uint64_t adapter_bytes) {
-    const uint64_t number = exact ? 8 : 4, row = (uint64_t)config->model.dim * number;
+    const HnBatchShape shape = hn_batch_shape(config);
+    const HnModelOps *model = hn_model_ops(config->model.backbone);
+    const uint64_t width = (uint64_t)shape.width, row = (width + (uint64_t)(shape.hops * shape.dim)) * (exact ? 8 : 4);
     const uint64_t positions = at_most((uint64_t)config->train.batch, n_train);
-    const uint64_t batch_items = hn_batch_most_items(positions, n_items);
-    uint64_t layers = hn_model_layers(config);
-    uint64_t total = batch_items * row + 8 * positions + 16 + adapter_bytes;
-    if (layers > 0) {
-        total += (2 * layers - 1) * n_items * row + batch_items * row;
-    }
+    const uint64_t batch_items = hn_batch_most_items(&shape, positions, n_items);
+    uint64_t total = batch_items * row + 4 * (1 + (uint64_t)shape.draws) * positions + 16 + adapter_bytes;
+    total += model->moved == NULL ? 0 : model->moved(config, n_items, batch_items, exact);
     if (adapter_bytes > 0 && config->align.negatives == HN_ALIGN_BATCH && config->align.lambda > 0.0) {
-        total += positions * (2 * (uint64_t)config->model.dim + 4) * 4;
+        total += positions * (2 * width + 4) * 4;
     }
     return total;
 }
@@ -35,9 +33,10 @@ static uint64_t adapter_moves(const HnTrainConfig *config, bool exact, uint64_t 
     if (n_weights == 0 || config->semantic.adapter_frozen) {
         return 0;
     }
-    uint64_t columns = text_dim + (uint64_t)config->model.dim; /* inputs, and gradients, of every layer */
+    const uint64_t width = (uint64_t)hn_model_width(config);
+    uint64_t columns = text_dim + width; /* inputs, and gradients, of every layer */
     if (config->semantic.adapter_hidden.n == 0) {
-        columns += text_dim + (uint64_t)config->model.dim;
+        columns += text_dim + width;
     }
     for (size_t i = 0; i < config->semantic.adapter_hidden.n; i++) {
         columns += 2 * (uint64_t)config->semantic.adapter_hidden.items[i];
@@ -60,18 +59,23 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     const uint64_t positions = at_most((uint64_t)config->train.batch, n_train), capacity = at_most(positions, pairs);
     const bool semantic = config->sampler.name == HN_SAMPLER_SEMANTIC;
     const uint64_t n_weights = semantic ? hn_adapter_weights(config, text_dim) : 0;
-    uint64_t memory = (users + n_items) * (7 * dim * 4 + 20) + pairs * (12 + 16 + 8) + (n_users + 1) * 8;
-    memory += hn_rank_bytes(n_items, (int)dim);
-    memory += hn_batch_bytes(capacity, positions, users, n_items, (int)dim);
-    memory += hn_loss_adder_bytes(capacity, hn_batch_most_items(positions, n_items), (int)dim, reproducible);
-    memory += hn_model_ops(config->model.backbone)
-                  ->bytes(users, n_items, pairs, positions, (int)dim, (int)config->model.layers, reproducible);
+    const HnBatchShape shape = hn_batch_shape(config);
+    const HnModelOps *model = hn_model_ops(config->model.backbone);
+    const uint64_t width = (uint64_t)shape.width; /* tables with moments, the final vectors and the best ones */
+    uint64_t memory = (users + n_items) * ((5 * dim + 2 * width) * 4 + 20) + pairs * (12 + 16 + 8) + (n_users + 1) * 8;
+    memory += hn_rank_bytes(n_items, shape.width);
+    memory += hn_batch_bytes(&shape, capacity, positions, users, n_items);
+    memory += hn_loss_adder_bytes(&shape, capacity, hn_batch_most_items(&shape, positions, n_items), reproducible);
+    memory += model->bytes(config, users, n_items, pairs, positions, reproducible);
+    memory += shape.hops > 1 ? n_items * (uint64_t)(shape.hops * shape.dim) * 4 : 0;
     memory += hn_sampler_ops(config->sampler.name)->bytes(config, pairs, positions, text_dim, reproducible, ranks);
     const uint64_t adapter = adapter_moves(config, reproducible, n_weights, positions, text_dim, ranks);
-    uint64_t checkpoint = (n_users + n_items) * dim * 4 * 4 + n_weights * 12 + n * 16384;
+    const uint64_t n_parameters = model->n_parameters == NULL ? 0 : model->n_parameters(config);
+    const uint64_t checkpoint =
+        (n_users + n_items) * (3 * dim + width) * 4 + (n_weights + n_parameters) * 12 + n * 16384;
     *plan = (HnTrainPlan){.memory_per_rank = memory,
                           .checkpoint_bytes = 3 * checkpoint, /* two are kept while the third is written */
-                          .model_bytes = (n_users + n_items) * dim * 4 + 65536,
+                          .model_bytes = (n_users + n_items) * width * 4 + 65536,
                           .n_files = 3 * (n + 1) + 2,
                           .bytes_moved_per_step =
                               ranks > 1 ? moved_per_step(config, reproducible, n_items, n_train, adapter) : 0};

@@ -16,6 +16,12 @@ static HnStatus agree_on_path(HnComm *comm, HnError *err) {
     return HN_OK;
 }
 
+/* Elements of all hop vectors of an item, where a step needs those of all items and the tables do not hold them. */
+static uint64_t hop_columns(const HnTrainConfig *config) {
+    const HnBatchShape shape = hn_batch_shape(config);
+    return shape.hops > 1 ? (uint64_t)shape.hops * (uint64_t)shape.dim : 0;
+}
+
 static HnStatus create_tables(HnTrainer *trainer, HnError *err) {
     const HnTrainConfig *config = trainer->config;
     const HnUserShards *shards = &trainer->shards;
@@ -26,10 +32,14 @@ static HnStatus create_tables(HnTrainer *trainer, HnError *err) {
                   HN_STREAM_INIT_USER);
     hn_table_init(&trainer->items, config->model.init, config->model.init_std, shards->n_items, seed,
                   HN_STREAM_INIT_ITEM);
-    size_t row = (size_t)trainer->dim * sizeof(float);
+    size_t row = (size_t)trainer->width * sizeof(float);
     trainer->final_users = hn_alloc(n_local, row, "final user vectors", err);
     trainer->final_items = hn_alloc(shards->n_items, row, "final item vectors", err);
-    return trainer->final_users && trainer->final_items ? HN_OK : HN_MEMORY;
+    if (hop_columns(config) > 0) {
+        trainer->item_hops = hn_alloc(shards->n_items, hop_columns(config) * sizeof(float), "hop vectors", err);
+    }
+    const bool whole = trainer->final_users && trainer->final_items;
+    return whole && (hop_columns(config) == 0 || trainer->item_hops) ? HN_OK : HN_MEMORY;
 }
 
 /* Everything that needs no other rank. */
@@ -42,10 +52,13 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
     HN_TRY(create_tables(trainer, err));
     HN_TRY(hn_order_create(shards->n_pairs, shards->train.offsets[0], shards->n_local_pairs, batch,
                            config->train.drop_last, &trainer->order, err));
-    HN_TRY(hn_batch_create(shards, positions, trainer->dim, &trainer->batch, err));
+    const HnBatchShape shape = hn_batch_shape(config);
+    HN_TRY(hn_batch_create(shards, positions, &shape, &trainer->batch, err));
     HN_TRY(hn_loss_adder_create(trainer->comm, trainer->exact, &trainer->batch, &trainer->adder, err));
     HnModelContext model = {.comm = trainer->comm,
                             .exact = trainer->exact,
+                            .seed = (uint64_t)trainer->job->seed,
+                            .config = config,
                             .dim = trainer->dim,
                             .layers = (int)config->model.layers,
                             .shards = shards,
@@ -105,6 +118,7 @@ HnStatus hn_trainer_create(const HnTrainJob *job, HnComm *comm, HnTrainer **out,
     trainer->comm = comm;
     trainer->exact = job->reproducible;
     trainer->dim = (int)job->config->model.dim;
+    trainer->width = hn_model_width(job->config);
     HnStatus status = create(trainer, err);
     if (status != HN_OK) {
         hn_trainer_free(&trainer);
@@ -128,6 +142,7 @@ void hn_trainer_free(HnTrainer **address) {
     hn_loss_adder_free(&trainer->adder);
     hn_batch_free(&trainer->batch);
     hn_order_free(&trainer->order);
+    hn_free(trainer->item_hops);
     hn_free(trainer->final_items);
     hn_free(trainer->final_users);
     hn_table_free(&trainer->items);
@@ -139,22 +154,23 @@ void hn_trainer_free(HnTrainer **address) {
 }
 
 HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err) {
-    return trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items, err);
+    return trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items, NULL, err);
 }
 
 uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
     const HnUserShards *shards = &trainer->shards;
     uint64_t n_users = hn_user_shards_count(shards), n_items = shards->n_items, pairs = shards->n_local_pairs;
     uint64_t positions = trainer->batch.max_positions, capacity = trainer->batch.capacity;
-    uint64_t batch_items = hn_batch_most_items(positions, n_items);
+    const HnBatchShape shape = hn_batch_shape(trainer->config);
     uint64_t text_dim = trainer->sampler->text_dim(trainer->sampler_state);
     /* Tables with moments, and the final vectors; the graph both ways with its degrees; the order of an epoch. */
-    uint64_t total = (n_users + n_items) * (5 * (uint64_t)trainer->dim * 4 + 20) + pairs * (12 + 16);
-    total += hn_rank_bytes(n_items, trainer->dim);
-    total += hn_batch_bytes(capacity, positions, n_users, n_items, trainer->dim);
-    total += hn_loss_adder_bytes(capacity, batch_items, trainer->dim, trainer->exact);
-    total += trainer->model->bytes(n_users, n_items, pairs, positions, trainer->dim, (int)trainer->config->model.layers,
-                                   trainer->exact);
+    uint64_t columns = 4 * (uint64_t)trainer->dim + (uint64_t)trainer->width;
+    uint64_t total = (n_users + n_items) * (columns * 4 + 20) + pairs * (12 + 16);
+    total += n_items * hop_columns(trainer->config) * 4;
+    total += hn_rank_bytes(n_items, trainer->width);
+    total += hn_batch_bytes(&shape, capacity, positions, n_users, n_items);
+    total += hn_loss_adder_bytes(&shape, capacity, trainer->batch.most_items, trainer->exact);
+    total += trainer->model->bytes(trainer->config, n_users, n_items, pairs, positions, trainer->exact);
     return total + trainer->sampler->bytes(trainer->config, pairs, positions, text_dim, trainer->exact,
                                            hn_comm_size(trainer->comm));
 }

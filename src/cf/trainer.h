@@ -27,7 +27,7 @@ typedef struct HnTrainer {
     const HnTrainConfig *config;
     HnComm *comm;
     bool exact;
-    int dim;
+    int dim, width; /* of a table's row, of a final vector */
 
     HnUserShards shards;
     HnGraph graph;
@@ -52,7 +52,8 @@ typedef struct HnTrainer {
     bool stop;            /* a rank was asked to stop */
     HnProgress *progress; /* borrowed, or NULL: kept up to date in pairs of all epochs */
 
-    float *final_users, *final_items; /* hn_trainer_embed's output */
+    float *final_users, *final_items; /* hn_trainer_embed's output, [..][width] */
+    float *item_hops;                 /* [n_items][hops][dim] where the sampler works by hop; else NULL */
     HnFinals finals;                  /* of the step under way, where its sampler looks at scores; else NULL */
     uint64_t pairs_done;              /* over all ranks, skipped ones left out */
 } HnTrainer;
@@ -70,7 +71,7 @@ typedef struct HnStepReport {
  * same on every rank. */
 typedef struct HnGivenBatch {
     const uint64_t *pairs;    /* [n] */
-    const int32_t *negatives; /* [n] items, or NULL = drawn */
+    const int32_t *negatives; /* [n][batch draws] items, or NULL = drawn */
     uint64_t n;
 } HnGivenBatch;
 

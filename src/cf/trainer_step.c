@@ -16,12 +16,12 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
         return HN_OK;
     }
     if (hn_model_layers(trainer->config) == 0) {
-        trainer->finals = (HnFinals){trainer->users.value, trainer->items.value};
+        trainer->finals = (HnFinals){trainer->users.value, trainer->items.value, trainer->items.value};
         return HN_OK;
     }
-    HN_TRY(hn_trainer_embed(trainer, err));
-    trainer->finals = (HnFinals){trainer->final_users, trainer->final_items};
-    return HN_OK;
+    trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
+    return trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items, trainer->item_hops,
+                                 err);
 }
 
 /* The batch's rows: taken from all, where those are there. */
@@ -30,27 +30,39 @@ static HnStatus forward(HnTrainer *trainer, HnError *err) {
     if (trainer->finals.users == NULL) {
         return trainer->model->forward(trainer->model_state, batch, err);
     }
-    hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->dim);
-    hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->dim);
+    hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);
+    hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->width);
+    if (batch->item_hops != NULL) {
+        hn_rows_gather(batch->item_hops, trainer->finals.item_hops, batch->items, batch->n_items,
+                       batch->hops * batch->dim);
+    }
     return HN_OK;
+}
+
+static HnStatus start_epoch(HnTrainer *trainer, HnError *err) {
+    if (trainer->order_ready) {
+        return HN_OK;
+    }
+    trainer->order_ready = true;
+    hn_order_start_epoch(&trainer->order, (uint64_t)trainer->job->seed, (uint32_t)trainer->epoch);
+    return trainer->model->start_epoch == NULL ? HN_OK
+                                               : trainer->model->start_epoch(trainer->model_state, trainer->epoch, err);
 }
 
 static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
     HnBatch *batch = &trainer->batch;
-    trainer->finals = (HnFinals){NULL, NULL};
+    trainer->finals = (HnFinals){NULL, NULL, NULL};
+    batch->step = trainer->steps;
     if (given == NULL) {
-        if (!trainer->order_ready) {
-            hn_order_start_epoch(&trainer->order, (uint64_t)trainer->job->seed, (uint32_t)trainer->epoch);
-            trainer->order_ready = true;
-        }
         hn_batch_take(batch, &trainer->order, &trainer->shards, (uint32_t)trainer->epoch, trainer->step_in_epoch);
     } else {
         HN_TRY(hn_comm_agree(trainer->comm, hn_batch_take_given(batch, &trainer->shards, given->pairs, given->n, err),
                              err));
     }
     if (given != NULL && given->negatives != NULL) {
+        const size_t draws = (size_t)batch->draws;
         for (uint32_t k = 0; k < batch->n; k++) {
-            batch->negative[k] = given->negatives[batch->position[k]];
+            memcpy(batch->negative + k * draws, given->negatives + batch->position[k] * draws, draws * sizeof(int32_t));
         }
     } else {
         HN_TRY(look_at_scores(trainer, err));
@@ -82,6 +94,9 @@ static HnStatus losses(HnTrainer *trainer, HnLossSums *sums, HnError *err) {
     HN_TRY(trainer->sampler->forward(trainer->sampler_state, batch, err));
     hn_loss_ranking(batch, trainer->loss, (float)trainer->config->loss.margin, sums);
     hn_loss_l2(batch, &trainer->users, &trainer->items, trainer->config->train.l2, sums);
+    if (trainer->model->own_loss != NULL) {
+        HN_TRY(trainer->model->own_loss(trainer->model_state, batch, sums, err));
+    }
     return trainer->sampler->align(trainer->sampler_state, batch, sums, err);
 }
 
@@ -92,8 +107,9 @@ static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l
     report->loss[HN_LOSS_ALIGN] = trainer->config->align.lambda * hn_loss_from_fixed(sums->align) / n;
     report->loss[HN_LOSS_L2] = hn_loss_from_fixed(sums->l2_rows) / n + own_l2;
     report->loss[HN_LOSS_HARDER] = sums->n_hard > 0 ? (double)sums->n_harder / (double)sums->n_hard : 0.0;
-    report->loss[HN_LOSS_TOTAL] =
-        report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] + report->loss[HN_LOSS_L2];
+    report->loss[HN_LOSS_OWN] = hn_loss_from_fixed(sums->own) / n;
+    report->loss[HN_LOSS_TOTAL] = report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] +
+                                  report->loss[HN_LOSS_L2] + report->loss[HN_LOSS_OWN];
 }
 
 /* What is left to do for one table's rows that the model has finished: L2, and the optimiser's step where there is one.
@@ -128,6 +144,7 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
         memset(trainer->users.gradient, 0, trainer->users.n_rows * row);
         memset(trainer->items.gradient, 0, trainer->items.n_rows * row);
     }
+    HN_TRY(start_epoch(trainer, err));
     HN_TRY(take_batch(trainer, given, err));
     warn_skips(trainer);
     HN_TRY(losses(trainer, &sums, err));
@@ -159,12 +176,16 @@ HnStatus hn_trainer_gradients(HnTrainer *trainer, const HnGivenBatch *given, HnS
     return run_or_explain(trainer, given, NULL, report, err);
 }
 
-/* The sampler's own parameters, and the count of steps. */
+/* The sampler's own parameters and the model's, and the count of steps. */
 static void finish_update(HnTrainer *trainer) {
     HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     trainer->steps++;
     if (own != NULL && !trainer->config->semantic.adapter_frozen) {
         hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps, false);
+    }
+    if (of_model != NULL) {
+        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps, false);
     }
     trainer->gradient_waits = false;
 }

@@ -58,31 +58,32 @@ typedef struct Triple {
 } Triple;
 
 static Triple triple(const HnBatch *batch, const float *hard, uint32_t k, const HnRowOps *ops) {
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
     Triple t = {.user = batch->user_vectors + (size_t)batch->user_row[k] * d,
                 .positive = batch->item_vectors + (size_t)batch->positive_row[k] * d,
                 .hard = hard + (size_t)k * d};
-    t.user_length = length(ops, t.user, batch->dim);
-    t.positive_length = length(ops, t.positive, batch->dim);
-    t.hard_length = length(ops, t.hard, batch->dim);
-    t.positive_cosine = ops->dot(t.user, t.positive, batch->dim) / (t.user_length * t.positive_length);
+    t.user_length = length(ops, t.user, batch->width);
+    t.positive_length = length(ops, t.positive, batch->width);
+    t.hard_length = length(ops, t.hard, batch->width);
+    t.positive_cosine = ops->dot(t.user, t.positive, batch->width) / (t.user_length * t.positive_length);
     return t;
 }
 
 static float own_pair(HnBatch *batch, const HnAlign *align, const float *hard, float *d_hard, uint32_t k,
                       const HnRowOps *ops) {
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
     Triple t = triple(batch, hard, k, ops);
-    float hard_cosine = ops->dot(t.user, t.hard, batch->dim) / (t.user_length * t.hard_length), slope;
+    float hard_cosine = ops->dot(t.user, t.hard, batch->width) / (t.user_length * t.hard_length), slope;
     float value = HN_LOSS_OPS_BPR.pair(t.positive_cosine / align->tau, hard_cosine / align->tau, 0.0f, &slope);
     float w = align->lambda * slope / (align->tau * (float)batch->n_used);
     float *d_user = batch->d_user + k * d;
-    add_cosine_gradient(ops, d_user, w, hard_cosine, t.user, t.user_length, t.hard, t.hard_length, batch->dim);
+    add_cosine_gradient(ops, d_user, w, hard_cosine, t.user, t.user_length, t.hard, t.hard_length, batch->width);
     add_cosine_gradient(ops, d_user, -w, t.positive_cosine, t.user, t.user_length, t.positive, t.positive_length,
-                        batch->dim);
-    add_cosine_gradient(ops, d_hard + k * d, w, hard_cosine, t.hard, t.hard_length, t.user, t.user_length, batch->dim);
+                        batch->width);
+    add_cosine_gradient(ops, d_hard + k * d, w, hard_cosine, t.hard, t.hard_length, t.user, t.user_length,
+                        batch->width);
     add_cosine_gradient(ops, batch->d_positive + k * d, -w, t.positive_cosine, t.positive, t.positive_length, t.user,
-                        t.user_length, batch->dim);
+                        t.user_length, batch->width);
     return value;
 }
 
@@ -93,7 +94,7 @@ static float log_denominator(const HnBatch *batch, const HnAlign *align, const f
     double sum = exp((double)(a - top));
     for (uint64_t q = 0; q < batch->n_positions; q++) {
         if (align->facts[q * N_FACTS + FACT_PRESENT] > 0.0f) {
-            float c = ops->dot(user_unit, align->hard_unit + q * (size_t)batch->dim, batch->dim) / align->tau;
+            float c = ops->dot(user_unit, align->hard_unit + q * (size_t)batch->width, batch->width) / align->tau;
             sum += (double)expf(c - top);
         }
     }
@@ -104,7 +105,7 @@ static float log_denominator(const HnBatch *batch, const HnAlign *align, const f
 static HnStatus gather_units(HnBatch *batch, HnAlign *align, const float *hard, const bool *present, HnComm *comm,
                              HnError *err) {
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim, n = batch->n_positions;
+    const size_t d = (size_t)batch->width, n = batch->n_positions;
     memset(align->user_unit, 0, n * d * sizeof(float));
     memset(align->hard_unit, 0, n * d * sizeof(float));
     memset(align->facts, 0, n * N_FACTS * sizeof(float));
@@ -112,8 +113,8 @@ static HnStatus gather_units(HnBatch *batch, HnAlign *align, const float *hard, 
         if (present[k]) {
             size_t at = batch->position[k];
             Triple t = triple(batch, hard, k, ops);
-            ops->scale(align->user_unit + at * d, 1.0f / t.user_length, t.user, batch->dim);
-            ops->scale(align->hard_unit + at * d, 1.0f / t.hard_length, t.hard, batch->dim);
+            ops->scale(align->user_unit + at * d, 1.0f / t.user_length, t.user, batch->width);
+            ops->scale(align->hard_unit + at * d, 1.0f / t.hard_length, t.hard, batch->width);
             align->facts[at * N_FACTS + FACT_PRESENT] = 1.0f;
         }
     }
@@ -124,7 +125,7 @@ static HnStatus gather_units(HnBatch *batch, HnAlign *align, const float *hard, 
 
 /* Row k of the softmax: loss, and the gradient of user and positive. */
 static float batch_row(HnBatch *batch, HnAlign *align, const float *hard, uint32_t k, const HnRowOps *ops) {
-    const int dim = batch->dim;
+    const int dim = batch->width;
     const size_t d = (size_t)dim, at = batch->position[k];
     const float *unit = align->user_unit + at * d;
     Triple t = triple(batch, hard, k, ops);
@@ -150,7 +151,7 @@ static float batch_row(HnBatch *batch, HnAlign *align, const float *hard, uint32
 /* Column k of the softmax: every user of the batch pushes this pair's hard negative. */
 static void batch_column(const HnBatch *batch, const HnAlign *align, const float *hard, float *d_hard, uint32_t k,
                          const HnRowOps *ops) {
-    const int dim = batch->dim;
+    const int dim = batch->width;
     const size_t d = (size_t)dim, at = batch->position[k];
     const float *unit = align->hard_unit + at * d, *row = hard + k * d;
     float hard_length = length(ops, row, dim), w = align->lambda / (align->tau * (float)batch->n_used);

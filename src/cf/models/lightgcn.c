@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "cf/models/lightgcn_private.h"
 #include "cf/rows.h"
+#include "cf/sampler.h"
 #include "row.h"
 
 enum { AHEAD = 8 }; /* rows of E that a batch names lie anywhere: fetched so far ahead */
@@ -38,15 +39,25 @@ static void lightgcn_free(void *state) {
     hn_free(model);
 }
 
-static uint64_t lightgcn_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs, uint64_t batch,
-                               int dim, int layers, bool exact) {
-    if (layers == 0) {
+static uint64_t lightgcn_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items,
+                               uint64_t n_local_pairs, uint64_t n_positions, bool exact) {
+    if (config->model.layers == 0) {
         return sizeof(LightGcn);
     }
-    uint64_t row = (uint64_t)dim * sizeof(float);
-    return (n_local_users + n_items) * (row + 4) + 3 * batch * ((uint64_t)(layers - 1) * row + 4) + 8 * n_local_pairs +
-           32 * (n_items + 3 * batch) + hn_propagation_bytes(n_items, dim, exact) +
-           hn_propagate_window(dim) * sizeof(float);
+    const HnBatchShape shape = hn_batch_shape(config);
+    const uint64_t row = (uint64_t)shape.dim * sizeof(float), layers = (uint64_t)config->model.layers;
+    const uint64_t batch_rows = n_positions + hn_batch_most_items(&shape, n_positions, n_items);
+    return (n_local_users + n_items) * (row + 4) + batch_rows * ((layers - 1) * row + 4) + 8 * n_local_pairs +
+           32 * (n_items + batch_rows) + hn_propagation_bytes(n_items, shape.dim, exact) +
+           hn_propagate_window(shape.dim) * sizeof(float);
+}
+
+/* The items' half of every layer, forward and backward; the last one forward is of the batch's items alone, unless all
+ * were embedded. */
+static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, uint64_t n_batch_items, bool exact) {
+    const uint64_t layers = (uint64_t)config->model.layers, row = (uint64_t)config->model.dim * (exact ? 8 : 4);
+    const bool all = hn_sampler_ops(config->sampler.name)->by_score;
+    return layers == 0 ? 0 : ((2 * layers - 1) * n_items + (all ? n_items : n_batch_items)) * row;
 }
 
 static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
@@ -74,7 +85,7 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     const HnGraph *graph = context->graph;
     const uint64_t n_items = context->items->n_rows;
     const uint64_t n_pairs = context->shards->n_local_pairs, some_users = batch->capacity;
-    const uint64_t some_items = hn_batch_most_items(batch->max_positions, n_items);
+    const uint64_t some_items = batch->most_items;
     HN_TRY(side_create(&model->users, context->users, &graph->users, &graph->user_degrees, some_users, context->layers,
                        err));
     HN_TRY(side_create(&model->items, context->items, &graph->items, &graph->item_degrees, some_items, context->layers,
@@ -112,6 +123,7 @@ static void sides_take(LightGcn *model, HnBatch *batch) {
     model->users.vectors = batch->user_vectors, model->users.d_vectors = batch->d_user_vectors;
     model->items.rows = batch->items, model->items.n_rows = batch->n_items;
     model->items.vectors = batch->item_vectors, model->items.d_vectors = batch->d_item_vectors;
+    model->items.hops = batch->item_hops, model->items.d_hops = batch->d_item_hops;
 }
 
 /* ---- forward ---- */
@@ -139,6 +151,9 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
         const size_t soon = (size_t)side->rows[b + AHEAD < side->n_rows ? b + AHEAD : b];
         hn_row_fetch(side->table->value + soon * dim, (int)dim);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
+        if (side->hops != NULL) {
+            hn_lightgcn_write_hops(work, b, vector);
+        }
         for (int l = 1; l < work->layer - 1; l++) {
             ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
         }
@@ -158,7 +173,7 @@ static void pool(const Side *side, int layers) {
 static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
     const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
-    hn_lightgcn_start(work, side, layer, x, left > 0 ? hn_lightgcn_block(pass, side, left) : side->vectors,
+    hn_lightgcn_start(work, pass, side, layer, x, left > 0 ? hn_lightgcn_block(pass, side, left) : side->vectors,
                       left > 0 ? keep_rows : NULL);
     if (left == 0) { /* of the batch's rows alone */
         hn_subgraph_rows(&side->sub, &work->half.graph, side->rows, side->n_rows);
@@ -174,6 +189,9 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
     if (model->context.layers == 0) {
         hn_rows_gather(users->vectors, users->table->value, users->rows, users->n_rows, model->context.dim);
         hn_rows_gather(items->vectors, items->table->value, items->rows, items->n_rows, model->context.dim);
+        if (items->hops != NULL) {
+            hn_rows_gather(items->hops, items->table->value, items->rows, items->n_rows, model->context.dim);
+        }
         return HN_OK;
     }
     Pass pass = {.model = model, .half = forward_half};
@@ -184,7 +202,10 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
     return HN_OK;
 }
 
-/* ---- backward ---- */
+/* ---- backward ----
+ *
+ * With gradients K_l of the items' hops, the layer that adds g to them adds g + (L + 1) K_l / root instead: l = L
+ * enters the first one, l = 0 is added last. */
 
 /* Rows of G, zero but for the batch's. */
 static void spread_rows(void *context, uint64_t first, uint64_t last, float *values) {
@@ -211,7 +232,7 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];
         ops->axpy(values + (row - first) * dim, work->then != NULL ? work->share : side->degrees->inv_root[row],
-                  side->d_vectors + b * dim, (int)dim);
+                  hn_lightgcn_added_row(work, b), (int)dim);
     }
     if (work->then != NULL) {
         work->then->rows(work->then->context, first, last, values);
@@ -225,7 +246,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     Side *users = &model->users;
     const bool of_users = side == users, last = layer == model->context.layers;
     const int left = model->context.layers - layer;
-    hn_lightgcn_start(work, side, layer, hn_lightgcn_block(pass, side->other, left + 1),
+    hn_lightgcn_start(work, pass, side, layer, hn_lightgcn_block(pass, side->other, left + 1),
                       last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
     if (layer == 1 && of_users) {
         spread(side->other, hn_lightgcn_block(pass, side->other, left + 1));
@@ -248,6 +269,9 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     LightGcn *model = state;
     Side *users = &model->users, *items = &model->items;
     sides_take(model, batch);
+    if (items->d_hops != NULL) {
+        hn_lightgcn_fold_hops(items, model->context.layers);
+    }
     if (model->context.layers == 0) {
         spread(users, users->table->gradient);
         spread(items, items->table->gradient);
@@ -267,7 +291,10 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
 static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
     const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
-    hn_lightgcn_start(work, side, layer, x, hn_lightgcn_block(pass, side, left), NULL);
+    const bool hops = pass->item_hops != NULL && side == &pass->model->items;
+    hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left),
+                      hops ? hn_lightgcn_hop_rows : NULL);
+    work->item_hops = pass->item_hops;
     work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
 }
 
@@ -282,16 +309,20 @@ static void pool_all(const Side *side, float *out, int layers) {
     }
 }
 
-static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, HnError *err) {
+static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err) {
     LightGcn *model = state;
     const HnTable *users = model->users.table, *items = model->items.table;
     const size_t row = (size_t)model->context.dim * sizeof(float);
     if (model->context.layers == 0) {
         memcpy(users_out, users->value, users->n_rows * row);
         memcpy(items_out, items->value, items->n_rows * row);
+        if (item_hops != NULL) {
+            memcpy(item_hops, items->value, items->n_rows * row);
+        }
         return HN_OK;
     }
-    Pass pass = {.model = model, .half = embed_half, .users_sum = users_out, .items_sum = items_out};
+    Pass pass = {
+        .model = model, .half = embed_half, .users_sum = users_out, .items_sum = items_out, .item_hops = item_hops};
     memset(users_out, 0, users->n_rows * row);
     memset(items_out, 0, items->n_rows * row);
     HN_TRY(hn_lightgcn_bound(model, users->value, users->n_rows, &pass.first_bound, err));
@@ -303,9 +334,11 @@ static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, 
 
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
                                       .sparse_gradient = false,
+                                      .width = hn_model_width_is_dim,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,
                                       .bytes = lightgcn_bytes,
+                                      .moved = lightgcn_moved,
                                       .forward = lightgcn_forward,
                                       .backward = lightgcn_backward,
                                       .embed = lightgcn_embed};

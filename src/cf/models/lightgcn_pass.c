@@ -24,12 +24,13 @@ const float *hn_lightgcn_pick(const Side *side, const float *values) {
 }
 
 /* side's rows from the other side's rows x; x is not scaled yet where it enters the first layer. */
-void hn_lightgcn_start(Work *work, const Side *side, int layer, const float *x, float *y,
+void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer, const float *x, float *y,
                        void (*rows)(void *, uint64_t, uint64_t, float *)) {
     *work = (Work){.half = {.graph = *side->graph, .x = x, .scale = side->degrees->scale, .y = y},
                    .done = {rows, work},
                    .side = side,
-                   .layer = layer};
+                   .layer = layer,
+                   .n_layers = pass->model->context.layers};
     work->half.graph.column_scale = layer == 1 ? side->other->degrees->inv_root : NULL;
     work->half.done = rows != NULL ? &work->done : NULL;
 }

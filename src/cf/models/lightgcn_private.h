@@ -1,5 +1,5 @@
 /* Private to LightGCN: its state, and how a pass over the layers is run (lightgcn_pass.c) whatever its halves do
- * (lightgcn.c). */
+ * (lightgcn.c), and the hops (lightgcn_hops.c). */
 #ifndef HN_CF_LIGHTGCN_PRIVATE_H
 #define HN_CF_LIGHTGCN_PRIVATE_H
 
@@ -19,6 +19,7 @@ typedef struct Side {
     const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
     uint32_t n_rows;
     float *vectors, *d_vectors;
+    float *hops, *d_hops; /* items, where the sampler works by hop: [n_rows][L + 1][dim]; else NULL */
     struct Side *other;
 } Side;
 
@@ -42,6 +43,7 @@ typedef struct Pass {
     bool keep;                                 /* backward: see HnModelOps */
     const HnRowsDone *users_then, *items_then; /* backward: what the caller wants done with the gradients */
     float *users_sum, *items_sum;              /* embed: sums of all rows */
+    float *item_hops;                          /* embed: see HnModelOps, or NULL */
 } Pass;
 
 /* A half of a layer, with what happens to its rows. */
@@ -49,9 +51,10 @@ typedef struct Work {
     HnHalf half;
     HnRowsDone done;
     const Side *side;
-    int layer;
+    int layer, n_layers;
     float share; /* 1 / (L + 1) */
     const HnRowsDone *then;
+    float *item_hops; /* embed: see HnModelOps */
 } Work;
 
 /* Where the layer lives that comes `left` before the last one. */
@@ -59,7 +62,7 @@ float *hn_lightgcn_block(const Pass *pass, const Side *side, int left);
 /* values[rows[r]] of the batch's rows, in batch_scale */
 const float *hn_lightgcn_pick(const Side *side, const float *values);
 /* side's rows from the other side's rows x, which are not scaled yet where they enter the first layer. */
-void hn_lightgcn_start(Work *work, const Side *side, int layer, const float *x, float *y,
+void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer, const float *x, float *y,
                        void (*rows)(void *, uint64_t, uint64_t, float *));
 /* A bound on these users' elements that all ranks share; 0 where none is needed. Collective. */
 HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err);
@@ -67,5 +70,14 @@ HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_
 /* All halves of a pass, in the order that suits the number of ranks; or layer by layer. Collective. */
 HnStatus hn_lightgcn_run(Pass *pass, HnError *err);
 HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err);
+
+/* lightgcn_hops.c. Hops of the batch's row b, before its layers are pooled; last is z_L. */
+void hn_lightgcn_write_hops(const Work *work, uint64_t b, const float *last);
+/* An HnRowsDone of embedding: the items' rows of a layer to item_hops. */
+void hn_lightgcn_hop_rows(void *work, uint64_t first, uint64_t last, float *values);
+/* G + (L + 1) K_l in place of K_l, and that of l = L in place of G too. */
+void hn_lightgcn_fold_hops(const Side *items, int layers);
+/* What a backward layer adds to the batch's row b, times root. */
+const float *hn_lightgcn_added_row(const Work *work, uint32_t b);
 
 #endif

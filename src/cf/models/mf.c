@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "cf/model.h"
 #include "cf/rows.h"
+#include "row.h"
 
 typedef struct Mf {
     HnModelContext context;
@@ -24,9 +25,9 @@ static void mf_free(void *state) {
     hn_free(state);
 }
 
-static uint64_t mf_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs, uint64_t batch, int dim,
-                         int layers, bool exact) {
-    (void)n_local_users, (void)n_items, (void)n_local_pairs, (void)batch, (void)dim, (void)layers, (void)exact;
+static uint64_t mf_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
+                         uint64_t n_positions, bool exact) {
+    (void)config, (void)n_local_users, (void)n_items, (void)n_local_pairs, (void)n_positions, (void)exact;
     return sizeof(Mf);
 }
 
@@ -35,6 +36,9 @@ static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
     const Mf *mf = state;
     hn_rows_gather(batch->user_vectors, mf->context.users->value, batch->users, batch->n_users, batch->dim);
     hn_rows_gather(batch->item_vectors, mf->context.items->value, batch->items, batch->n_items, batch->dim);
+    if (batch->item_hops != NULL) {
+        hn_rows_gather(batch->item_hops, mf->context.items->value, batch->items, batch->n_items, batch->dim);
+    }
     return HN_OK;
 }
 
@@ -42,6 +46,12 @@ static HnStatus mf_backward(void *state, HnBatch *batch, bool keep, const HnRows
                             const HnRowsDone *items_done, HnError *err) {
     (void)keep, (void)err;
     const Mf *mf = state;
+    if (batch->d_item_hops != NULL) { /* the one hop is the vector */
+        for (uint64_t r = 0; r < batch->n_items; r++) {
+            const uint64_t at = r * (uint64_t)batch->dim;
+            hn_row_ops_cpu()->axpy(batch->d_item_vectors + at, 1.0f, batch->d_item_hops + at, batch->dim);
+        }
+    }
     hn_rows_scatter(mf->context.users->gradient, batch->d_user_vectors, batch->users, batch->n_users, batch->dim);
     hn_rows_scatter(mf->context.items->gradient, batch->d_item_vectors, batch->items, batch->n_items, batch->dim);
     hn_rows_done_cpu(users_done, mf->context.users->gradient, mf->context.users->n_rows, batch->dim);
@@ -49,17 +59,21 @@ static HnStatus mf_backward(void *state, HnBatch *batch, bool keep, const HnRows
     return HN_OK;
 }
 
-static HnStatus mf_embed(void *state, float *users, float *items, HnError *err) {
+static HnStatus mf_embed(void *state, float *users, float *items, float *item_hops, HnError *err) {
     (void)err;
     const HnModelContext *context = &((const Mf *)state)->context;
     size_t row = (size_t)context->dim * sizeof(float);
     memcpy(users, context->users->value, context->users->n_rows * row);
     memcpy(items, context->items->value, context->items->n_rows * row);
+    if (item_hops != NULL) {
+        memcpy(item_hops, context->items->value, context->items->n_rows * row);
+    }
     return HN_OK;
 }
 
 const HnModelOps HN_MODEL_MF = {.name = "mf",
                                 .sparse_gradient = true,
+                                .width = hn_model_width_is_dim,
                                 .create = mf_create,
                                 .free = mf_free,
                                 .bytes = mf_bytes,

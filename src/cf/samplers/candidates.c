@@ -14,7 +14,7 @@ static int32_t choose_one(const void *context, const HnBatch *batch, const HnDra
     const Choice *choice = context;
     const HnTrainConfig *config = choice->context->config;
     const HnRowOps *ops = hn_row_ops_cpu();
-    const int n = (int)config->sampler.candidates, dim = batch->dim;
+    const int n = (int)config->sampler.candidates, dim = batch->width;
     const uint64_t n_items = choice->context->shards->n_items;
     const float *user = choice->finals->users + (size_t)batch->user[pair->k] * (size_t)dim;
     const float *rows = choice->finals->items;

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "cf/adapter.h"
+#include "cf/model.h"
 #include "cf/rows.h"
 #include "cf/sampler.h"
 #include "cf/vectors.h"
@@ -52,11 +53,11 @@ static HnStatus allocate(Semantic *semantic, const HnBatch *batch, HnError *err)
     const HnSamplerContext *context = &semantic->context;
     const HnTrainConfig *config = context->config;
     int n_shards = context->shards->last - context->shards->first;
-    size_t row = (size_t)batch->dim * sizeof(float);
+    size_t row = (size_t)batch->width * sizeof(float);
     HN_TRY(hn_vectors_load(context->vectors_path, context->shards, config, context->seed, &semantic->vectors, err));
     HN_TRY(hn_adapter_create(&semantic->adapter, config, semantic->vectors.dim, context->seed, batch->capacity,
                              batch->max_positions, context->exact, context->comm, err));
-    HN_TRY(hn_align_create(&semantic->align, config, batch->max_positions, batch->dim, err));
+    HN_TRY(hn_align_create(&semantic->align, config, batch->max_positions, batch->width, err));
     semantic->shard = hn_alloc(batch->capacity, sizeof(int32_t), "semantic rows", err);
     semantic->row = hn_alloc(batch->capacity, sizeof(uint64_t), "semantic rows", err);
     semantic->shard_begin = hn_alloc((size_t)n_shards + 1, sizeof(uint64_t), "semantic rows", err);
@@ -90,7 +91,8 @@ static HnStatus semantic_create(const HnSamplerContext *context, const HnBatch *
 
 static uint64_t semantic_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uint64_t n_positions,
                                uint64_t text_dim, bool exact, int ranks) {
-    uint64_t capacity = n_positions < n_local_pairs ? n_positions : n_local_pairs, dim = (uint64_t)config->model.dim;
+    uint64_t capacity = n_positions < n_local_pairs ? n_positions : n_local_pairs,
+             dim = (uint64_t)hn_model_width(config);
     uint64_t align = config->align.negatives == HN_ALIGN_BATCH ? 8 * n_positions * dim : 0;
     return n_local_pairs * (2 * text_dim + 1) +
            hn_adapter_bytes(config, text_dim, capacity, n_positions, exact, ranks) + capacity * (13 + 8 * dim) + align;
@@ -150,17 +152,17 @@ static HnStatus semantic_forward(void *state, HnBatch *batch, HnError *err) {
     Semantic *semantic = state;
     HnAdapter *adapter = &semantic->adapter;
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
     const float *out = adapter->rows[adapter->n_layers];
     fill_rows(semantic, batch);
     HN_TRY(hn_comm_agree(semantic->context.comm, hn_adapter_forward(adapter, err), err));
-    hn_rows_gather(batch->negatives, batch->item_vectors, batch->negative_row, batch->n, batch->dim);
+    hn_rows_gather(batch->negatives, batch->item_vectors, batch->negative_row, batch->n, batch->width);
 #pragma omp parallel for schedule(static)
     for (uint32_t k = 0; k < batch->n; k++) {
         float *negative = batch->negatives + k * d;
         if (semantic->present[k] && semantic->alpha > 0.0f) {
             ops->mix(negative, semantic->alpha, out + semantic->row[k] * d, 1.0f - semantic->alpha, negative,
-                     batch->dim);
+                     batch->width);
         }
     }
     return HN_OK;
@@ -171,7 +173,7 @@ static void count_harder(const Semantic *semantic, const HnBatch *batch, HnLossS
     const HnAdapter *adapter = &semantic->adapter;
     const float *out = adapter->rows[adapter->n_layers];
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
     int64_t hard = 0, harder = 0;
 #pragma omp parallel for schedule(static) reduction(+ : hard, harder)
     for (uint32_t k = 0; k < batch->n; k++) {
@@ -179,7 +181,7 @@ static void count_harder(const Semantic *semantic, const HnBatch *batch, HnLossS
             const float *user = batch->user_vectors + (size_t)batch->user_row[k] * d;
             const float *random = batch->item_vectors + (size_t)batch->negative_row[k] * d;
             hard++;
-            harder += ops->dot(user, out + semantic->row[k] * d, batch->dim) > ops->dot(user, random, batch->dim);
+            harder += ops->dot(user, out + semantic->row[k] * d, batch->width) > ops->dot(user, random, batch->width);
         }
     }
     sums->n_hard = hard;
@@ -189,7 +191,7 @@ static void count_harder(const Semantic *semantic, const HnBatch *batch, HnLossS
 static HnStatus semantic_align(void *state, HnBatch *batch, HnLossSums *sums, HnError *err) {
     Semantic *semantic = state;
     HnAdapter *adapter = &semantic->adapter;
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
     count_harder(semantic, batch, sums);
     if (!semantic->align_adapted) {
         return hn_loss_align(batch, &semantic->align, batch->negatives, semantic->present, batch->d_negative,
@@ -210,18 +212,18 @@ static HnStatus semantic_backward(void *state, HnBatch *batch, HnError *err) {
     Semantic *semantic = state;
     HnAdapter *adapter = &semantic->adapter;
     const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->width;
     const float alpha = semantic->alpha;
 #pragma omp parallel for schedule(static)
     for (uint32_t k = 0; k < batch->n; k++) {
         if (semantic->present[k]) {
             float *d_out = adapter->d_rows[adapter->n_layers] + semantic->row[k] * d,
                   *d_mixed = batch->d_negative + k * d;
-            ops->scale(d_out, alpha, d_mixed, batch->dim);
+            ops->scale(d_out, alpha, d_mixed, batch->width);
             if (semantic->align_adapted) {
-                ops->axpy(d_out, 1.0f, semantic->d_adapted + k * d, batch->dim);
+                ops->axpy(d_out, 1.0f, semantic->d_adapted + k * d, batch->width);
             }
-            ops->scale(d_mixed, 1.0f - alpha, d_mixed, batch->dim);
+            ops->scale(d_mixed, 1.0f - alpha, d_mixed, batch->width);
         }
     }
     return hn_adapter_backward(adapter, batch->n_used > 0 ? semantic->l2 / (double)batch->n_used : 0.0, err);
