@@ -58,6 +58,11 @@ HnStatus hn_checkpoint_write(HnSession *session, HnError *err);
 HnStatus hn_checkpoint_read(HnSession *session, bool *found, HnError *err);
 void hn_checkpoint_remove_all(const char *folder); /* rank 0, once the result is sealed */
 
+/* trial.c. Collective: trial.h5. reason: why it failed, or NULL. */
+HnStatus hn_trial_write(HnSession *session, const char *reason, HnError *err);
+/* HN_CONFLICT where the sealed trial has other settings. Local. */
+HnStatus hn_trial_check(const char *path, const HnTrial *trial, HnError *err);
+
 /* result.c. Collective: model.h5, then result.h5. test [n_metrics]; groups: filled. */
 HnStatus hn_result_write(HnSession *session, const float *users, const float *items, const double *test,
                          uint64_t n_test_users, const HnGroups *groups, HnError *err);

@@ -271,6 +271,11 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
     return HN_OK;
 }
 
+HnStatus hn_train_config_check(const HnExperiment *experiment, const HnTrainConfig *train, HnError *err) {
+    const Check check = {.experiment = experiment, .err = err};
+    return check_train(&check, train);
+}
+
 /* Names tell rows apart in tables, and as folders on disk. */
 static HnStatus check_names(const Check *check, const size_t *variant_lines) {
     const HnExperiment *experiment = check->experiment;

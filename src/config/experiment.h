@@ -56,6 +56,7 @@ typedef enum { HN_VECTORS_STORED, HN_VECTORS_RANDOM } HnVectorSourceName;
 typedef enum { HN_MASK_TRAIN, HN_MASK_TRAIN_VALID } HnMaskRule;
 typedef enum { HN_SELECT_VALID, HN_SELECT_TEST } HnSelectOn;
 typedef enum { HN_VECTOR_F16, HN_VECTOR_F32 } HnVectorType;
+typedef enum { HN_TUNE_GRID, HN_TUNE_RANDOM } HnTuneMethod;
 
 typedef struct HnDataConfig { /* data.* */
     char *dataset;            /* a ready dataset.h5; "" = prepare one from what follows */
@@ -173,6 +174,23 @@ typedef struct HnVariant {
     HnTrainConfig train; /* the experiment's own, with this variant's keys applied */
 } HnVariant;
 
+typedef struct HnRange { /* values that tuning may give a key */
+    char *key;
+    HnStringList values; /* as text; none = an interval */
+    double from, to;
+    bool log;   /* uniform in the logarithm */
+    bool whole; /* a whole number */
+} HnRange;
+
+typedef struct HnTuneConfig { /* tune.* ; what trials come of it: tune.h */
+    HnTuneMethod method;
+    int64_t trials, seed;
+    char *metric; /* "" = train.stop_metric */
+    char *row;    /* "" = the only one */
+    HnRange *ranges;
+    size_t n_ranges;
+} HnTuneConfig;
+
 typedef struct HnExperiment {
     char *name;
     HnIntList seeds;
@@ -185,6 +203,8 @@ typedef struct HnExperiment {
     HnDataConfig data;
     HnLlmConfig llm;
     HnTrainConfig train;
+    HnTuneConfig tune;
+    char *tuned_from;    /* the trial that the settings come from; "" = none */
     HnVariant *variants; /* from compare:, or one variant named after the sampler and backbone */
     size_t n_variants;
 } HnExperiment;
@@ -194,6 +214,10 @@ typedef struct HnExperiment {
 HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
                             HnError *err);
 void hn_experiment_free(HnExperiment **experiment);
+
+/* A row's configuration from another, into zeroed memory; frees one. */
+HnStatus hn_train_config_copy(const HnTrainConfig *from, HnTrainConfig *to, HnError *err);
+void hn_train_config_free(HnTrainConfig *train);
 
 /* The effective configuration as YAML that hn_experiment_load reads back to the same experiment; hn_free it. */
 HnStatus hn_experiment_dump(const HnExperiment *experiment, char **yaml, HnError *err);
