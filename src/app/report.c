@@ -13,8 +13,9 @@ static const char usage[] =
     "test against the first row. Seeds that are not finished are named. Never starts MPI.\n\n"
     "  table (the default), csv, json, markdown, latex\n"
     "  groups   the test by groups: users by activity, items by popularity (eval.*)\n"
+    "  trials   the trials of `hnlmrec tune`, best first\n"
     "  curves   losses and validation metrics of every epoch, as CSV\n\n"
-    "groups-csv, groups-markdown and groups-latex are the same for programs, pages and papers.\n";
+    "groups-csv, -markdown and -latex, and trials- with the same endings, are for programs, pages and papers.\n";
 
 typedef HnStatus ReportFn(const char *folder, HnReportFormat format, FILE *out, HnError *err);
 
@@ -37,6 +38,10 @@ static const struct Format {
     {"groups-csv", hn_report_groups, HN_REPORT_CSV},
     {"groups-markdown", hn_report_groups, HN_REPORT_MARKDOWN},
     {"groups-latex", hn_report_groups, HN_REPORT_LATEX},
+    {"trials", hn_report_trials, HN_REPORT_TABLE},
+    {"trials-csv", hn_report_trials, HN_REPORT_CSV},
+    {"trials-markdown", hn_report_trials, HN_REPORT_MARKDOWN},
+    {"trials-latex", hn_report_trials, HN_REPORT_LATEX},
     {"curves", curves, HN_REPORT_CSV},
 };
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };

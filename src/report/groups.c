@@ -8,6 +8,7 @@
 #include "report/report.h"
 #include "report/results.h"
 #include "report/statistics.h"
+#include "report/stored.h"
 #include "store.h"
 
 static const char share_prefix[] = "recall_share@";
@@ -113,27 +114,6 @@ static void free_stored(Stored *stored) {
     hn_free(stored->share);
 }
 
-static HnStatus read_names(const HnStore *store, const char *field, uint64_t n, char ***names, HnError *err) {
-    char *bytes = NULL;
-    uint64_t *offsets = NULL;
-    *names = hn_alloc(n, sizeof **names, field, err);
-    HnStatus status = *names == NULL ? HN_MEMORY : hn_store_read_strings(store, field, 0, n, &bytes, &offsets, err);
-    for (uint64_t i = 0; i < n && status == HN_OK; i++) {
-        (*names)[i] = hn_strndup(bytes + offsets[i], (size_t)(offsets[i + 1] - offsets[i]), err);
-        status = (*names)[i] == NULL ? HN_MEMORY : HN_OK;
-    }
-    hn_free(bytes);
-    hn_free(offsets);
-    return status;
-}
-
-static HnStatus read_numbers(const HnStore *store, const char *field, uint64_t n, uint64_t width, void *address,
-                             HnError *err) {
-    void **numbers = address;
-    *numbers = hn_alloc(n * width, sizeof(double), field, err);
-    return *numbers == NULL ? HN_MEMORY : hn_store_read_rows(store, field, 0, n, *numbers, err);
-}
-
 static HnStatus read_stored(const HnStore *store, Stored *stored, HnError *err) {
     static const char *const facts[4] = {"group/least", "group/most", "group/members", "group/users"};
     uint64_t dims[HN_MAX_DIMS] = {0};
@@ -142,14 +122,14 @@ static HnStatus read_stored(const HnStore *store, Stored *stored, HnError *err) 
     HN_TRY(hn_store_dims(store, "group/value", dims, err));
     stored->n_groups = dims[0];
     stored->n_metrics = dims[1];
-    HN_TRY(read_names(store, "group/kind", stored->n_groups, &stored->kinds, err));
-    HN_TRY(read_names(store, "group/name", stored->n_groups, &stored->names, err));
-    HN_TRY(read_names(store, "metric/name", stored->n_metrics, &stored->metrics, err));
+    HN_TRY(hn_stored_names(store, "group/kind", stored->n_groups, &stored->kinds, err));
+    HN_TRY(hn_stored_names(store, "group/name", stored->n_groups, &stored->names, err));
+    HN_TRY(hn_stored_names(store, "metric/name", stored->n_metrics, &stored->metrics, err));
     for (size_t f = 0; f < 4; f++) {
-        HN_TRY(read_numbers(store, facts[f], stored->n_groups, 1, &stored->facts[f], err));
+        HN_TRY(hn_stored_numbers(store, facts[f], stored->n_groups, 1, &stored->facts[f], err));
     }
-    HN_TRY(read_numbers(store, "group/value", stored->n_groups, stored->n_metrics, &stored->value, err));
-    return read_numbers(store, "group/recall_share", stored->n_groups, stored->n_ks, &stored->share, err);
+    HN_TRY(hn_stored_numbers(store, "group/value", stored->n_groups, stored->n_metrics, &stored->value, err));
+    return hn_stored_numbers(store, "group/recall_share", stored->n_groups, stored->n_ks, &stored->share, err);
 }
 
 static HnStatus add_stored(Groups *groups, size_t row, const Stored *stored, HnError *err) {

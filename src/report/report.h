@@ -27,6 +27,9 @@ HnStatus hn_report(const char *folder, HnReportFormat format, FILE *out, HnError
 /* The test by groups of users (activity) and items (popularity). No JSON. */
 HnStatus hn_report_groups(const char *folder, HnReportFormat format, FILE *out, HnError *err);
 
+/* The trials of a tuning, best first. No JSON. */
+HnStatus hn_report_trials(const char *folder, HnReportFormat format, FILE *out, HnError *err);
+
 /* How training went, as CSV: variant, seed, epoch, part (loss, valid), name, value. */
 HnStatus hn_report_curves(const char *folder, FILE *out, HnError *err);
 
