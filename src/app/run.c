@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/tune.h"
 #include "cpu.h"
 #include "report/report.h"
 
@@ -122,6 +123,10 @@ static HnStatus load_experiment(HnRun *run, char **default_out, HnError *err) {
     if (run->seed_index >= (int64_t)run->experiment->seeds.n) {
         return hn_fail(err, HN_USAGE, "--seed-index %lld: the experiment has %zu seeds, counted from 0",
                        (long long)run->seed_index, run->experiment->seeds.n);
+    }
+    if (run->tune) { /* before a folder is made */
+        uint64_t n_trials = 0;
+        HN_TRY(hn_tune_count(run->experiment, &n_trials, err));
     }
     if (run->out == NULL) {
         *default_out = hn_path_printf(err, "hnlmrec-%s", run->experiment->name);

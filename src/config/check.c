@@ -11,7 +11,7 @@
 typedef struct Check {
     const HnExperiment *experiment;
     const char *path;    /* of the file, or NULL */
-    const size_t *lines; /* of the experiment's own keys */
+    const size_t *lines; /* of the experiment's own keys, or NULL */
     const char *variant; /* row under check, or NULL */
     size_t variant_line;
     HnError *err;
@@ -27,7 +27,7 @@ static HnStatus complain(const Check *check, const char *key_name, const char *f
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
     const HnKey *key = hn_key_find(key_name);
-    size_t line = key == NULL ? 0 : check->lines[key - hn_keys];
+    size_t line = key == NULL || check->lines == NULL ? 0 : check->lines[key - hn_keys];
     if (check->variant != NULL && check->variant_line != 0) {
         (void)snprintf(where, sizeof where, "%s:%zu: row \"%s\": ", check->path, check->variant_line, check->variant);
     } else if (check->path != NULL && line != 0) {

@@ -179,15 +179,21 @@ static HnStatus forget_tuning(HnExperiment *experiment, const char *from, HnErro
     return experiment->tuned_from == NULL ? HN_MEMORY : HN_OK;
 }
 
+/* Into the tuned row; where it is the only one, its keys are the experiment's own. */
+static HnStatus put(HnExperiment *experiment, size_t row, const char *key, const char *value, HnError *err) {
+    HN_TRY(assign(key, value, &experiment->variants[row].train, "the best trial", err));
+    return experiment->n_variants == 1 ? assign(key, value, &experiment->train, "the best trial", err) : HN_OK;
+}
+
 HnStatus hn_tune_apply(HnExperiment *experiment, const char *const *keys, const char *const *values, size_t n,
                        const char *from, HnError *err) {
     size_t row = 0;
     HN_TRY(hn_tune_row(experiment, &row, err));
+    if (experiment->tune.metric[0] != '\0') {
+        HN_TRY(put(experiment, row, "train.stop_metric", experiment->tune.metric, err));
+    }
     for (size_t i = 0; i < n; i++) {
-        HN_TRY(assign(keys[i], values[i], &experiment->variants[row].train, from, err));
-        if (experiment->n_variants == 1) { /* the only row: its keys are the experiment's own */
-            HN_TRY(assign(keys[i], values[i], &experiment->train, from, err));
-        }
+        HN_TRY(put(experiment, row, keys[i], values[i], err));
     }
     return forget_tuning(experiment, from, err);
 }
