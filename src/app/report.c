@@ -4,17 +4,20 @@
 #include <string.h>
 
 #include "app/command.h"
+#include "base/alloc.h"
 #include "base/text.h"
 #include "report/report.h"
 
 static const char usage[] =
-    "usage: hnlmrec report DIR [--format FORMAT]\n\n"
+    "usage: hnlmrec report DIR [--format FORMAT]\n"
+    "       hnlmrec report DIR ... --format published\n\n"
     "Mean and sample standard deviation over seeds of every variant in the run folder DIR, with a paired\n"
     "test against the first row. Seeds that are not finished are named. Never starts MPI.\n\n"
     "  table (the default), csv, json, markdown, latex\n"
-    "  groups   the test by groups: users by activity, items by popularity (eval.*)\n"
-    "  trials   the trials of `hnlmrec tune`, best first\n"
-    "  curves   losses and validation metrics of every epoch, as CSV\n\n"
+    "  groups     the test by groups: users by activity, items by popularity (eval.*)\n"
+    "  trials     the trials of `hnlmrec tune`, best first\n"
+    "  curves     losses and validation metrics of every epoch, as CSV\n"
+    "  published  the figures that others printed, as the experiments name them, beside ours\n\n"
     "groups-csv, -markdown and -latex, and trials- with the same endings, are for programs, pages and papers.\n";
 
 typedef HnStatus ReportFn(const char *folder, HnReportFormat format, FILE *out, HnError *err);
@@ -24,29 +27,44 @@ static HnStatus curves(const char *folder, HnReportFormat format, FILE *out, HnE
     return hn_report_curves(folder, out, err);
 }
 
-static const struct Format {
+static HnStatus published(const char *folder, HnReportFormat format, FILE *out, HnError *err) {
+    (void)format;
+    return hn_report_published(folder, out, err);
+}
+
+typedef struct Format {
     const char *word;
     ReportFn *report;
     HnReportFormat format;
-} formats[] = {
-    {"table", hn_report, HN_REPORT_TABLE},
-    {"csv", hn_report, HN_REPORT_CSV},
-    {"json", hn_report, HN_REPORT_JSON},
-    {"markdown", hn_report, HN_REPORT_MARKDOWN},
-    {"latex", hn_report, HN_REPORT_LATEX},
-    {"groups", hn_report_groups, HN_REPORT_TABLE},
-    {"groups-csv", hn_report_groups, HN_REPORT_CSV},
-    {"groups-markdown", hn_report_groups, HN_REPORT_MARKDOWN},
-    {"groups-latex", hn_report_groups, HN_REPORT_LATEX},
-    {"trials", hn_report_trials, HN_REPORT_TABLE},
-    {"trials-csv", hn_report_trials, HN_REPORT_CSV},
-    {"trials-markdown", hn_report_trials, HN_REPORT_MARKDOWN},
-    {"trials-latex", hn_report_trials, HN_REPORT_LATEX},
-    {"curves", curves, HN_REPORT_CSV},
+    bool many; /* takes several folders */
+} Format;
+
+static const Format formats[] = {
+    {"table", hn_report, HN_REPORT_TABLE, false},
+    {"csv", hn_report, HN_REPORT_CSV, false},
+    {"json", hn_report, HN_REPORT_JSON, false},
+    {"markdown", hn_report, HN_REPORT_MARKDOWN, false},
+    {"latex", hn_report, HN_REPORT_LATEX, false},
+    {"groups", hn_report_groups, HN_REPORT_TABLE, false},
+    {"groups-csv", hn_report_groups, HN_REPORT_CSV, false},
+    {"groups-markdown", hn_report_groups, HN_REPORT_MARKDOWN, false},
+    {"groups-latex", hn_report_groups, HN_REPORT_LATEX, false},
+    {"trials", hn_report_trials, HN_REPORT_TABLE, false},
+    {"trials-csv", hn_report_trials, HN_REPORT_CSV, false},
+    {"trials-markdown", hn_report_trials, HN_REPORT_MARKDOWN, false},
+    {"trials-latex", hn_report_trials, HN_REPORT_LATEX, false},
+    {"curves", curves, HN_REPORT_CSV, false},
+    {"published", published, HN_REPORT_TABLE, true},
 };
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
-static const struct Format *find_format(const char *word) {
+typedef struct Options {
+    const Format *format;
+    const char **folders;
+    int n_folders;
+} Options;
+
+static const Format *find_format(const char *word) {
     const char *words[N_FORMATS];
     for (size_t f = 0; f < N_FORMATS; f++) {
         words[f] = formats[f].word;
@@ -60,31 +78,58 @@ static const struct Format *find_format(const char *word) {
     return NULL;
 }
 
-int hn_command_report(int argc, char **argv) {
-    const char *folder = NULL;
-    const struct Format *format = &formats[0];
+static int parse(int argc, char **argv, Options *options) {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            return 0;
-        }
         if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
-            format = find_format(argv[++i]);
-            if (format == NULL) {
+            options->format = find_format(argv[++i]);
+            if (options->format == NULL) {
                 return HN_USAGE;
             }
-        } else if (argv[i][0] != '-' && folder == NULL) {
-            folder = argv[i];
+        } else if (argv[i][0] != '-') {
+            options->folders[options->n_folders++] = argv[i];
         } else {
             fprintf(stderr, "hnlmrec report: cannot use \"%s\"\n%s", argv[i], usage);
             return HN_USAGE;
         }
     }
-    if (folder == NULL) {
+    if (options->n_folders == 0) {
         fputs(usage, stderr);
         return HN_USAGE;
     }
+    if (options->n_folders > 1 && !options->format->many) {
+        fprintf(stderr, "hnlmrec report: several folders are for --format published only\n%s", usage);
+        return HN_USAGE;
+    }
+    return 0;
+}
+
+static HnStatus print_all(const Options *options, HnError *err) {
+    for (int f = 0; f < options->n_folders; f++) {
+        if (f > 0) {
+            (void)fputs("\n", stdout);
+        }
+        HN_TRY(options->format->report(options->folders[f], options->format->format, stdout, err));
+    }
+    return HN_OK;
+}
+
+int hn_command_report(int argc, char **argv) {
     HnError err = HN_ERROR_INIT;
-    HnStatus status = format->report(folder, format->format, stdout, &err);
-    return status == HN_OK ? 0 : hn_command_fail(&err);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        }
+    }
+    Options options = {.format = &formats[0],
+                       .folders = hn_alloc((size_t)argc, sizeof *options.folders, "command line", &err)};
+    if (options.folders == NULL) {
+        return hn_command_fail(&err);
+    }
+    int code = parse(argc, argv, &options);
+    if (code == 0 && print_all(&options, &err) != HN_OK) {
+        code = hn_command_fail(&err);
+    }
+    hn_free(options.folders);
+    return code;
 }

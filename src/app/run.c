@@ -224,6 +224,10 @@ static HnStatus run_experiment(HnRun *run, HnError *err) {
     if (hn_comm_rank(run->world) == 0 && run->until == HN_UNTIL_END) {
         status = run->tune ? hn_report_trials(run->out, HN_REPORT_TABLE, stdout, err)
                            : hn_report(run->out, HN_REPORT_TABLE, stdout, err);
+        if (status == HN_OK && !run->tune && run->experiment->published.n > 0) {
+            (void)fputs("\n", stdout);
+            status = hn_report_published(run->out, stdout, err);
+        }
         fflush(stdout);
     }
     return hn_comm_agree(run->world, status, err);

@@ -9,7 +9,7 @@
 #include "row.h"
 
 /* What crosses ranks of the losses, as integers. */
-enum { N_LOSS_SUMS = 6 };
+enum { N_LOSS_SUMS = 8 };
 
 /* The blocks of pairs' gradient rows that go to items, and the sums they go to. */
 enum { POSITIVES, NEGATIVES, POSITIVE_HOPS, NEGATIVE_HOPS, N_SOURCES };
@@ -111,13 +111,15 @@ static Sources sources_of(const HnBatch *batch) {
 }
 
 static void pack_losses(const HnLossSums *sums, int64_t out[N_LOSS_SUMS]) {
-    out[0] = sums->ranking, out[1] = sums->align, out[2] = sums->l2_rows;
-    out[3] = sums->own, out[4] = sums->n_hard, out[5] = sums->n_harder;
+    out[0] = sums->ranking, out[1] = sums->align, out[2] = sums->own;
+    out[3] = sums->n_hard, out[4] = sums->n_harder;
+    memcpy(out + 5, sums->squares, sizeof sums->squares);
 }
 
 static void unpack_losses(HnLossSums *sums, const int64_t in[N_LOSS_SUMS]) {
-    sums->ranking = in[0], sums->align = in[1], sums->l2_rows = in[2];
-    sums->own = in[3], sums->n_hard = in[4], sums->n_harder = in[5];
+    sums->ranking = in[0], sums->align = in[1], sums->own = in[2];
+    sums->n_hard = in[3], sums->n_harder = in[4];
+    memcpy(sums->squares, in + 5, sizeof sums->squares);
 }
 
 static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float largest, HnLossSums *sums, HnError *err) {

@@ -51,6 +51,8 @@ HnStatus hn_train_config_check(const HnExperiment *experiment, const HnTrainConf
 /* Checks across keys. lines as in the sink; variant_lines[v] = line of row v (0 = not from a file). */
 HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, const size_t *lines,
                              const size_t *variant_lines, HnError *err);
+/* What is wrong with a row's keys as they stand together, and the key to name; NULL = nothing. */
+const char *hn_train_conflict(const HnTrainConfig *train, const char **key);
 /* The name of the only row where there is no `compare`: "lightgcn+semantic". */
 HnStatus hn_variant_auto_name(const HnTrainConfig *train, char **name, HnError *err);
 /* A row's name as a folder: letters, digits, '.' and '_' stay (lower case), runs of anything else become one dash. */

@@ -154,6 +154,16 @@ char *world_vectors(const World *world, const char *folder, const char *name, ui
     return path;
 }
 
+World world_gappy(void) {
+    World world = world_make(17, 23);
+    world_fill(&world, 5.0, 3);
+    memset(world.part + 4 * world.n_items, 0, world.n_items);
+    for (uint64_t u = 0; u < world.n_users; u++) {
+        world.part[u * world.n_items + 22] = 0;
+    }
+    return world;
+}
+
 HnTrainConfig small_config(void) {
     static int64_t ks[] = {5, 20};
     static char metric[] = "recall@20";
@@ -166,15 +176,18 @@ HnTrainConfig small_config(void) {
     config.sampler.exponent = 0.75;
     config.sampler.candidates = 8, config.sampler.pick = 1;
     config.sampler.ahns_alpha = 1.0, config.sampler.ahns_beta = 0.1, config.sampler.ahns_p = -2;
+    config.sampler.dins_alpha = 0.5;
     config.semantic.alpha = 0.1;
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;
     config.align.tau = 0.2;
-    config.loss.margin = 0.3;
+    config.ssl.rho = 0.1, config.ssl.tau = 0.2, config.ssl.lambda = 0.1;
+    config.loss.margin = 0.3, config.loss.tau = 0.15;
     config.train.epochs = 4;
     config.train.batch = 32;
     config.train.learning_rate = 0.01;
     config.train.l2 = 1e-4;
+    config.train.reg_divide = HN_REG_BY_BATCH;
     config.train.eval_every = 2;
     config.train.patience = 10;
     config.train.stop_metric = metric;
@@ -223,4 +236,37 @@ void rig_end(Rig *rig) {
     hn_trainer_free(&rig->trainer);
     hn_dataset_close(&rig->dataset);
     hn_comm_free(&rig->comm);
+}
+
+static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
+    HnError err = HN_ERROR_INIT;
+    HnStepReport report;
+    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
+    return report.loss[HN_LOSS_TOTAL];
+}
+
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, float h, const char *what) {
+    uint64_t n = table->n_rows * (uint64_t)table->dim;
+    float *gradient = malloc(n * sizeof *gradient);
+    (void)total_loss(trainer, given);
+    memcpy(gradient, table->gradient, n * sizeof *gradient);
+    float largest = 0.0f;
+    for (uint64_t k = 0; k < n; k++) {
+        largest = fmaxf(largest, fabsf(gradient[k]));
+    }
+    uint64_t step = n / 40 + 1;
+    for (uint64_t k = 0; k < n; k += step) {
+        const float kept = table->value[k];
+        table->value[k] = kept + h;
+        double above = total_loss(trainer, given);
+        table->value[k] = kept - h;
+        double below = total_loss(trainer, given);
+        table->value[k] = kept;
+        double difference = (above - below) / (2.0 * (double)h);
+        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
+            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
+                     (double)gradient[k], difference, (double)largest);
+        }
+    }
+    free(gradient);
 }

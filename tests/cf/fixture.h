@@ -24,6 +24,8 @@ typedef struct World {
 } World;
 World world_make(uint64_t n_users, uint64_t n_items);
 void world_free(World *world);
+/* 17 users, 23 items, with a user and an item that have no pair. */
+World world_gappy(void);
 /* Random pairs, about `per_user` a user, more for low items, split 70/15/15; a function of seed. */
 void world_fill(World *world, double per_user, uint64_t seed);
 uint64_t world_count(const World *world, uint8_t part);
@@ -58,5 +60,9 @@ typedef struct Rig {
 void rig_start(Rig *rig, const World *world, const HnTrainConfig *config, const char *folder, const char *vectors,
                bool reproducible, int64_t seed);
 void rig_end(Rig *rig);
+
+/* Central differences, h apart from the middle, of the total loss of a batch by some elements of a table, against the
+ * table's gradient. */
+void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, float h, const char *what);
 
 #endif

@@ -9,10 +9,11 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cf/models/sgl_private.h"
 
-#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/steps.json"
+#define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
-static json_t *golden;
+static json_t *golden; /* the file under test */
 
 static int64_t integer(const json_t *object, const char *key) {
     json_t *value = json_object_get(object, key);
@@ -66,10 +67,32 @@ static World world_of(const json_t *one) {
     return world;
 }
 
+static int word_of(const json_t *object, const char *key, const char *const *words, int n) {
+    int word = 0;
+    while (!is_word(object, key, words[word])) {
+        word++;
+        assert_true(word < n);
+    }
+    return word;
+}
+
+static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
+    static const char *const rules[] = {"edge", "node", "walk"}, *const denominators[] = {"full", "batch"};
+    static const char *const reductions[] = {"loss", "sum", "mean"};
+    config->model.backbone = HN_BACKBONE_SGL;
+    config->ssl.augment = (HnAugmentRule)word_of(ssl, "augment", rules, 3);
+    config->ssl.denominator = (HnSslDenominator)word_of(ssl, "denominator", denominators, 2);
+    config->ssl.reduce = (HnSslReduce)word_of(ssl, "reduce", reductions, 3);
+    config->ssl.tau = real(ssl, "tau");
+    config->ssl.lambda = real(ssl, "lambda");
+    config->loss.reduce = is_word(ssl, "loss_reduce", "sum") ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
+}
+
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
+    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole"};
     HnTrainConfig config = small_config();
-    const json_t *semantic = json_object_get(one, "semantic");
+    const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
@@ -79,6 +102,21 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (ngcf != NULL) {
+        config.model.backbone = HN_BACKBONE_NGCF;
+        config.ngcf.variant = (HnNgcfVariant)word_of(ngcf, "variant", variants, 4);
+        config.ngcf.dropout = real(ngcf, "dropout");
+    }
+    if (json_object_get(one, "ssl") != NULL) {
+        read_ssl(json_object_get(one, "ssl"), &config);
+    }
+    const json_t *sampler = json_object_get(one, "sampler");
+    if (sampler != NULL) {
+        config.sampler.name = is_word(sampler, "name", "dins") ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+        config.sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+        config.sampler.dins_alpha = real(sampler, "dins_alpha");
+        config.sampler.candidates = integer(sampler, "candidates");
+    }
     if (!json_is_null(semantic)) {
         size_t n;
         float *widths = numbers(json_object_get(semantic, "hidden"), &n);
@@ -151,6 +189,7 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
     } parts[] = {{"ranking", report->loss[HN_LOSS_RANKING]},
                  {"align", lambda > 0.0 ? report->loss[HN_LOSS_ALIGN] / lambda : 0.0},
                  {"l2", report->loss[HN_LOSS_L2]},
+                 {"own", report->loss[HN_LOSS_OWN]},
                  {"total", report->loss[HN_LOSS_TOTAL]}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         json_t *value = json_object_get(wanted, parts[i].key);
@@ -166,13 +205,52 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
 
 static void check_tables(const char *name, HnTrainer *trainer, const json_t *wanted, bool gradient) {
     HnTable *own = trainer->sampler->parameters(trainer->sampler_state);
-    const HnTable *tables[] = {&trainer->users, &trainer->items, own};
-    const char *const keys[] = {"users", "items", "adapter"};
-    for (size_t t = 0; t < 3; t++) {
+    const HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    const HnTable *tables[] = {&trainer->users, &trainer->items, own, of_model};
+    const char *const keys[] = {"users", "items", "adapter", "model"};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         if (tables[t] != NULL) {
             near(keys[t], name, gradient ? tables[t]->gradient : tables[t]->value, json_object_get(wanted, keys[t]),
                  !gradient);
         }
+    }
+}
+
+/* The pairs that the views kept, in place of those of an epoch. */
+static void put_views(HnTrainer *trainer, const json_t *ssl) {
+    HnError err = HN_ERROR_INIT;
+    size_t v, g;
+    json_t *view, *graph;
+    trainer->order_ready = true;
+    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
+        json_array_foreach(view, g, graph) {
+            uint8_t keep[256];
+            const size_t n = json_array_size(graph);
+            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
+            for (size_t p = 0; p < n; p++) {
+                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
+            }
+            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
+        }
+    }
+}
+
+/* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself. */
+typedef struct Given {
+    HnGivenBatch batch;
+    uint64_t pairs[64];
+    int32_t negatives[64 * 4];
+} Given;
+
+static void give(Given *given, const json_t *one, const json_t *step) {
+    const json_t *pairs = json_object_get(step, "pairs"), *negatives = json_object_get(step, "negatives");
+    const bool drawn = json_object_get(one, "sampler") != NULL;
+    given->batch = (HnGivenBatch){given->pairs, drawn ? NULL : given->negatives, json_array_size(pairs)};
+    for (size_t k = 0; k < json_array_size(pairs); k++) {
+        given->pairs[k] = (uint64_t)json_integer_value(json_array_get(pairs, k));
+    }
+    for (size_t k = 0; k < json_array_size(negatives); k++) {
+        given->negatives[k] = (int32_t)json_integer_value(json_array_get(negatives, k));
     }
 }
 
@@ -191,19 +269,22 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     if (vectors != NULL) {
         put_initial(trainer->sampler->parameters(trainer->sampler_state), json_object_get(initial, "adapter"));
     }
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    if (of_model != NULL) {
+        put_initial(of_model, json_object_get(initial, "model"));
+    }
+    if (config.model.backbone == HN_BACKBONE_SGL) {
+        put_views(trainer, json_object_get(one, "ssl"));
+    }
     size_t s;
     json_t *step;
     json_array_foreach(json_object_get(one, "steps"), s, step) {
-        uint64_t pairs[64];
-        int32_t negatives[64];
-        const json_t *pair_list = json_object_get(step, "pairs"), *negative_list = json_object_get(step, "negatives");
-        HnGivenBatch given = {pairs, negatives, json_array_size(pair_list)};
-        for (size_t k = 0; k < given.n; k++) {
-            pairs[k] = (uint64_t)json_integer_value(json_array_get(pair_list, k));
-            negatives[k] = (int32_t)json_integer_value(json_array_get(negative_list, k));
-        }
+        Given given;
         HnStepReport report;
-        expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
+        give(&given, one, step);
+        expect_ok(hn_trainer_gradients(trainer, &given.batch, &report, &err), &err);
+        const size_t n_drawn = given.batch.n * (size_t)trainer->batch.draws;
+        assert_memory_equal(trainer->batch.negative, given.negatives, n_drawn * sizeof(int32_t));
         check_loss(name, json_object_get(step, "loss"), &report, vectors == NULL ? 0.0 : config.align.lambda);
         check_tables(name, trainer, json_object_get(step, "gradient"), true);
         hn_trainer_update(trainer);
@@ -216,8 +297,13 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     world_free(&world);
 }
 
-static void all_cases(bool reproducible) {
+static void all_cases(const char *file, bool reproducible) {
+    json_error_t error;
     char *folder = folder_make("golden");
+    golden = json_load_file(file, 0, &error);
+    if (golden == NULL) {
+        fail_msg("%s: %s", file, error.text);
+    }
     size_t i;
     json_t *one;
     json_array_foreach(json_object_get(golden, "cases"), i, one) {
@@ -225,36 +311,33 @@ static void all_cases(bool reproducible) {
         run_case(one, reproducible, folder);
     }
     assert_true(i >= 4);
+    json_decref(golden);
     folder_free(&folder);
 }
 
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "ngcf.json",
+                                    GOLDEN "sgl.json"};
+
 static void test_float_sums(void **state) {
     (void)state;
-    all_cases(false);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], false);
+    }
 }
 
 static void test_exact_sums(void **state) {
     (void)state;
-    all_cases(true);
-}
-
-static int load(void **state) {
-    (void)state;
-    json_error_t error;
-    golden = json_load_file(GOLDEN, 0, &error);
-    if (golden == NULL) {
-        print_error("%s: %s\n", GOLDEN, error.text);
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        all_cases(files[f], true);
     }
-    return golden == NULL;
 }
 
-static int unload(void **state) {
+static int nothing_left(void **state) {
     (void)state;
-    json_decref(golden);
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_sums), cmocka_unit_test(test_exact_sums)};
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, NULL, nothing_left);
 }

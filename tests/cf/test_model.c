@@ -61,20 +61,9 @@ static double largest_difference(const float *got, const double *want, uint64_t 
     return worst;
 }
 
-/* 17 users, 23 items, with a user and an item that have no pair. */
-static World gappy_world(void) {
-    World world = world_make(17, 23);
-    world_fill(&world, 5.0, 3);
-    memset(world.part + 4 * world.n_items, 0, world.n_items);
-    for (uint64_t u = 0; u < world.n_users; u++) {
-        world.part[u * world.n_items + 22] = 0;
-    }
-    return world;
-}
-
 static void test_propagation_is_the_matrix(void **state) {
     (void)state;
-    World world = gappy_world();
+    World world = world_gappy();
     for (int layers = 0; layers <= 4; layers++) {
         for (int exact = 0; exact <= 1; exact++) {
             HnError err = HN_ERROR_INIT;
@@ -96,7 +85,7 @@ static void test_propagation_is_the_matrix(void **state) {
 /* The batch's rows come out of a shorter computation, with the same bits. */
 static void test_batch_rows_are_rows_of_the_whole(void **state) {
     (void)state;
-    World world = gappy_world();
+    World world = world_gappy();
     for (int exact = 0; exact <= 1; exact++) {
         for (int layers = 0; layers <= 6; layers++) {
             HnError err = HN_ERROR_INIT;
@@ -153,12 +142,14 @@ static void run_steps(const World *world, const HnTrainConfig *config, bool exac
 static void test_step_is_gradients_and_update(void **state) {
     (void)state;
     enum { FLOATS = 23 * 8 };
-    World world = gappy_world();
-    for (int backbone = 0; backbone <= 1; backbone++) {
+    World world = world_gappy();
+    for (int backbone = 0; backbone <= 2; backbone++) {
         for (int layers = 0; layers <= 4; layers++) {
             for (int exact = 0; exact <= 1; exact++) {
                 HnTrainConfig config = small_config();
-                config.model.backbone = backbone == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+                config.model.backbone = backbone == 0   ? HN_BACKBONE_MF
+                                        : backbone == 1 ? HN_BACKBONE_LIGHTGCN
+                                                        : HN_BACKBONE_SGL;
                 config.model.layers = layers;
                 config.train.batch = 7;
                 float *tables[2][6];
@@ -189,7 +180,7 @@ static void digest_after(HnTrainer *trainer, int epochs, char hex[65]) {
 
 static void test_mf_is_lightgcn_without_layers(void **state) {
     (void)state;
-    World world = gappy_world();
+    World world = world_gappy();
     for (int exact = 0; exact <= 1; exact++) {
         char hex[2][65];
         for (int mf = 0; mf <= 1; mf++) {
@@ -208,59 +199,27 @@ static void test_mf_is_lightgcn_without_layers(void **state) {
 
 /* ---- differences ---- */
 
-static double total_loss(HnTrainer *trainer, const HnGivenBatch *given) {
-    HnError err = HN_ERROR_INIT;
-    HnStepReport report;
-    expect_ok(hn_trainer_gradients(trainer, given, &report, &err), &err);
-    return report.loss[HN_LOSS_TOTAL];
-}
-
-/* Central differences of some elements of a table against its gradient. */
-static void check_table(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, const char *what) {
-    uint64_t n = table->n_rows * (uint64_t)table->dim;
-    float *gradient = malloc(n * sizeof *gradient);
-    (void)total_loss(trainer, given);
-    memcpy(gradient, table->gradient, n * sizeof *gradient);
-    float largest = 0.0f;
-    for (uint64_t k = 0; k < n; k++) {
-        largest = fmaxf(largest, fabsf(gradient[k]));
-    }
-    uint64_t step = n / 40 + 1;
-    for (uint64_t k = 0; k < n; k += step) {
-        const float h = 4e-3f, kept = table->value[k];
-        table->value[k] = kept + h;
-        double above = total_loss(trainer, given);
-        table->value[k] = kept - h;
-        double below = total_loss(trainer, given);
-        table->value[k] = kept;
-        double difference = (above - below) / (2.0 * (double)h);
-        if (fabs(difference - (double)gradient[k]) > 0.01 * (double)largest + 2e-5) {
-            fail_msg("%s[%llu]: gradient %.6g, difference %.6g (largest %.6g)", what, (unsigned long long)k,
-                     (double)gradient[k], difference, (double)largest);
-        }
-    }
-    free(gradient);
-}
-
 static void check_gradients(const HnTrainConfig *config, bool semantic, bool exact) {
-    World world = gappy_world();
+    World world = world_gappy();
     char *vectors = semantic ? world_vectors(&world, folder, "vectors.h5", 12, NULL, NULL, 9) : NULL;
     Rig rig;
     rig_start(&rig, &world, config, folder, vectors, exact, 14);
     uint64_t pairs[20];
-    int32_t negatives[20];
-    uint64_t n_train = world_count(&world, 1);
+    int32_t negatives[20 * 4];
+    const uint64_t n_train = world_count(&world, 1), draws = (uint64_t)rig.trainer->batch.draws;
     for (uint64_t k = 0; k < 20; k++) {
         pairs[k] = (k * 7) % n_train;
-        negatives[k] = (int32_t)((k * 5) % 22);
+        for (uint64_t d = 0; d < draws; d++) {
+            negatives[k * draws + d] = (int32_t)((k * 5 + d * 3) % 22);
+        }
     }
     HnGivenBatch given = {pairs, negatives, 20};
-    check_table(rig.trainer, &given, &rig.trainer->users, "user");
-    check_table(rig.trainer, &given, &rig.trainer->items, "item");
+    check_differences(rig.trainer, &given, &rig.trainer->users, 4e-3f, "user");
+    check_differences(rig.trainer, &given, &rig.trainer->items, 4e-3f, "item");
     HnTable *own = rig.trainer->sampler->parameters(rig.trainer->sampler_state);
     assert_true((own != NULL) == semantic);
     if (own != NULL) {
-        check_table(rig.trainer, &given, own, "adapter");
+        check_differences(rig.trainer, &given, own, 4e-3f, "adapter");
     }
     rig_end(&rig);
     hn_free(vectors);
@@ -281,6 +240,24 @@ static void test_gradients_of_random_negatives(void **state) {
     }
 }
 
+static void test_gradients_of_views(void **state) {
+    (void)state;
+    const HnAugmentRule rules[] = {HN_AUGMENT_EDGE, HN_AUGMENT_NODE, HN_AUGMENT_WALK};
+    for (int way = 0; way < 12; way++) {
+        HnTrainConfig config = small_config();
+        config.model.backbone = HN_BACKBONE_SGL;
+        config.model.layers = way / 3;
+        config.ssl.augment = rules[way % 3];
+        config.ssl.rho = 0.3;
+        config.ssl.tau = 0.5;
+        config.ssl.lambda = way % 2 == 0 ? 0.5 : 0.01;
+        config.ssl.reduce = way % 2 == 0 ? HN_SSL_MEAN : HN_SSL_SUM;
+        config.ssl.denominator = way / 2 % 2 == 0 ? HN_DENOMINATOR_FULL : HN_DENOMINATOR_BATCH;
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, way % 4 < 2);
+    }
+}
+
 static void test_gradients_of_semantic_negatives(void **state) {
     (void)state;
     static int64_t widths[] = {9, 6};
@@ -295,6 +272,22 @@ static void test_gradients_of_semantic_negatives(void **state) {
         config.align.vector = way & 4 ? HN_ALIGN_ADAPTED : HN_ALIGN_MIXED;
         config.train.l2 = 0.05;
         check_gradients(&config, true, way % 3 == 0);
+    }
+}
+
+static void test_gradients_by_hop(void **state) {
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        for (int layers = 0; layers <= 3; layers++) {
+            HnTrainConfig config = small_config();
+            config.model.layers = layers;
+            config.model.backbone = layers == 0 && way != 1 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+            config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+            config.sampler.name = way == 2 ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+            config.sampler.mix_per = way == 1 ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+            config.train.l2 = 0.05;
+            check_gradients(&config, false, (way + layers) % 2 == 0);
+        }
     }
 }
 
@@ -342,7 +335,9 @@ int main(void) {
         cmocka_unit_test(test_step_is_gradients_and_update),
         cmocka_unit_test(test_mf_is_lightgcn_without_layers),
         cmocka_unit_test(test_gradients_of_random_negatives),
+        cmocka_unit_test(test_gradients_of_views),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
+        cmocka_unit_test(test_gradients_by_hop),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

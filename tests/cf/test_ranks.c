@@ -34,6 +34,7 @@ typedef struct Case {
     HnTrainConfig config;
     uint64_t n_users, n_items;
     bool vectors, absent; /* absent: some pairs have no vector */
+    bool cut;             /* also cut off and taken up */
     World world;
     char *folder, *vectors_path;
     HnDataset *dataset;
@@ -76,6 +77,16 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
@@ -101,6 +112,31 @@ static size_t make_cases(Case *cases) {
                       .absent = true};
     cases[n].config.semantic.vectors = HN_VECTORS_RANDOM, cases[n].config.semantic.missing = HN_MISSING_RANDOM_VECTOR;
     cases[n++].config.semantic.adapter_frozen = true;
+    cases[n] = (Case){.name = "sgl", .config = small_config(), .n_users = 61, .n_items = 600, .cut = true};
+    cases[n++].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n] = (Case){.name = "sgl nodes, batch", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_NODE;
+    cases[n++].config.ssl.denominator = HN_DENOMINATOR_BATCH;
+    cases[n] = (Case){.name = "sgl walk, dim 3, two users", .config = small_config(), .n_users = 2, .n_items = 30};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_WALK;
+    cases[n++].config.model.dim = 3;
+    return n;
+}
+
+static size_t make_ngcf_cases(Case *cases) {
+    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic", "ngcf recbole"};
+    const size_t n = sizeof names / sizeof *names;
+    for (size_t v = 0; v < n; v++) {
+        cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
+        cases[v].config.model.backbone = HN_BACKBONE_NGCF;
+        cases[v].config.model.layers = 3 - (int64_t)(v % 3);
+        cases[v].config.ngcf.variant = (HnNgcfVariant)v;
+        cases[v].config.ngcf.dropout = v == 0 ? 0.0 : 0.2;
+    }
+    cases[1].config.sampler.name = HN_SAMPLER_DNS;
+    cases[1].cut = true;
+    cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
+    cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
     return n;
 }
 
@@ -376,8 +412,9 @@ int main(int argc, char **argv) {
     }
     hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
     omp_set_dynamic(0);
-    Case cases[16];
+    Case cases[32];
     size_t n = make_cases(cases);
+    n += make_ngcf_cases(cases + n);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
         stop(hn_folder_remove(root, &err), "folder", &err);
@@ -387,7 +424,7 @@ int main(int argc, char **argv) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
         floats_are_near(&cases[i]);
-        if (i == 1 || i == 3 || i == 5) {
+        if (i == 1 || i == 3 || i == 5 || i == 6 || cases[i].cut) {
             take_up(&cases[i]);
         }
         if (i == 1) {

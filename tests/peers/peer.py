@@ -1,5 +1,6 @@
 """What the peers share: a graph read from LightGCN lists, its product with a symmetric backward, vectorised sampling, timing."""
 import statistics
+import sys
 import time
 
 import numpy as np
@@ -77,3 +78,26 @@ def median_ms(work, least=10, seconds=5.0):
         if time.perf_counter() - start > 60:
             break
     return 1e3 * statistics.median(times)
+
+
+def add_arguments(parser):
+    parser.add_argument("graph")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--turns", action="store_true", help="work half a second for every line of standard input, and answer with the times")
+
+
+def report(work, args):
+    """Milliseconds of work(): their median, or in turns with who asks (tests/bench/peer.c)."""
+    if not args.turns:
+        print(f"{median_ms(work, seconds=args.seconds):.4f}")
+        return
+    for _ in range(3):
+        work()
+    for _ in sys.stdin:
+        times, start = [], time.perf_counter()
+        while not times or time.perf_counter() - start < 0.5:
+            before = time.perf_counter()
+            work()
+            times.append(1e3 * (time.perf_counter() - before))
+        print(*(f"{ms:.4f}" for ms in times), flush=True)

@@ -1,25 +1,37 @@
 #!/usr/bin/env python3
-"""Milliseconds of one LightGCN training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
-
-One step: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward, dense Adam. Semantic: an MLP adapter over
-the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative.
+"""Milliseconds of one training step in CPU PyTorch: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward,
+dense Adam. MF or LightGCN with random negatives, or the choice among candidates of DNS or AHNS; semantic negatives where --text-dim is given: an MLP
+adapter over the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative.
 """
 import argparse
 
 import torch
 import torch.nn.functional as F
 
-from peer import Graph, lightgcn, median_ms
+from peer import Graph, add_arguments, lightgcn, report
 
-LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 3, 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
+DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
+AHNS_ALPHA, AHNS_BETA = 1.0, 0.1  # p = -2
+
+
+def choose(sampler, user, positive, candidates, final, n_users):
+    """A candidate for each pair, by the scores of final vectors that take no gradient here."""
+    with torch.no_grad():
+        e_u = final[user]
+        scores = torch.bmm(final[candidates.flatten() + n_users].view(*candidates.shape, -1), e_u.unsqueeze(2)).squeeze(2)
+        if sampler == "ahns":
+            goal = AHNS_BETA / ((e_u * final[positive + n_users]).sum(1, keepdim=True) + AHNS_ALPHA)
+            scores = -(scores - goal).abs()
+        return candidates.gather(1, scores.argmax(1, keepdim=True)).squeeze(1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("graph")
+    add_arguments(parser)
+    parser.add_argument("--backbone", choices=["mf", "lightgcn"], default="lightgcn")
+    parser.add_argument("--sampler", choices=["rns", "dns", "ahns"], default="rns")
+    parser.add_argument("--candidates", type=int, default=32)
     parser.add_argument("--text-dim", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=5.0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -44,8 +56,12 @@ def main():
         pair = state["order"][state["at"]:state["at"] + BATCH]
         state["at"] += BATCH
         user, positive = graph.user[pair], graph.item[pair]
-        negative = graph.draw_negatives(user)
-        final = lightgcn(graph.adjacency, ego, LAYERS)
+        final = lightgcn(graph.adjacency, ego, 3) if args.backbone == "lightgcn" else ego
+        if args.sampler == "rns":
+            negative = graph.draw_negatives(user)
+        else:
+            candidates = graph.draw_negatives(user.repeat_interleave(args.candidates)).view(-1, args.candidates)
+            negative = choose(args.sampler, user, positive, candidates, final, graph.n_users)
         ids = torch.cat([user, positive + graph.n_users, negative + graph.n_users])
         e_u, e_p, e_n = final.index_select(0, ids).split(BATCH)
         loss = L2 / 2 * ego.index_select(0, ids).square().sum() / BATCH
@@ -58,7 +74,7 @@ def main():
         loss.backward()
         optimiser.step()
 
-    print(f"{median_ms(step, seconds=args.seconds):.4f}")
+    report(step, args)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@
  * Only the batch's rows of the last forward layer are computed, only the batch's rows enter the first backward one, and
  * the last backward one writes the gradient itself (its row scale carries root / (L+1)). All of these are exact. What
  * else a row needs is done while it is in the cache: see the functions named *_rows.
+ *
+ * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g.
  */
 #include <string.h>
 
@@ -61,10 +63,11 @@ static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, ui
 }
 
 static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
-                            int layers, HnError *err) {
+                            int layers, HnPoolRule pool, HnError *err) {
     const char *what = "LightGCN layers";
     const size_t row = (size_t)table->dim * sizeof(float);
     side->table = table;
+    side->pool = pool;
     side->graph = graph;
     side->degrees = degrees;
     side->z = hn_alloc(table->n_rows, row, what, err);
@@ -75,7 +78,7 @@ static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, cons
         return HN_MEMORY;
     }
     for (uint64_t r = 0; r < degrees->n; r++) {
-        side->last_scale[r] = degrees->scale[r] * degrees->root[r] / (float)(layers + 1);
+        side->last_scale[r] = degrees->scale[r] * degrees->root[r] / hn_lightgcn_divisor(side, layers);
     }
     return HN_OK;
 }
@@ -87,9 +90,9 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     const uint64_t n_pairs = context->shards->n_local_pairs, some_users = batch->capacity;
     const uint64_t some_items = batch->most_items;
     HN_TRY(side_create(&model->users, context->users, &graph->users, &graph->user_degrees, some_users, context->layers,
-                       err));
+                       context->config->model.pool, err));
     HN_TRY(side_create(&model->items, context->items, &graph->items, &graph->item_degrees, some_items, context->layers,
-                       err));
+                       context->config->model.pool, err));
     model->window = hn_alloc(hn_propagate_window(context->dim), sizeof(float), "LightGCN layers", err);
     if (model->window == NULL) {
         return HN_MEMORY;
@@ -154,6 +157,10 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
         if (side->hops != NULL) {
             hn_lightgcn_write_hops(work, b, vector);
         }
+        if (side->pool == HN_POOL_FINAL) {
+            ops->scale(vector, side->degrees->root[row], vector, (int)dim);
+            continue;
+        }
         for (int l = 1; l < work->layer - 1; l++) {
             ops->axpy(sum, 1.0f, side->layers + (size_t)l * layer + b * dim, (int)dim);
         }
@@ -166,7 +173,7 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
 }
 
 static void pool(const Side *side, int layers) {
-    Work work = {.side = side, .layer = layers, .share = 1.0f / (float)(layers + 1)};
+    Work work = {.side = side, .layer = layers, .share = 1.0f / hn_lightgcn_divisor(side, layers)};
     hn_rows_done_cpu(&(HnRowsDone){pool_rows, &work}, side->vectors, side->n_rows, side->table->dim);
 }
 
@@ -228,7 +235,8 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
-    const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
+    const bool none = side->pool == HN_POOL_FINAL && side->d_hops == NULL;
+    const HnPlaces in = none ? (HnPlaces){0, 0} : hn_rows_within(side->rows, side->n_rows, first, last);
     for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];
         ops->axpy(values + (row - first) * dim, work->then != NULL ? work->share : side->degrees->inv_root[row],
@@ -257,7 +265,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
         work->half.graph.column_scale = hn_lightgcn_pick(users, users->degrees->inv_root);
     }
     if (last) {
-        work->share = 1.0f / (float)(layer + 1);
+        work->share = 1.0f / hn_lightgcn_divisor(side, layer);
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
         work->half.window = pass->keep || (!of_users && !pass->chained) ? NULL : model->window;
@@ -295,17 +303,20 @@ static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
     hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left),
                       hops ? hn_lightgcn_hop_rows : NULL);
     work->item_hops = pass->item_hops;
-    work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
+    if (left == 0 || side->pool != HN_POOL_FINAL) {
+        work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
+    }
 }
 
 static void pool_all(const Side *side, float *out, int layers) {
-    const float share = 1.0f / (float)(layers + 1);
+    const float share = 1.0f / hn_lightgcn_divisor(side, layers);
+    const float of_ego = side->pool == HN_POOL_FINAL ? 0.0f : share;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
 #pragma omp parallel for schedule(static)
     for (uint64_t r = 0; r < side->table->n_rows; r++) {
         const float *e = side->table->value + r * dim;
-        ops->mix(out + r * dim, share * side->degrees->root[r], out + r * dim, share, e, (int)dim);
+        ops->mix(out + r * dim, share * side->degrees->root[r], out + r * dim, of_ego, e, (int)dim);
     }
 }
 
@@ -333,7 +344,6 @@ static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, 
 }
 
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
-                                      .sparse_gradient = false,
                                       .width = hn_model_width_is_dim,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,

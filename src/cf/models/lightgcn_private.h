@@ -19,6 +19,7 @@ typedef struct Side {
     const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
     uint32_t n_rows;
     float *vectors, *d_vectors;
+    HnPoolRule pool;
     float *hops, *d_hops; /* items, where the sampler works by hop: [n_rows][L + 1][dim]; else NULL */
     struct Side *other;
 } Side;
@@ -52,10 +53,15 @@ typedef struct Work {
     HnRowsDone done;
     const Side *side;
     int layer, n_layers;
-    float share; /* 1 / (L + 1) */
+    float share; /* of a pooled layer in the final row: 1 / (L + 1), or 1 */
     const HnRowsDone *then;
     float *item_hops; /* embed: see HnModelOps */
 } Work;
+
+/* What the sum of the pooled layers is divided by. */
+static inline float hn_lightgcn_divisor(const Side *side, int layers) {
+    return side->pool == HN_POOL_MEAN ? (float)(layers + 1) : 1.0f;
+}
 
 /* Where the layer lives that comes `left` before the last one. */
 float *hn_lightgcn_block(const Pass *pass, const Side *side, int left);
