@@ -128,18 +128,17 @@ static HnStatus put_figure(const HnPublished *figure, const double *values, size
         (void)snprintf(ours, sizeof ours, n > 1 ? "%.*f +- %.*f" : "%.*f", digits, mean, digits, deviation);
         (void)snprintf(off, sizeof off, "%+.2f %%", 100.0 * (mean / figure->value - 1.0));
     }
-    return hn_text_printf(out, err, "%-20s %-12s %5s %10.*f   %-22s %5zu %10s  %s\n", figure->row, figure->figure, epoch,
-                          digits, figure->value, ours, n, off, verdict(figure->value, mean, deviation, n));
+    return hn_text_printf(out, err, "%-20s %-12s %5s %10.*f   %-22s %5zu %10s  %s\n", figure->row, figure->figure,
+                          epoch, digits, figure->value, ours, n, off, verdict(figure->value, mean, deviation, n));
 }
 
 static HnStatus put_all(const HnResults *results, const HnExperiment *experiment, const char *folder, HnText *out,
                         HnError *err) {
     double *values = hn_alloc(results->n_seeds + 1, sizeof *values, "values of the seeds", err);
-    HnStatus status = values == NULL
-                          ? HN_MEMORY
-                          : hn_text_printf(out, err, "%s (%s)\n%-20s %-12s %5s %10s   %-22s %5s %10s  %s\n",
-                                           experiment->name, folder, "row", "figure", "epoch", "published", "ours",
-                                           "seeds", "off", "inside");
+    HnStatus status = values == NULL ? HN_MEMORY
+                                     : hn_text_printf(out, err, "%s (%s)\n%-20s %-12s %5s %10s   %-22s %5s %10s  %s\n",
+                                                      experiment->name, folder, "row", "figure", "epoch", "published",
+                                                      "ours", "seeds", "off", "inside");
     for (size_t i = 0; i < experiment->published.n && status == HN_OK; i++) {
         HnPublished figure;
         size_t n = 0;

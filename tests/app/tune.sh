@@ -86,7 +86,7 @@ done
 
 # a trial that diverges is a finding, and the others go on
 sed 's/train.learning_rate: .*\]/model.dim: [8192, 4]/' "$work/x.yaml" >"$work/wide.yaml"
-huge=(--set train.l2=100 --set model.init=normal --set model.init_std=100)
+huge=(--set train.learning_rate=100 --set loss.name=hinge --set loss.margin=1000 --set train.batch=1 --set train.epochs=5)
 run 2 tune "$work/wide.yaml" --out "$work/diverged" "${huge[@]}" || { fail "a trial that diverges ends the tuning"; tail -n 5 "$work/log"; }
 grep -q '^1 *8192 *- .*failed' "$work/log" && grep -q '^2 *4 .*done' "$work/log" && pass "a trial that diverged is recorded, and the next one trained" || { fail "diverged"; tail -n 5 "$work/log"; }
 "$program" report "$work/diverged" --format trials-csv | grep -q 'not finite' && pass "its store says why" || fail "no reason"
