@@ -72,7 +72,8 @@ static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err)
 static HnStatus put_groups(HnText *text, const HnTrainConfig *c, HnError *err) {
     HN_TRY(put_list(text, "eval.activity_bounds", &c->eval.activity_bounds, err));
     HN_TRY(hn_text_printf(text, err,
-                          "eval.activity_groups: %lld\neval.popularity_shares:", (long long)c->eval.activity_groups));
+                          "eval.false_negative_users: %lld\neval.activity_groups: %lld\neval.popularity_shares:",
+                          (long long)c->eval.false_negative_users, (long long)c->eval.activity_groups));
     for (size_t i = 0; i < c->eval.popularity_shares.n; i++) {
         HN_TRY(hn_text_printf(text, err, " %.17g", c->eval.popularity_shares.items[i]));
     }

@@ -2,6 +2,7 @@
 #ifndef HN_CF_SESSION_H
 #define HN_CF_SESSION_H
 
+#include "cf/false_negatives.h"
 #include "cf/groups.h"
 #include "cf/trainer.h"
 
@@ -30,9 +31,10 @@ typedef struct HnSession {
     size_t stop_metric;   /* which value */
     int64_t best_epoch;   /* epochs done at the best validation; -1 = none yet */
     double best_value;
-    int64_t bad_evals;     /* validations since */
-    float *best_users;     /* [n_local][width] final vectors then */
-    float *best_items;     /* [n_items][width] */
+    int64_t bad_evals; /* validations since */
+    float *best_users; /* [n_local][width] final vectors then */
+    float *best_items; /* [n_items][width] */
+    HnFalseNegatives false_negatives;
     bool warned_easy;      /* said once that hard negatives are not hard */
     uint64_t moved_before; /* bytes that the group had moved for earlier trainings */
     char *identity;        /* "key: value" a line: what is trained, on what */
