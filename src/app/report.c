@@ -10,13 +10,14 @@
 
 static const char usage[] =
     "usage: hnlmrec report DIR [--format FORMAT]\n"
-    "       hnlmrec report DIR ... --format published\n\n"
+    "       hnlmrec report DIR ... --format published|shares\n\n"
     "Mean and sample standard deviation over seeds of every variant in the run folder DIR, with a paired\n"
     "test against the first row. Seeds that are not finished are named. Never starts MPI.\n\n"
     "  table (the default), csv, json, markdown, latex\n"
     "  groups     the test by groups: users by activity, items by popularity (eval.*)\n"
     "  trials     the trials of `hnlmrec tune`, best first\n"
     "  curves     losses and validation metrics of every epoch, as CSV\n"
+    "  shares     the test of several runs that differ in data.train_share, as CSV\n"
     "  published  the figures that others printed, as the experiments name them, beside ours\n\n"
     "groups-csv, -markdown and -latex, and trials- with the same endings, are for programs, pages and papers.\n";
 
@@ -55,6 +56,7 @@ static const Format formats[] = {
     {"trials-latex", hn_report_trials, HN_REPORT_LATEX, false},
     {"curves", curves, HN_REPORT_CSV, false},
     {"published", published, HN_REPORT_TABLE, true},
+    {"shares", NULL, HN_REPORT_CSV, true}, /* all folders at once */
 };
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
@@ -97,13 +99,16 @@ static int parse(int argc, char **argv, Options *options) {
         return HN_USAGE;
     }
     if (options->n_folders > 1 && !options->format->many) {
-        fprintf(stderr, "hnlmrec report: several folders are for --format published only\n%s", usage);
+        fprintf(stderr, "hnlmrec report: several folders are for --format published and shares only\n%s", usage);
         return HN_USAGE;
     }
     return 0;
 }
 
 static HnStatus print_all(const Options *options, HnError *err) {
+    if (options->format->report == NULL) {
+        return hn_report_shares(options->folders, (size_t)options->n_folders, stdout, err);
+    }
     for (int f = 0; f < options->n_folders; f++) {
         if (f > 0) {
             (void)fputs("\n", stdout);

@@ -8,6 +8,7 @@
 #ifndef HN_REPORT_REPORT_H
 #define HN_REPORT_REPORT_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -26,6 +27,9 @@ HnStatus hn_report(const char *folder, HnReportFormat format, FILE *out, HnError
 
 /* The test by groups of users (activity) and items (popularity). No JSON. */
 HnStatus hn_report_groups(const char *folder, HnReportFormat format, FILE *out, HnError *err);
+
+/* The test of runs that differ in data.train_share, as CSV: row, share, metric, seeds, mean, deviation. */
+HnStatus hn_report_shares(const char *const *folders, size_t n_folders, FILE *out, HnError *err);
 
 /* The trials of a tuning, best first. No JSON. */
 HnStatus hn_report_trials(const char *folder, HnReportFormat format, FILE *out, HnError *err);

@@ -26,7 +26,8 @@ typedef struct HnResults {
     char *experiment; /* its name; NULL where experiment.yaml could not be read */
     char *note;       /* why not */
     bool synthetic;
-    int64_t *seeds; /* those of the experiment, then others that were found, ascending */
+    double train_share; /* data.train_share; 0 where the experiment could not be read */
+    int64_t *seeds;     /* those of the experiment, then others that were found, ascending */
     size_t n_seeds;
     char **metrics; /* in the order of the first result */
     size_t n_metrics;

@@ -282,6 +282,33 @@ static void groups_are_means_over_seeds(void **state) {
     hn_free(folder);
 }
 
+/* Two runs of two shares; one that does not say its share is refused. */
+static void shares_stand_side_by_side(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *whole = put_run("share-whole", true, true), *half = put_run("share-half", false, false);
+    folder_put_experiment(half, "name: half\nseeds: [1, 2, 3]\ndata.train_share: 0.5\ncompare: [{name: Alpha}]\n");
+    const char *const folders[] = {half, whole};
+    FILE *stream = tmpfile();
+    assert_int_equal(hn_report_shares(folders, 2, stream, &err), HN_OK);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    assert_says("row,train_share,metric,n_seeds,mean,sample_deviation,synthetic\nAlpha,0.5,recall@10,2,0.25");
+    assert_says("Alpha,1,recall@10,2,0.25");
+    assert_says("\"Zeta, first\",1,ndcg@10,3,0.41666666666666669,0.1443375672974064");
+    assert_says(",1\n");
+    hn_free(whole);
+    hn_free(half);
+    char *bare = put_run("share-unknown", false, false);
+    const char *const unknown[] = {bare};
+    stream = tmpfile();
+    assert_int_equal(hn_report_shares(unknown, 1, stream, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "data.train_share"));
+    fclose(stream);
+    hn_free(bare);
+}
+
 static void pages_hold_the_whole_table(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -337,6 +364,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_read_is_an_error),
         cmocka_unit_test(curves_hold_every_epoch),
         cmocka_unit_test(groups_are_means_over_seeds),
+        cmocka_unit_test(shares_stand_side_by_side),
         cmocka_unit_test(pages_hold_the_whole_table),
         cmocka_unit_test(report_without_memory),
     };
