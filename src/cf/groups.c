@@ -201,6 +201,10 @@ HnStatus hn_groups_create(const HnTrainConfig *config, const HnUserShards *shard
     return groups->n_popularity > 0 ? by_popularity(config, shards, comm, groups, err) : HN_OK;
 }
 
+uint64_t hn_groups_bytes(uint64_t n_local_users, uint64_t n_items) {
+    return n_local_users * sizeof(uint16_t) + n_items * (sizeof(uint16_t) + sizeof(int64_t) + sizeof(Popular));
+}
+
 void hn_groups_free(HnGroups *groups) {
     hn_free(groups->recall_share);
     hn_free(groups->metric);

@@ -38,5 +38,7 @@ typedef struct HnGroups {
 HnStatus hn_groups_create(const HnTrainConfig *config, const HnUserShards *shards, const HnEvalSet *set, HnComm *comm,
                           HnGroups *groups, HnError *err);
 void hn_groups_free(HnGroups *groups);
+/* At most, while the groups are made. */
+uint64_t hn_groups_bytes(uint64_t n_local_users, uint64_t n_items);
 
 #endif
