@@ -1,5 +1,6 @@
-/* A register tile of rows x two vectors of columns; A's elements are broadcast from where they lie, B's rows are read as
- * they lie. Rows go by the tile's height, then by 4, then one by one; columns behind the last whole vector are masked. */
+/* A register tile of rows x two vectors of columns; A's elements are broadcast from where they lie, B's rows are read
+ * as they lie. Rows go by the tile's height, then by 4, then one by one; columns behind the last whole vector are
+ * masked. */
 #include "dense.h"
 
 #include "cpu.h"

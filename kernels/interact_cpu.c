@@ -71,28 +71,28 @@ HN_INLINE void spread_body(uint64_t n, bool with_self, const float *t1, const fl
     }
 }
 
-#define PARTS_OF(path, TARGET)                                                                                         \
-    TARGET static void add_##path(uint64_t n, const float *a, const float *b, float *out) {                            \
-        add_body(n, a, b, out);                                                                                        \
-    }                                                                                                                  \
-    TARGET static void multiply_##path(uint64_t n, const float *a, const float *b, float *out) {                       \
-        multiply_body(n, a, b, out);                                                                                   \
-    }                                                                                                                  \
-    TARGET static void bend_##path(uint64_t n, float slope, float *x, uint8_t *marks, uint8_t bit) {                   \
-        bend_body(n, slope, x, marks, bit);                                                                            \
-    }                                                                                                                  \
-    TARGET static void drop_##path(uint64_t n, float scale, const uint8_t *marks, float *x) {                          \
-        drop_body(n, scale, marks, x);                                                                                 \
-    }                                                                                                                  \
-    TARGET static void unbend_##path(uint64_t n, const float *factors, const float *d, const uint8_t *marks,           \
-                                     uint8_t bit, float *delta) {                                                      \
-        unbend_body(n, factors, d, marks, bit, delta);                                                                 \
-    }                                                                                                                  \
-    TARGET static void spread_##path(uint64_t n, bool with_self, const float *t1, const float *t2, const float *e,     \
-                                     const float *s, float *d, float *direct) {                                        \
-        spread_body(n, with_self, t1, t2, e, s, d, direct);                                                            \
-    }                                                                                                                  \
-    static const Parts parts_##path = {add_##path,  multiply_##path, bend_##path,                                      \
+#define PARTS_OF(path, TARGET)                                                                                     \
+    TARGET static void add_##path(uint64_t n, const float *a, const float *b, float *out) {                        \
+        add_body(n, a, b, out);                                                                                    \
+    }                                                                                                              \
+    TARGET static void multiply_##path(uint64_t n, const float *a, const float *b, float *out) {                   \
+        multiply_body(n, a, b, out);                                                                               \
+    }                                                                                                              \
+    TARGET static void bend_##path(uint64_t n, float slope, float *x, uint8_t *marks, uint8_t bit) {               \
+        bend_body(n, slope, x, marks, bit);                                                                        \
+    }                                                                                                              \
+    TARGET static void drop_##path(uint64_t n, float scale, const uint8_t *marks, float *x) {                      \
+        drop_body(n, scale, marks, x);                                                                             \
+    }                                                                                                              \
+    TARGET static void unbend_##path(uint64_t n, const float *factors, const float *d, const uint8_t *marks,       \
+                                     uint8_t bit, float *delta) {                                                  \
+        unbend_body(n, factors, d, marks, bit, delta);                                                             \
+    }                                                                                                              \
+    TARGET static void spread_##path(uint64_t n, bool with_self, const float *t1, const float *t2, const float *e, \
+                                     const float *s, float *d, float *direct) {                                    \
+        spread_body(n, with_self, t1, t2, e, s, d, direct);                                                        \
+    }                                                                                                              \
+    static const Parts parts_##path = {add_##path,  multiply_##path, bend_##path,                                  \
                                        drop_##path, unbend_##path,   spread_##path};
 
 PARTS_OF(scalar, )

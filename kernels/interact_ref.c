@@ -37,7 +37,8 @@ void hn_interact_forward_ref(const HnInteract *layer, uint64_t n_rows, const flo
             if (layer->apart) {
                 const float second = chain(layer, b2, x2, layer->w2, c);
                 *mark |= second > 0.0f ? HN_INTERACT_SECOND : 0;
-                value = (first > 0.0f ? first : layer->slope * first) + (second > 0.0f ? second : layer->slope * second);
+                value =
+                    (first > 0.0f ? first : layer->slope * first) + (second > 0.0f ? second : layer->slope * second);
             } else {
                 first = chain(layer, first, x2, layer->w2, c);
                 value = first > 0.0f ? first : layer->slope * first;

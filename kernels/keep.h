@@ -1,9 +1,9 @@
 /* Dropout: which elements of which rows are kept.
  *
  * Element c of the row with number `node` is kept where the 16 bits that fall to it are at least `threshold`, so it is
- * dropped with probability threshold / 2^16. The bits are a function of (seed, step, part, node, c) alone: 16 at a time,
- * low half first, of the words that base/rng.h draws for (seed, HN_STREAM_DROPOUT, a = step, b = part * 2^32 + node).
- * Integers: the same everywhere.
+ * dropped with probability threshold / 2^16. The bits are a function of (seed, step, part, node, c) alone: 16 at a
+ * time, low half first, of the words that base/rng.h draws for (seed, HN_STREAM_DROPOUT, a = step, b = part * 2^32 +
+ * node). Integers: the same everywhere.
  */
 #ifndef HN_KERNEL_KEEP_H
 #define HN_KERNEL_KEEP_H

@@ -1,5 +1,4 @@
-/* Philox4x32-10 for 16 blocks of 4 words side by side, written as loops over the blocks that the compiler turns into
- * vectors of each path. A block holds the bits of 8 columns of a row. */
+/* Philox4x32-10 for 16 blocks of 4 words side by side; a block holds the bits of 8 columns of a row. */
 #include "keep.h"
 
 #include <string.h>
@@ -17,84 +16,144 @@ typedef struct Lanes {
     uint32_t word[4][LANES];
 } Lanes;
 
-HN_INLINE void philox(Lanes *lanes, const uint32_t *key_of_all) {
-    uint32_t key[2] = {key_of_all[0], key_of_all[1]};
-    for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < LANES; i++) {
-            const uint64_t first = (uint64_t)multiplier[0] * lanes->word[0][i];
-            const uint64_t second = (uint64_t)multiplier[1] * lanes->word[2][i];
-            lanes->word[0][i] = (uint32_t)(second >> 32) ^ lanes->word[1][i] ^ key[0];
-            lanes->word[1][i] = (uint32_t)second;
-            lanes->word[2][i] = (uint32_t)(first >> 32) ^ lanes->word[3][i] ^ key[1];
-            lanes->word[3][i] = (uint32_t)first;
-        }
-        key[0] += growth[0];
-        key[1] += growth[1];
-    }
-}
+/* The marks of 16 blocks, whose counters are in lanes. */
+typedef void Make(Lanes *lanes, const uint32_t key[2], uint32_t threshold, uint8_t mark, uint8_t *marks);
 
-HN_INLINE void to_marks(const Lanes *lanes, uint32_t threshold, uint8_t mark, uint8_t *marks) {
-    uint16_t bits[LANES][COLUMNS];
+static void make_scalar(Lanes *lanes, const uint32_t key[2], uint32_t threshold, uint8_t mark, uint8_t *marks) {
     for (int i = 0; i < LANES; i++) {
-        for (int w = 0; w < 4; w++) {
-            bits[i][2 * w] = (uint16_t)lanes->word[w][i];
-            bits[i][2 * w + 1] = (uint16_t)(lanes->word[w][i] >> 16);
+        uint32_t c[4] = {lanes->word[0][i], lanes->word[1][i], lanes->word[2][i], lanes->word[3][i]};
+        uint32_t k[2] = {key[0], key[1]};
+        for (int round = 0; round < ROUNDS; round++) {
+            const uint64_t first = (uint64_t)multiplier[0] * c[0], second = (uint64_t)multiplier[1] * c[2];
+            c[0] = (uint32_t)(second >> 32) ^ c[1] ^ k[0];
+            c[1] = (uint32_t)second;
+            c[2] = (uint32_t)(first >> 32) ^ c[3] ^ k[1];
+            c[3] = (uint32_t)first;
+            k[0] += growth[0], k[1] += growth[1];
+        }
+        for (int w = 0; w < 4; w++, marks += 2) {
+            marks[0] = (c[w] & 0xFFFFu) >= threshold ? mark : 0;
+            marks[1] = c[w] >> 16 >= threshold ? mark : 0;
         }
     }
-    const uint16_t *all = &bits[0][0];
-    const uint16_t least = (uint16_t)threshold;
-    for (int k = 0; k < LANES * COLUMNS; k++) {
-        marks[k] = all[k] >= least ? mark : 0;
-    }
-}
-
-/* Blocks of the rows one after the other, 16 at a time. */
-HN_INLINE void keep_rows(const HnKeep *keep, uint64_t first, const int32_t *rows, uint64_t n_rows, int dim,
-                         uint8_t mark, uint8_t *marks) {
-    const uint64_t blocks = ((uint64_t)dim + COLUMNS - 1) / COLUMNS, n = n_rows * blocks;
-    HnRng rng;
-    hn_rng_start(&rng, keep->seed, HN_STREAM_DROPOUT, 0, 0);
-    uint64_t row = 0, block = 0;
-    for (uint64_t done = 0; done < n; done += LANES) {
-        Lanes lanes = {{{0}}};
-        uint64_t place[LANES], left[LANES];
-        const int count = n - done < LANES ? (int)(n - done) : LANES;
-        for (int i = 0; i < count; i++) {
-            lanes.word[0][i] = (uint32_t)block;
-            lanes.word[1][i] = keep->step;
-            lanes.word[2][i] = (uint32_t)(first + (rows != NULL ? (uint64_t)rows[row] : row));
-            lanes.word[3][i] = keep->part;
-            place[i] = row * (uint64_t)dim + block * COLUMNS;
-            left[i] = (uint64_t)dim - block * COLUMNS;
-            if (++block == blocks) {
-                block = 0, row++;
-            }
-        }
-        uint8_t out[LANES * COLUMNS];
-        philox(&lanes, rng.key);
-        to_marks(&lanes, keep->threshold, mark, out);
-        for (int i = 0; i < count; i++) {
-            memcpy(marks + place[i], out + i * COLUMNS, left[i] < COLUMNS ? left[i] : COLUMNS);
-        }
-    }
-}
-
-static void keep_scalar(const HnKeep *keep, uint64_t first, const int32_t *rows, uint64_t n_rows, int dim, uint8_t mark,
-                        uint8_t *marks) {
-    keep_rows(keep, first, rows, n_rows, dim, mark, marks);
 }
 
 #if HN_X86
-HN_AVX512 static void keep_avx512(const HnKeep *keep, uint64_t first, const int32_t *rows, uint64_t n_rows, int dim,
-                                  uint8_t mark, uint8_t *marks) {
-    keep_rows(keep, first, rows, n_rows, dim, mark, marks);
+
+/* Both halves of the products of 16 words with a constant: those of even and of odd places, put together. */
+HN_INLINE HN_AVX512 __m512i high_avx512(__m512i even, __m512i odd) {
+    return _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
 }
 
-HN_AVX2 static void keep_avx2(const HnKeep *keep, uint64_t first, const int32_t *rows, uint64_t n_rows, int dim,
-                              uint8_t mark, uint8_t *marks) {
-    keep_rows(keep, first, rows, n_rows, dim, mark, marks);
+HN_INLINE HN_AVX512 __m512i low_avx512(__m512i even, __m512i odd) {
+    return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
+}
+
+HN_AVX512 static void make_avx512(Lanes *lanes, const uint32_t key[2], uint32_t threshold, uint8_t mark,
+                                  uint8_t *marks) {
+    const __m512i by_0 = _mm512_set1_epi64(multiplier[0]), by_2 = _mm512_set1_epi64(multiplier[1]);
+    const __m512i least = _mm512_set1_epi16((short)threshold);
+    __m512i c[4];
+    for (int w = 0; w < 4; w++) {
+        c[w] = _mm512_loadu_si512(lanes->word[w]);
+    }
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        const __m512i even_0 = _mm512_mul_epu32(c[0], by_0), even_2 = _mm512_mul_epu32(c[2], by_2);
+        const __m512i odd_0 = _mm512_mul_epu32(_mm512_srli_epi64(c[0], 32), by_0);
+        const __m512i odd_2 = _mm512_mul_epu32(_mm512_srli_epi64(c[2], 32), by_2);
+        const __m512i key_0 = _mm512_set1_epi32((int)(key[0] + round * growth[0]));
+        const __m512i key_1 = _mm512_set1_epi32((int)(key[1] + round * growth[1]));
+        c[0] = _mm512_xor_si512(_mm512_xor_si512(high_avx512(even_2, odd_2), c[1]), key_0);
+        c[2] = _mm512_xor_si512(_mm512_xor_si512(high_avx512(even_0, odd_0), c[3]), key_1);
+        c[1] = low_avx512(even_2, odd_2);
+        c[3] = low_avx512(even_0, odd_0);
+    }
+    /* A block's four words next to each other: blocks k, k + 4, k + 8, k + 12 come together. */
+    const __m512i low_01 = _mm512_unpacklo_epi32(c[0], c[1]), high_01 = _mm512_unpackhi_epi32(c[0], c[1]);
+    const __m512i low_23 = _mm512_unpacklo_epi32(c[2], c[3]), high_23 = _mm512_unpackhi_epi32(c[2], c[3]);
+    const __m512i four[4] = {_mm512_unpacklo_epi64(low_01, low_23), _mm512_unpackhi_epi64(low_01, low_23),
+                             _mm512_unpacklo_epi64(high_01, high_23), _mm512_unpackhi_epi64(high_01, high_23)};
+    for (int k = 0; k < 4; k++) {
+        uint64_t blocks[4];
+        const __mmask32 kept = _mm512_cmpge_epu16_mask(four[k], least);
+        _mm256_storeu_si256((__m256i *)(void *)blocks, _mm256_maskz_set1_epi8(kept, (char)mark));
+        for (int j = 0; j < 4; j++) {
+            memcpy(marks + (4 * j + k) * COLUMNS, &blocks[j], COLUMNS);
+        }
+    }
+}
+
+HN_AVX2 static void make_avx2(Lanes *lanes, const uint32_t key[2], uint32_t threshold, uint8_t mark, uint8_t *marks) {
+    const __m256i by_0 = _mm256_set1_epi64x(multiplier[0]), by_2 = _mm256_set1_epi64x(multiplier[1]);
+    const __m256i least = _mm256_set1_epi16((short)threshold);
+    for (int half = 0; half < LANES; half += 8) {
+        __m256i c[4];
+        for (int w = 0; w < 4; w++) {
+            c[w] = _mm256_loadu_si256((const __m256i *)(const void *)(lanes->word[w] + half));
+        }
+        for (uint32_t round = 0; round < ROUNDS; round++) {
+            const __m256i even_0 = _mm256_mul_epu32(c[0], by_0), even_2 = _mm256_mul_epu32(c[2], by_2);
+            const __m256i odd_0 = _mm256_mul_epu32(_mm256_srli_epi64(c[0], 32), by_0);
+            const __m256i odd_2 = _mm256_mul_epu32(_mm256_srli_epi64(c[2], 32), by_2);
+            const __m256i high_0 = _mm256_blend_epi32(_mm256_srli_epi64(even_0, 32), odd_0, 0xAA);
+            const __m256i high_2 = _mm256_blend_epi32(_mm256_srli_epi64(even_2, 32), odd_2, 0xAA);
+            const __m256i key_0 = _mm256_set1_epi32((int)(key[0] + round * growth[0]));
+            const __m256i key_1 = _mm256_set1_epi32((int)(key[1] + round * growth[1]));
+            c[0] = _mm256_xor_si256(_mm256_xor_si256(high_2, c[1]), key_0);
+            c[2] = _mm256_xor_si256(_mm256_xor_si256(high_0, c[3]), key_1);
+            c[1] = _mm256_blend_epi32(even_2, _mm256_slli_epi64(odd_2, 32), 0xAA);
+            c[3] = _mm256_blend_epi32(even_0, _mm256_slli_epi64(odd_0, 32), 0xAA);
+        }
+        const __m256i low_01 = _mm256_unpacklo_epi32(c[0], c[1]), high_01 = _mm256_unpackhi_epi32(c[0], c[1]);
+        const __m256i low_23 = _mm256_unpacklo_epi32(c[2], c[3]), high_23 = _mm256_unpackhi_epi32(c[2], c[3]);
+        const __m256i two[4] = {_mm256_unpacklo_epi64(low_01, low_23), _mm256_unpackhi_epi64(low_01, low_23),
+                                _mm256_unpacklo_epi64(high_01, high_23), _mm256_unpackhi_epi64(high_01, high_23)};
+        for (int k = 0; k < 4; k++) { /* blocks k and k + 4 */
+            const __m256i kept = _mm256_cmpeq_epi16(_mm256_max_epu16(two[k], least), two[k]);
+            const __m256i bytes = _mm256_and_si256(_mm256_packs_epi16(kept, kept), _mm256_set1_epi8((char)mark));
+            const int64_t block[2] = {_mm256_extract_epi64(bytes, 0), _mm256_extract_epi64(bytes, 2)};
+            memcpy(marks + (half + k) * COLUMNS, &block[0], COLUMNS);
+            memcpy(marks + (half + k + 4) * COLUMNS, &block[1], COLUMNS);
+        }
+    }
 }
 #endif
+
+/* Blocks of the rows one after the other, 16 at a time. */
+static void keep_rows(const HnKeep *keep, Make *make, uint64_t first, const int32_t *rows, uint64_t n_rows, int dim,
+                      uint8_t mark, uint8_t *marks) {
+    const uint32_t blocks = ((uint32_t)dim + COLUMNS - 1) / COLUMNS, last = (uint32_t)dim - (blocks - 1) * COLUMNS;
+    HnRng rng;
+    hn_rng_start(&rng, keep->seed, HN_STREAM_DROPOUT, 0, 0);
+    uint64_t row = 0;
+    uint32_t block = 0;
+    while (row < n_rows) {
+        Lanes lanes = {{{0}}};
+        uint32_t first_block = block;
+        int count = 0;
+        for (; count < LANES && row < n_rows; count++) {
+            lanes.word[0][count] = block;
+            lanes.word[1][count] = keep->step;
+            lanes.word[2][count] = (uint32_t)(first + (rows != NULL ? (uint64_t)rows[row] : row));
+            lanes.word[3][count] = keep->part;
+            block = block + 1 < blocks ? block + 1 : 0;
+            row += block == 0;
+        }
+        uint8_t out[LANES * COLUMNS];
+        make(&lanes, rng.key, keep->threshold, mark, out);
+        if (last == COLUMNS && count == LANES) {
+            memcpy(marks, out, sizeof out);
+            marks += sizeof out;
+            continue;
+        }
+        for (int i = 0; i < count; i++) {
+            const uint32_t n = first_block + 1 < blocks ? COLUMNS : last;
+            memcpy(marks, out + i * COLUMNS, n);
+            marks += n;
+            first_block = first_block + 1 < blocks ? first_block + 1 : 0;
+        }
+    }
+}
 
 void hn_keep_cpu(const HnKeep *keep, uint64_t first, const int32_t *rows, uint64_t n_rows, int dim, uint8_t mark,
                  uint8_t *marks) {
@@ -102,15 +161,9 @@ void hn_keep_cpu(const HnKeep *keep, uint64_t first, const int32_t *rows, uint64
         memset(marks, keep->threshold == 0 ? mark : 0, n_rows * (uint64_t)dim);
         return;
     }
+    Make *make = make_scalar;
 #if HN_X86
-    if (hn_cpu_path() == HN_CPU_AVX512) {
-        keep_avx512(keep, first, rows, n_rows, dim, mark, marks);
-        return;
-    }
-    if (hn_cpu_path() == HN_CPU_AVX2) {
-        keep_avx2(keep, first, rows, n_rows, dim, mark, marks);
-        return;
-    }
+    make = hn_cpu_path() == HN_CPU_AVX512 ? make_avx512 : hn_cpu_path() == HN_CPU_AVX2 ? make_avx2 : make_scalar;
 #endif
-    keep_scalar(keep, first, rows, n_rows, dim, mark, marks);
+    keep_rows(keep, make, first, rows, n_rows, dim, mark, marks);
 }

@@ -21,6 +21,7 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     }
     trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
     if (trainer->model->look != NULL) {
+        hn_batch_index_users(&trainer->batch);
         return trainer->model->look(trainer->model_state, &trainer->batch, trainer->final_users, trainer->final_items,
                                     trainer->item_hops, err);
     }
@@ -33,10 +34,6 @@ static void gather(HnTrainer *trainer) {
     HnBatch *batch = &trainer->batch;
     hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);
     hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->width);
-    if (batch->item_hops != NULL) {
-        hn_rows_gather(batch->item_hops, trainer->finals.item_hops, batch->items, batch->n_items,
-                       batch->hops * batch->dim);
-    }
 }
 
 static HnStatus forward(HnTrainer *trainer, HnError *err) {
@@ -60,6 +57,7 @@ static HnStatus start_epoch(HnTrainer *trainer, HnError *err) {
 static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
     HnBatch *batch = &trainer->batch;
     trainer->finals = (HnFinals){NULL, NULL, NULL};
+    batch->all_item_hops = NULL;
     batch->step = trainer->steps;
     if (given == NULL) {
         hn_batch_take(batch, &trainer->order, &trainer->shards, (uint32_t)trainer->epoch, trainer->step_in_epoch);
@@ -74,6 +72,7 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
         }
     } else {
         HN_TRY(look_at_scores(trainer, err));
+        batch->all_item_hops = trainer->finals.item_hops;
         trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
     return hn_batch_index(batch, trainer->comm, err);
@@ -91,6 +90,7 @@ HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, 
                                      trainer->item_hops, err));
         trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
     }
+    batch->all_item_hops = trainer->finals.item_hops;
     trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     HN_TRY(hn_batch_index(batch, trainer->comm, err));
     gather(trainer);

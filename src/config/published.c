@@ -21,6 +21,18 @@ static bool take_part(const char **text, char *part, size_t n_bytes) {
     return true;
 }
 
+/* "within 0.1 %" */
+static bool take_within(char *text, double *within) {
+    const size_t length = strlen(text);
+    if (strncmp(text, "within ", 7) != 0 || strcmp(text + length - 2, " %") != 0) {
+        return false;
+    }
+    text[length - 2] = '\0';
+    const bool number = hn_parse_double(text + 7, within);
+    *within /= 100.0;
+    return number && *within > 0.0;
+}
+
 static const HnVariant *row_named(const HnExperiment *experiment, const char *name) {
     for (size_t v = 0; v < experiment->n_variants; v++) {
         if (strcmp(experiment->variants[v].name, name) == 0) {
@@ -45,12 +57,18 @@ static bool is_metric(const HnTrainConfig *train, const char *figure) {
 }
 
 HnStatus hn_published_parse(const char *text, const HnExperiment *experiment, HnPublished *figure, HnError *err) {
-    char epoch[32], value[32];
+    char epoch[32], value[32], within[32];
     const char *rest = text;
+    figure->within = 0.0;
     if (!take_part(&rest, figure->row, sizeof figure->row) ||
         !take_part(&rest, figure->figure, sizeof figure->figure) || !take_part(&rest, epoch, sizeof epoch) ||
-        !take_part(&rest, value, sizeof value) || rest[0] != '\0') {
-        return hn_fail(err, HN_CONFIG, "\"%s\" is not of the form \"ROW; FIGURE; EPOCH; VALUE\"", text);
+        !take_part(&rest, value, sizeof value) ||
+        !(rest[0] == '\0' ||
+          (take_part(&rest, within, sizeof within) && take_within(within, &figure->within) && rest[0] == '\0'))) {
+        return hn_fail(err, HN_CONFIG,
+                       "\"%s\" is not of the form \"ROW; FIGURE; EPOCH; VALUE\", with \"; within PERCENT %%\" or "
+                       "without",
+                       text);
     }
     const bool best = strcmp(epoch, "best") == 0, is_loss = strcmp(figure->figure, "loss") == 0;
     const HnVariant *row = row_named(experiment, figure->row);

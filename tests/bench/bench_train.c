@@ -3,7 +3,8 @@
  * NAME: one of `step_kinds` below, with -yelp2018 behind it where LISTS is that graph, or semantic-step-WIDTH.
  * Steps of the program's own trainer on one rank: width 64, batch 2048, 32 candidates where a sampler has any. The data
  * set is prepared from LISTS (train) and TEST by the program's own reader; vectors of a semantic step are noise, since
- * only their width matters here. Prints two lines: reproducible off and on. Files go to FOLDER and are removed. */
+ * only their width matters here. Prints two lines: reproducible off and on. Files go to FOLDER and are removed. Under
+ * mpirun, steps of all its ranks. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,9 @@
 #include "data/prepare.h"
 #include "gemm.h"
 #include "store.h"
+#include "world.h"
 
-enum { DIM = 64, BATCH = 2048, CONFIG_KEYS = 14 };
+enum { DIM = 64, BATCH = 2048, CONFIG_KEYS = 14, SHARED_STEPS = 400 };
 
 /* Goals: times the peer, on phone and on yelp2018. */
 typedef struct Step {
@@ -32,6 +34,9 @@ static const Step step_kinds[] = {
     {"mf-step", "mf", "0", "rns", 12.0, 12.0},
     {"mf-dns-step", "mf", "0", "dns", 12.0, 8.0},
     {"mf-ahns-step", "mf", "0", "ahns", 12.0, 8.0},
+    {"lightgcn-mixgcf-step", "lightgcn", "3", "mixgcf", 12.0, 8.0},
+    {"ngcf-step", "ngcf", "3", "rns", 12.0, 6.0},
+    {"sgl-step", "sgl", "3", "rns", 3.0, 3.0},
     {"semantic-step", "lightgcn", "3", "semantic", 0.0, 0.0},
 };
 
@@ -44,6 +49,7 @@ typedef struct Bench {
     HnExperiment *experiment;
     HnDataset *dataset;
     HnTrainer *trainer;
+    HnComm *world;
     HnError *err;
 } Bench;
 
@@ -125,9 +131,13 @@ static HnStatus set_up(Bench *bench, HnError *err) {
     HnPrepareReport report;
     bench->dataset_path = hn_path_printf(err, "%s/dataset.h5", bench->folder);
     bench->vectors_path = hn_path_printf(err, "%s/vectors.h5", bench->folder);
-    HN_TRY(hn_folder_make(bench->folder, err));
     HN_TRY(load_experiment(bench, err));
-    HN_TRY(hn_prepare(&bench->experiment->data, "", bench->dataset_path, &report, err));
+    HnStatus status = HN_OK;
+    if (hn_comm_rank(bench->world) == 0) {
+        status = hn_folder_make(bench->folder, err);
+        status = status == HN_OK ? hn_prepare(&bench->experiment->data, "", bench->dataset_path, &report, err) : status;
+    }
+    HN_TRY(hn_comm_agree(bench->world, status, err));
     HN_TRY(hn_dataset_open(bench->dataset_path, &bench->dataset, err));
     return bench->text_dim > 0 ? write_vectors(bench, err) : HN_OK;
 }
@@ -181,7 +191,6 @@ static void note_adapter(const Bench *bench, const HnSamplerFacts *before, const
 }
 
 static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
-    HnComm *comm = NULL;
     HnSamplerFacts before, after;
     const HnTrainJob job = {.config = &bench->experiment->train,
                             .variant = bench->name,
@@ -195,13 +204,14 @@ static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
     char name[80];
     BenchLine line = {.name = name};
     snprintf(name, sizeof name, "%s%s", bench->name, reproducible ? " (repr.)" : "");
-    HN_TRY(hn_comm_self(&comm, err));
-    HnStatus status = hn_trainer_create(&job, comm, &bench->trainer, err);
+    HnStatus status = hn_trainer_create(&job, bench->world, &bench->trainer, err);
     if (status == HN_OK) {
         HnTrainer *trainer = bench->trainer;
         (void)trainer->sampler->facts(trainer->sampler_state, &before, err);
         const uint64_t steps_before = trainer->steps;
-        const BenchTime time = bench_time_beside(step_once, bench, 10, 3.0, bench->peer);
+        const bool alone = hn_comm_size(bench->world) == 1; /* ranks must agree on the number of steps */
+        const BenchTime time =
+            bench_time_beside(step_once, bench, alone ? 10 : SHARED_STEPS, alone ? 3.0 : 0.0, bench->peer);
         (void)trainer->sampler->facts(trainer->sampler_state, &after, err);
         const double steps = (double)(trainer->steps - steps_before);
         double mean_seconds = time.mean;
@@ -215,11 +225,10 @@ static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
         }
         status = err->status;
     }
-    if (status == HN_OK) {
+    if (status == HN_OK && hn_comm_rank(bench->world) == 0) {
         bench_line_print(&line);
     }
     hn_trainer_free(&bench->trainer);
-    hn_comm_free(&comm);
     return status;
 }
 
@@ -229,7 +238,10 @@ static void clean_up(Bench *bench) {
     hn_experiment_free(&bench->experiment);
     hn_free(bench->dataset_path);
     hn_free(bench->vectors_path);
-    (void)hn_folder_remove(bench->folder, &ignored);
+    if (hn_comm_rank(bench->world) == 0) {
+        (void)hn_folder_remove(bench->folder, &ignored);
+    }
+    hn_world_end(&bench->world);
 }
 
 /* The longest name that NAME begins with. */
@@ -264,8 +276,13 @@ int main(int argc, char **argv) {
                    .err = &err};
     bench.text_dim =
         strcmp(step->sampler, "semantic") == 0 ? strtoull(bench.name + strlen("semantic-step-"), NULL, 10) : 0;
+    HnStatus status = hn_world_start(&argc, &argv, &bench.world, &err);
+    if (status != HN_OK) {
+        fprintf(stderr, "bench_train: %s\n", err.message);
+        return 1;
+    }
     bench.peer = bench_peer_start(argc > 6 ? argv[6] : NULL);
-    HnStatus status = set_up(&bench, &err);
+    status = set_up(&bench, &err);
     for (int reproducible = 0; reproducible <= 1 && status == HN_OK; reproducible++) {
         status = run_mode(&bench, reproducible == 1, &err);
     }

@@ -13,7 +13,7 @@
 
 #define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
-static json_t *golden; /* the file under test */
+static json_t *golden; /* the file at hand */
 
 static int64_t integer(const json_t *object, const char *key) {
     json_t *value = json_object_get(object, key);
@@ -67,22 +67,54 @@ static World world_of(const json_t *one) {
     return world;
 }
 
-static int word_of(const json_t *object, const char *key, const char *const *words, int n) {
-    int word = 0;
-    while (!is_word(object, key, words[word])) {
-        word++;
-        assert_true(word < n);
+/* The place of a word in a list of enum values' names. */
+static int word(const json_t *object, const char *key, const char *const *words) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (is_word(object, key, words[i])) {
+            return i;
+        }
     }
-    return word;
+    fail_msg("%s is a word that this test does not know", key);
+    return -1;
+}
+
+static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
+    static const char *const names[] = {"rns",    "semantic", "popularity", "dns", "ahns",
+                                        "mixgcf", "dins",     "in_batch",   NULL};
+    if (sampler == NULL) {
+        return;
+    }
+    config->sampler.name = (HnSamplerName)word(sampler, "name", names);
+    config->sampler.candidates = integer(sampler, "candidates");
+    if (json_object_get(sampler, "mix_per") != NULL) {
+        config->sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+        config->sampler.dins_alpha = real(sampler, "dins_alpha");
+    } else {
+        config->sampler.pick = integer(sampler, "pick");
+        config->sampler.exponent = real(sampler, "exponent");
+    }
+}
+
+static void take_forms(const json_t *forms, HnTrainConfig *config) {
+    if (forms == NULL) {
+        return;
+    }
+    config->model.pool = (HnPoolRule)word(forms, "pool", (const char *const[]){"mean", "sum", "final", NULL});
+    config->train.reg = (HnRegRule)word(forms, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    config->train.reg_divide =
+        (HnRegDivisor)word(forms, "reg_divide", (const char *const[]){"none", "batch", "batch2", NULL});
+    config->loss.reduce = (HnReduceRule)word(forms, "reduce", (const char *const[]){"mean", "sum", NULL});
+    config->loss.epsilon = real(forms, "epsilon");
+    config->loss.tau = real(forms, "tau");
 }
 
 static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
-    static const char *const rules[] = {"edge", "node", "walk"}, *const denominators[] = {"full", "batch"};
-    static const char *const reductions[] = {"loss", "sum", "mean"};
+    static const char *const rules[] = {"edge", "node", "walk", NULL}, *const denominators[] = {"full", "batch", NULL};
+    static const char *const reductions[] = {"loss", "sum", "mean", NULL};
     config->model.backbone = HN_BACKBONE_SGL;
-    config->ssl.augment = (HnAugmentRule)word_of(ssl, "augment", rules, 3);
-    config->ssl.denominator = (HnSslDenominator)word_of(ssl, "denominator", denominators, 2);
-    config->ssl.reduce = (HnSslReduce)word_of(ssl, "reduce", reductions, 3);
+    config->ssl.augment = (HnAugmentRule)word(ssl, "augment", rules);
+    config->ssl.denominator = (HnSslDenominator)word(ssl, "denominator", denominators);
+    config->ssl.reduce = (HnSslReduce)word(ssl, "reduce", reductions);
     config->ssl.tau = real(ssl, "tau");
     config->ssl.lambda = real(ssl, "lambda");
     config->loss.reduce = is_word(ssl, "loss_reduce", "sum") ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
@@ -90,32 +122,27 @@ static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
 
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
-    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole"};
+    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole", NULL};
     HnTrainConfig config = small_config();
     const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
-    config.loss.name = is_word(one, "loss", "hinge") ? HN_LOSS_HINGE : HN_LOSS_BPR;
+    config.loss.name = (HnLossName)word(one, "loss", (const char *const[]){"bpr", "hinge", "softmax", NULL});
     config.loss.margin = real(one, "margin");
     config.train.l2 = real(one, "l2");
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    take_sampler(json_object_get(one, "sampler"), &config);
+    take_forms(json_object_get(one, "forms"), &config);
     if (ngcf != NULL) {
         config.model.backbone = HN_BACKBONE_NGCF;
-        config.ngcf.variant = (HnNgcfVariant)word_of(ngcf, "variant", variants, 4);
+        config.ngcf.variant = (HnNgcfVariant)word(ngcf, "variant", variants);
         config.ngcf.dropout = real(ngcf, "dropout");
     }
     if (json_object_get(one, "ssl") != NULL) {
         read_ssl(json_object_get(one, "ssl"), &config);
-    }
-    const json_t *sampler = json_object_get(one, "sampler");
-    if (sampler != NULL) {
-        config.sampler.name = is_word(sampler, "name", "dins") ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
-        config.sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
-        config.sampler.dins_alpha = real(sampler, "dins_alpha");
-        config.sampler.candidates = integer(sampler, "candidates");
     }
     if (!json_is_null(semantic)) {
         size_t n;
@@ -216,25 +243,6 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
     }
 }
 
-/* The pairs that the views kept, in place of those of an epoch. */
-static void put_views(HnTrainer *trainer, const json_t *ssl) {
-    HnError err = HN_ERROR_INIT;
-    size_t v, g;
-    json_t *view, *graph;
-    trainer->order_ready = true;
-    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
-        json_array_foreach(view, g, graph) {
-            uint8_t keep[256];
-            const size_t n = json_array_size(graph);
-            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
-            for (size_t p = 0; p < n; p++) {
-                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
-            }
-            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
-        }
-    }
-}
-
 /* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself. */
 typedef struct Given {
     HnGivenBatch batch;
@@ -251,6 +259,25 @@ static void give(Given *given, const json_t *one, const json_t *step) {
     }
     for (size_t k = 0; k < json_array_size(negatives); k++) {
         given->negatives[k] = (int32_t)json_integer_value(json_array_get(negatives, k));
+    }
+}
+
+/* The pairs that the views kept, in place of those of an epoch. */
+static void put_views(HnTrainer *trainer, const json_t *ssl) {
+    HnError err = HN_ERROR_INIT;
+    size_t v, g;
+    json_t *view, *graph;
+    trainer->order_ready = true;
+    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
+        json_array_foreach(view, g, graph) {
+            uint8_t keep[256];
+            const size_t n = json_array_size(graph);
+            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
+            for (size_t p = 0; p < n; p++) {
+                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
+            }
+            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
+        }
     }
 }
 
@@ -315,8 +342,8 @@ static void all_cases(const char *file, bool reproducible) {
     folder_free(&folder);
 }
 
-static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "ngcf.json",
-                                    GOLDEN "sgl.json"};
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "steps_forms.json",
+                                    GOLDEN "ngcf.json", GOLDEN "sgl.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

@@ -117,6 +117,7 @@ static void core(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(repeats), cmocka_unit_test(a_pair_may_stay_in_two_parts), cmocka_unit_test(core)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(repeats), cmocka_unit_test(a_pair_may_stay_in_two_parts),
+                                       cmocka_unit_test(core)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,17 @@ static Case case_make(uint64_t n_rows, int dim, bool with_self, bool apart, bool
     for (size_t k = 0; k < one.n; k++) {
         one.marks[k] = k % 7 != 3 ? HN_INTERACT_KEPT : 0;
     }
-    one.layer = (HnInteract){dim,      with_self, apart,    0.2f,     1.25f,
-                             one.w[0], one.w[1],  one.w[2], one.w[3], biased ? one.b[0] : NULL, biased ? one.b[1] : NULL};
+    one.layer = (HnInteract){dim,
+                             with_self,
+                             apart,
+                             0.2f,
+                             1.25f,
+                             one.w[0],
+                             one.w[1],
+                             one.w[2],
+                             one.w[3],
+                             biased ? one.b[0] : NULL,
+                             biased ? one.b[1] : NULL};
     return one;
 }
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from draws import MIX, NEGATIVE, Sequence
 from make_golden import BATCH, DIM, N_ITEMS, N_USERS, STEPS, flat, make_graph, single
-from philox import STREAM_MIX, STREAM_NEGATIVE, Sequence
 
 SEED, EPOCH, CANDIDATES = 1, 0, 6
 CLOSE = 1e-5  # scores nearer than this could be in another order in single precision
@@ -36,16 +36,16 @@ def layers_of(users, items, rows, n_layers):
 
 def candidates_of(pair, taken):
     outside = [item for item in range(N_ITEMS) if item not in taken]
-    sequence = Sequence(SEED, STREAM_NEGATIVE, EPOCH, pair)
+    sequence = Sequence(SEED, NEGATIVE, EPOCH, pair)
     return [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
 
 
 def shares(sampler, pair, item, n_hops):
     """MixGCF's share a of the positive, [n_hops][dim]."""
     if sampler["mix_per"] == "hop":
-        sequence = Sequence(SEED, STREAM_MIX, EPOCH, pair)
+        sequence = Sequence(SEED, MIX, EPOCH, pair)
         return torch.tensor([[sequence.real()] * DIM for _ in range(n_hops)], dtype=torch.float64)
-    sequences = [Sequence(SEED, STREAM_MIX, EPOCH, (pair * N_ITEMS + item) * n_hops + l) for l in range(n_hops)]
+    sequences = [Sequence(SEED, MIX, EPOCH, (pair * N_ITEMS + item) * n_hops + l) for l in range(n_hops)]
     return torch.tensor([[s.real() for _ in range(DIM)] for s in sequences], dtype=torch.float64)
 
 

@@ -12,7 +12,7 @@
 
 static void put_fields(HnStoreWriter *writer, size_t n, const char *const *metrics, const double *values) {
     HnError err = HN_ERROR_INIT;
-    const char *losses[] = {"bpr", "l2"}, *digests[] = {"d1", "d2"};
+    const char *losses[] = {"total", "l2"}, *digests[] = {"d1", "d2"};
     const double loss_values[] = {0.7, 0.01, 0.5, 0.02};
     const int32_t epochs[] = {1, 2};
     double *valid = hn_alloc(2 * n, sizeof *valid, "values", &err);

@@ -1,9 +1,9 @@
 /* The losses of sampler in_batch: softmax (Wu et al. 2023, BSL's SL: cosines over tau, the positive not in the
  * denominator) and the pair losses, every pair of the batch against all others.
  *
- * Every rank gathers the batch's rows, by position: x + 0 is exact in any order. It then computes the rows of the matrix
- * of scores that belong to its own users, and the columns that belong to its own positives, in blocks of exact products
- * (product.h), so a number does not depend on who computes it. */
+ * Every rank gathers the batch's rows, by position: x + 0 is exact in any order. It then computes the rows of the
+ * matrix of scores that belong to its own users, and the columns that belong to its own positives, in blocks of exact
+ * products (product.h), so a number does not depend on who computes it. */
 #include <math.h>
 #include <string.h>
 
@@ -45,8 +45,8 @@ HnStatus hn_in_batch_create(HnInBatch *own, const HnTrainConfig *config, const H
     own->left = hn_alloc(ROWS, row, what, err);
     own->sum = hn_alloc(ROWS, row, what, err);
     own->scratch = hn_alloc(scores > sums ? scores : sums, 1, what, err);
-    if (!own->user || !own->item || !own->present || !own->level ||
-        !own->own_slope || !own->weights || !own->left || !own->sum || !own->scratch) {
+    if (!own->user || !own->item || !own->present || !own->level || !own->own_slope || !own->weights || !own->left ||
+        !own->sum || !own->scratch) {
         hn_in_batch_free(own);
         return HN_MEMORY;
     }
@@ -54,7 +54,8 @@ HnStatus hn_in_batch_create(HnInBatch *own, const HnTrainConfig *config, const H
 }
 
 void hn_in_batch_free(HnInBatch *own) {
-    float *blocks[] = {own->sum, own->left, own->weights, own->own_slope, own->level, own->present, own->item, own->user};
+    float *blocks[] = {own->sum,   own->left,    own->weights, own->own_slope,
+                       own->level, own->present, own->item,    own->user};
     hn_free(own->scratch);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         hn_free(blocks[i]);
@@ -203,8 +204,8 @@ static HnStatus block(const Pass *pass, uint32_t first, uint32_t n, HnError *err
         if (pass->rows) {
             write_gradient(pass, batch->d_user + k * d, batch->user_vectors + (size_t)batch->user_row[k] * d, z, d_z);
         } else {
-            write_gradient(pass, batch->d_positive + k * d, batch->item_vectors + (size_t)batch->positive_row[k] * d,
-                           z, d_z);
+            write_gradient(pass, batch->d_positive + k * d, batch->item_vectors + (size_t)batch->positive_row[k] * d, z,
+                           d_z);
         }
     }
     return HN_OK;

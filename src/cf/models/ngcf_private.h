@@ -81,10 +81,19 @@ typedef struct NgcfPass {
     uint8_t *marks;
 } NgcfPass;
 
-/* e_l of all rows; s_l; marks of the layer that makes e_(l+1). */
+NgcfRule hn_ngcf_rule(HnNgcfVariant variant);
+uint64_t hn_ngcf_layer_parameters(const HnTrainConfig *config); /* of one layer; of all: */
+uint64_t hn_ngcf_parameters(const HnTrainConfig *config);
+/* ngcf_memory.c */
+HnStatus hn_ngcf_allocate(Ngcf *model, const HnBatch *batch, HnError *err);
+void hn_ngcf_free(void *state);
+uint64_t hn_ngcf_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
+                       uint64_t n_positions, bool exact);
+uint64_t hn_ngcf_moved(const HnTrainConfig *config, uint64_t n_items, uint64_t n_batch_items, bool exact);
+
+/* e_l of all rows; s_l; 1 / length of e_l. */
 float *hn_ngcf_e(const Ngcf *model, const NgcfSide *side, int l);
 float *hn_ngcf_s(const Ngcf *model, const NgcfSide *side, int l);
-uint8_t *hn_ngcf_marks(const Ngcf *model, const NgcfSide *side, int l);
 float *hn_ngcf_lengths(const NgcfSide *side, int l);
 NgcfPass hn_ngcf_pass(Ngcf *model, NgcfSide *side, int layer, bool of_batch);
 
@@ -102,7 +111,7 @@ void hn_ngcf_through_length(float *d, const float *z, float inverse, int dim);
 const float *hn_ngcf_pick(const NgcfSide *side, const float *values);
 
 HnStatus hn_ngcf_forward(void *state, HnBatch *batch, HnError *err);
-HnStatus hn_ngcf_look(void *state, const HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
+HnStatus hn_ngcf_look(void *state, HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
 HnStatus hn_ngcf_embed(void *state, float *users, float *items, float *item_hops, HnError *err);
 HnStatus hn_ngcf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                           const HnRowsDone *items_done, HnError *err);
