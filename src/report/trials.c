@@ -85,7 +85,7 @@ static HnStatus read_settings(HnTrials *trials, const HnStore *store, const char
         keys = NULL;
         same = true;
     }
-    for (size_t k = 0; keys != NULL && same && k < dims[0]; k++) {
+    for (size_t k = 0; status == HN_OK && keys != NULL && same && k < dims[0]; k++) {
         same = strcmp(keys[k], trials->keys[k]) == 0;
     }
     hn_names_free(&keys, dims[0]);

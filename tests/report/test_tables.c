@@ -309,6 +309,42 @@ static void shares_stand_side_by_side(void **state) {
     hn_free(bare);
 }
 
+static HnStatus report_trials(const char *folder, HnReportFormat format, HnError *err) {
+    FILE *stream = tmpfile();
+    HnStatus status = hn_report_trials(folder, format, stream, err);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    return status;
+}
+
+/* Best first, ties by number, failures last whatever they had reached. */
+static void trials_best_first(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = hn_path_join(top, "trials", NULL);
+    assert_int_equal(report_trials(folder, HN_REPORT_TABLE, &err), HN_INPUT);
+    hn_error_clear(&err);
+    folder_put_trial(folder, 3, "0.1", 0.25, false);
+    folder_put_trial(folder, 1, "0.01", 0.125, false);
+    folder_put_trial(folder, 2, "0.5", 0.75, true);
+    folder_put_trial(folder, 4, "0.2", 0.25, false);
+    assert_int_equal(report_trials(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("trial  train.learning_rate  recall@10  best_epoch  epochs  seconds  status\n"
+                "3      0.1                  0.250000   2           2       7.0      done\n"
+                "4      0.2                  0.250000   2           2       7.0      done\n"
+                "1      0.01                 0.125000   2           2       7.0      done\n"
+                "2      0.5                  -          2           2       7.0      failed\n"
+                "4 of 6 trials are done");
+    assert_says("SYNTHETIC DATA");
+    assert_int_equal(report_trials(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says("2,0.5,0.75,2,2,7.0,failed,5,\"the, row\",recall@10,");
+    assert_says(",not finite,1\n");
+    assert_int_equal(report_trials(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
+    assert_says("| 3 | 0.1 | 0.250000 | 2 | 2 | 7.0 | done |\n");
+    hn_free(folder);
+}
+
 static void pages_hold_the_whole_table(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -350,6 +386,9 @@ static void report_without_memory(void **state) {
     char *folder = put_run("memory", true, false);
     fail_every_allocation(report, folder);
     fail_every_allocation(report_groups, folder);
+    folder_put_trial(folder, 1, "0.1", 0.25, false);
+    folder_put_trial(folder, 2, "0.2", 0.5, false);
+    fail_every_allocation(report_trials, folder);
     hn_free(folder);
 }
 
@@ -417,8 +456,8 @@ int main(void) {
         cmocka_unit_test(without_the_experiment),        cmocka_unit_test(one_seed_has_no_deviation),
         cmocka_unit_test(rows_may_differ_in_metrics),    cmocka_unit_test(what_cannot_be_read_is_an_error),
         cmocka_unit_test(curves_hold_every_epoch),       cmocka_unit_test(groups_are_means_over_seeds),
-        cmocka_unit_test(shares_stand_side_by_side),     cmocka_unit_test(pages_hold_the_whole_table),
-        cmocka_unit_test(report_without_memory),
+        cmocka_unit_test(shares_stand_side_by_side),     cmocka_unit_test(trials_best_first),
+        cmocka_unit_test(pages_hold_the_whole_table),    cmocka_unit_test(report_without_memory),
     };
     return cmocka_run_group_tests(tests, make_top, drop_top);
 }
