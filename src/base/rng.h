@@ -20,8 +20,9 @@ typedef enum HnRngStream {
     HN_STREAM_PROJECTION = 8,    /* random projection of the extractive embedder */
     HN_STREAM_RANDOM_VECTOR = 9, /* control: random vectors in place of hard-negative vectors */
     HN_STREAM_DROPOUT = 10,
-    HN_STREAM_PROVIDER = 11, /* a provider's own choices, e.g. jitter of retries and sampled text */
-    HN_STREAM_TEST = 1000    /* tests only */
+    HN_STREAM_PROVIDER = 11,    /* a provider's own choices, e.g. jitter of retries and sampled text */
+    HN_STREAM_CORRELATION = 50, /* rows that DGCF correlates: a = 2 * step + (0 users, 1 items) */
+    HN_STREAM_TEST = 1000       /* tests only */
 } HnRngStream;
 
 typedef struct HnRng {

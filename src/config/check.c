@@ -234,6 +234,11 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
                         " candidates; raise sampler.candidates, or lower it",
                         train->sampler.pick, train->sampler.candidates);
     }
+    if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
+        return complain(check, "dgcf.factors",
+                        "dgcf.factors %" PRId64 " does not divide model.dim %" PRId64 "; change one of them",
+                        train->dgcf.factors, train->model.dim);
+    }
     return HN_OK;
 }
 

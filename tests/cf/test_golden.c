@@ -80,6 +80,7 @@ static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
     HnTrainConfig config = small_config();
     const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
+    const json_t *dgcf = json_object_get(one, "dgcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
@@ -93,6 +94,12 @@ static HnTrainConfig config_of(const json_t *one) {
         config.model.backbone = HN_BACKBONE_NGCF;
         config.ngcf.variant = variant_of(ngcf);
         config.ngcf.dropout = real(ngcf, "dropout");
+    }
+    if (dgcf != NULL) {
+        config.model.backbone = HN_BACKBONE_DGCF;
+        config.dgcf.factors = integer(dgcf, "factors");
+        config.dgcf.iterations = integer(dgcf, "iterations");
+        config.dgcf.correlation = real(dgcf, "correlation");
     }
     if (!json_is_null(semantic)) {
         size_t n;
@@ -166,6 +173,7 @@ static void check_loss(const char *name, const json_t *wanted, const HnStepRepor
     } parts[] = {{"ranking", report->loss[HN_LOSS_RANKING]},
                  {"align", lambda > 0.0 ? report->loss[HN_LOSS_ALIGN] / lambda : 0.0},
                  {"l2", report->loss[HN_LOSS_L2]},
+                 {"own", report->loss[HN_LOSS_OWN]},
                  {"total", report->loss[HN_LOSS_TOTAL]}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         json_t *value = json_object_get(wanted, parts[i].key);
@@ -254,7 +262,7 @@ static void all_cases(const char *file, bool reproducible) {
     folder_free(&folder);
 }
 
-static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json"};
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json", GOLDEN "dgcf.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

@@ -114,6 +114,21 @@ static size_t make_ngcf_cases(Case *cases) {
     return n;
 }
 
+static size_t make_dgcf_cases(Case *cases) {
+    static const char *const names[] = {"dgcf", "dgcf, dns, deep"};
+    const size_t n = sizeof names / sizeof *names;
+    for (size_t v = 0; v < n; v++) {
+        cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
+        cases[v].config.model.backbone = HN_BACKBONE_DGCF;
+        cases[v].config.model.layers = 1 + (int64_t)v;
+        cases[v].config.dgcf.factors = 4, cases[v].config.dgcf.iterations = 2;
+        cases[v].config.dgcf.correlation = 0.01;
+    }
+    cases[0].cut = true;
+    cases[1].config.sampler.name = HN_SAMPLER_DNS;
+    return n;
+}
+
 /* The files of a case, made by rank 0; the data set is opened by all. */
 static void open_case(Case *one, size_t number, const char *root) {
     HnError err = HN_ERROR_INIT;
@@ -389,6 +404,7 @@ int main(int argc, char **argv) {
     Case cases[24];
     size_t n = make_cases(cases);
     n += make_ngcf_cases(cases + n);
+    n += make_dgcf_cases(cases + n);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
         stop(hn_folder_remove(root, &err), "folder", &err);
