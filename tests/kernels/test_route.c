@@ -74,6 +74,8 @@ static void test_equals_ref(void **state) {
         compare((uint64_t)(chunk * 7 % 40), 9, 1 + chunk % 5, chunk, chunk % 2 == 0);
     }
     compare(300, 70, 4, 16, true);
+    compare(60, 20, 3, 32, false);
+    compare(60, 20, 5, 16, true);
     compare(0, 5, 4, 16, false);
     compare(3, 1, 4, 16, true);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Milliseconds of one LightGCN or NGCF training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
+"""Milliseconds of one LightGCN, NGCF or DGCF training step in CPU PyTorch: random negatives, or semantic ones where --text-dim is given.
 
 One step: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward, dense Adam. Semantic: an MLP adapter over
 the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative.
@@ -9,7 +9,7 @@ import argparse
 import torch
 import torch.nn.functional as F
 
-from peer import Graph, lightgcn, median_ms, ngcf
+from peer import Graph, correlation, dgcf, lightgcn, median_ms, ngcf
 
 LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 3, 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
 
@@ -17,7 +17,7 @@ LAYERS, DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 3, 64, 2048, 1e-4, 1e-3, 0.1,
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graph")
-    parser.add_argument("--backbone", choices=["lightgcn", "ngcf"], default="lightgcn")
+    parser.add_argument("--backbone", choices=["lightgcn", "ngcf", "dgcf"], default="lightgcn")
     parser.add_argument("--text-dim", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -50,7 +50,12 @@ def main():
         state["at"] += BATCH
         user, positive = graph.user[pair], graph.item[pair]
         negative = graph.draw_negatives(user)
-        final = ngcf(graph.adjacency, ego, weights) if weights else lightgcn(graph.adjacency, ego, LAYERS)
+        if args.backbone == "ngcf":
+            final = ngcf(graph.adjacency, ego, weights)
+        elif args.backbone == "dgcf":
+            final = dgcf(graph, ego)
+        else:
+            final = lightgcn(graph.adjacency, ego, LAYERS)
         ids = torch.cat([user, positive + graph.n_users, negative + graph.n_users])
         e_u, e_p, e_n = final.index_select(0, ids).split(BATCH)
         loss = L2 / 2 * ego.index_select(0, ids).square().sum() / BATCH
@@ -58,6 +63,10 @@ def main():
             e_n = ALPHA * adapter(text[pair % len(text)].float()) + (1 - ALPHA) * e_n
             close, far = F.cosine_similarity(e_u, e_p), F.cosine_similarity(e_u, e_n)
             loss = loss + WEIGHT * F.softplus((far - close) / TAU).mean()
+        if args.backbone == "dgcf":
+            drawn = max(graph.n_users, graph.n_items) // (n_pairs // BATCH + 1)
+            rows = torch.cat([torch.randperm(graph.n_users)[:drawn], graph.n_users + torch.randperm(graph.n_items)[:drawn]])
+            loss = loss + 0.01 * correlation(final[rows])
         loss = loss + F.softplus((e_u * (e_n - e_p)).sum(1)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

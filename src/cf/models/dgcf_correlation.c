@@ -59,17 +59,23 @@ static HnStatus gather(Dgcf *model, HnError *err) {
 static void distances(Dgcf *model, int f, double *distance, double *centred) {
     const int64_t n = 2 * (int64_t)model->n_drawn;
     const int64_t dim = model->context.dim, chunk = dim / model->factors;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < n; i++) {
+#pragma omp parallel for schedule(dynamic, 8)
+    for (int64_t i = 0; i < n; i++) { /* one half, and its mirror image */
         const float *x = model->drawn_rows + i * dim + f * chunk;
-        double total = 0.0;
-        for (int64_t j = 0; j < n; j++) {
+        for (int64_t j = i; j < n; j++) {
             const float *y = model->drawn_rows + j * dim + f * chunk;
             double square = 0.0;
             for (int64_t c = 0; c < chunk; c++) {
-                square += ((double)x[c] - (double)y[c]) * ((double)x[c] - (double)y[c]);
+                const double apart = (double)(x[c] - y[c]);
+                square += apart * apart;
             }
-            distance[i * n + j] = sqrt(square + LEAST_SQUARE);
+            distance[i * n + j] = distance[j * n + i] = sqrt(square + LEAST_SQUARE);
+        }
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++) {
+        double total = 0.0;
+        for (int64_t j = 0; j < n; j++) {
             total += distance[i * n + j];
         }
         model->means[i] = total / (double)n;

@@ -32,6 +32,7 @@ typedef struct Dgcf {
     float *weights;               /* [2][n_edges][F] */
     float *asked;                 /* [n_edges][F] */
     DgcfRows unit, bent, dz, sum; /* [n][dim] */
+    int bent_layer;               /* that bent is of */
     DgcfRows lengths, small;      /* [n][F] */
     int64_t *totals;              /* [n_items][dim] */
 
@@ -64,8 +65,8 @@ void hn_dgcf_through_unit(const Dgcf *model, const DgcfRows *d, const DgcfRows *
                           const DgcfRows *into);
 /* weights of turn k: share * root of the row * root of the column */
 void hn_dgcf_weigh(const Dgcf *model, const DgcfTurn *turn, float *weights);
-/* bent = tanh(unit(e_l)) */
-void hn_dgcf_bend(const Dgcf *model, int l);
+/* bent = tanh(unit(e_l)), unless it is that already; may use lengths */
+void hn_dgcf_bend(Dgcf *model, int l);
 
 HnStatus hn_dgcf_layers(Dgcf *model, HnError *err); /* e_1 .. e_L */
 HnStatus hn_dgcf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
