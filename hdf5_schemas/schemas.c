@@ -228,6 +228,7 @@ static const HnAttribute result_attributes[] = {
     {"variant", HN_STRINGS, "name of the variant"},
     {"best_epoch", HN_I64, "the selected epoch"},
     {"epochs_run", HN_I64, "epochs trained"},
+    {"batches", HN_I64, "batches an epoch"},
     {"n_test_users", HN_I64, "users with test items: what test/value is a mean over"},
     {"n_vectors_used", HN_I64, "train pairs trained with their own text vector"},
     {"n_pairs_without_vector", HN_I64, "train pairs that have none"},

@@ -30,6 +30,10 @@ void hn_fixed_to_float_ref(const int64_t *s, int shift, const float *row_scale, 
 void hn_fixed_to_float_cpu(const int64_t *s, int shift, const float *row_scale, float *y, float *sum, uint64_t n_rows,
                            int dim);
 
+/* totals[i] += round(x[i] * 2^shift), below 2^63 in magnitude, 0 <= shift < 127. _cpu: the calling thread alone. */
+void hn_fixed_add_ref(const float *x, int shift, int64_t *totals, uint64_t n);
+void hn_fixed_add_cpu(const float *x, int shift, int64_t *totals, uint64_t n);
+
 /* The same on a device: all pointers are device memory (*result too), stream is a cudaStream_t. 0 or the CUDA error
  * code. */
 int hn_max_magnitude_cuda(const float *x, uint64_t n, float *result, void *stream);

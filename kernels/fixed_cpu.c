@@ -112,6 +112,16 @@ HN_AVX2 static void to_float_avx2(const int64_t *s, const float factors[2], floa
     }
     to_float_scalar(s + i, factors, scale, y + i, sum != NULL ? sum + i : NULL, n - i);
 }
+
+HN_AVX512 static uint64_t add_avx512(const float *x, float factor, int64_t *totals, uint64_t n) {
+    const __m256 scale = _mm256_set1_ps(factor);
+    uint64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m512i whole = _mm512_cvtps_epi64(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale));
+        _mm512_storeu_si512(totals + i, _mm512_add_epi64(_mm512_loadu_si512(totals + i), whole));
+    }
+    return i;
+}
 #endif
 
 static uint32_t max_bits(HnCpuPath path, const float *x, uint64_t n) {
@@ -184,4 +194,14 @@ void hn_fixed_to_float_cpu(const int64_t *s, int shift, const float *row_scale, 
         hn_fixed_row_to_float(s + at, factors, row_scale != NULL ? row_scale[r] : 1.0f, y + at,
                               sum != NULL ? sum + at : NULL, width);
     }
+}
+
+void hn_fixed_add_cpu(const float *x, int shift, int64_t *totals, uint64_t n) {
+    uint64_t done = 0;
+#if HN_X86
+    if (hn_cpu_path() == HN_CPU_AVX512) {
+        done = add_avx512(x, ldexpf(1.0f, shift), totals, n);
+    }
+#endif
+    hn_fixed_add_ref(x + done, shift, totals + done, n - done);
 }

@@ -58,3 +58,10 @@ void hn_fixed_to_float_ref(const int64_t *s, int shift, const float *row_scale, 
         }
     }
 }
+
+void hn_fixed_add_ref(const float *x, int shift, int64_t *totals, uint64_t n) {
+    const float factor = ldexpf(1.0f, shift);
+    for (uint64_t i = 0; i < n; i++) {
+        totals[i] += llrintf(x[i] * factor);
+    }
+}

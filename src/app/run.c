@@ -207,6 +207,10 @@ static HnStatus run_experiment(HnRun *run, HnError *err) {
     HnStatus status = HN_OK;
     if (hn_comm_rank(run->world) == 0 && run->until == HN_UNTIL_END) {
         status = hn_report(run->out, HN_REPORT_TABLE, stdout, err);
+        if (status == HN_OK && run->experiment->published.n > 0) {
+            (void)fputs("\n", stdout);
+            status = hn_report_published(run->out, stdout, err);
+        }
         fflush(stdout);
     }
     return hn_comm_agree(run->world, status, err);

@@ -21,6 +21,9 @@ typedef enum HnRngStream {
     HN_STREAM_RANDOM_VECTOR = 9, /* control: random vectors in place of hard-negative vectors */
     HN_STREAM_DROPOUT = 10,
     HN_STREAM_PROVIDER = 11,    /* a provider's own choices, e.g. jitter of retries and sampled text */
+    HN_STREAM_AUGMENT = 12,     /* what SGL's views leave out: a = epoch, view and layer */
+    HN_STREAM_EPOCH_PAIR = 30,  /* pairs of an epoch that draws them: a = epoch, b = slot */
+    HN_STREAM_MIX = 40,         /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
     HN_STREAM_CORRELATION = 50, /* rows that DGCF correlates: a = 2 * step + (0 users, 1 items) */
     HN_STREAM_TEST = 1000       /* tests only */
 } HnRngStream;
@@ -39,6 +42,8 @@ uint32_t hn_rng_u32(HnRng *rng);
 uint64_t hn_rng_u64(HnRng *rng);
 uint32_t hn_rng_below(HnRng *rng, uint32_t bound); /* uniform on 0 .. bound-1, unbiased; bound > 0 */
 uint64_t hn_rng_below64(HnRng *rng, uint64_t bound);
+/* The same n times over, several at a time. */
+void hn_rng_below64_run(HnRng *rng, uint64_t bound, uint64_t n, uint64_t *numbers);
 float hn_rng_float(HnRng *rng);   /* uniform on [0, 1), multiples of 2^-24 */
 double hn_rng_double(HnRng *rng); /* uniform on [0, 1), multiples of 2^-53 */
 double hn_rng_normal(HnRng *rng); /* standard normal (Box-Muller, one of the pair) */

@@ -229,18 +229,5 @@ HnStatus hn_adapter_backward(HnAdapter *adapter, double l2, HnError *err) {
 }
 
 double hn_adapter_squares(const HnAdapter *adapter) {
-    enum { BLOCK = 4096 };
-    const float *w = adapter->parameters.value;
-    uint64_t n = adapter->parameters.n_rows;
-    int64_t total = 0; /* blocks in fixed point: one result for any number of threads */
-#pragma omp parallel for schedule(static) reduction(+ : total)
-    for (uint64_t begin = 0; begin < n; begin += BLOCK) {
-        uint64_t end = begin + BLOCK < n ? begin + BLOCK : n;
-        double sum = 0.0;
-        for (uint64_t i = begin; i < end; i++) {
-            sum += (double)w[i] * (double)w[i];
-        }
-        total += (int64_t)llrint(fmin(sum, 1048576.0) * 1048576.0);
-    }
-    return (double)total / 1048576.0;
+    return hn_table_squares(&adapter->parameters);
 }

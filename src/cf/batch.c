@@ -17,6 +17,7 @@
     X(positive_row, c, sizeof(int32_t))                \
     X(negative_row, draws *c, sizeof(int32_t))         \
     X(item_uses, i, sizeof(int32_t))                   \
+    X(positive_uses, i, sizeof(int32_t))               \
     X(user_begin, c + 1, sizeof(uint32_t))             \
     X(user_pairs, c, sizeof(uint32_t))                 \
     X(item_begin, i + 1, sizeof(uint32_t))             \
@@ -63,7 +64,7 @@ uint64_t hn_batch_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t m
 HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, const HnBatchShape *shape, HnBatch *batch,
                          HnError *err) {
     uint64_t n_local_users = hn_user_shards_count(shards), n_items = shards->n_items, positions = max_positions;
-    uint64_t c = positions < shards->n_local_pairs ? positions : shards->n_local_pairs;
+    uint64_t c = shape->repeats || positions < shards->n_local_pairs ? positions : shards->n_local_pairs;
     uint64_t draws = (uint64_t)shape->draws, i = hn_batch_most_items(shape, positions, n_items);
     size_t row = (size_t)shape->width * sizeof(float), ego = (size_t)shape->dim * sizeof(float);
     size_t hops = (size_t)shape->hops * ego;
@@ -115,6 +116,8 @@ static void set_pair(HnBatch *batch, const HnUserShards *shards, uint32_t k, uin
 void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *shards, uint32_t epoch, uint64_t step) {
     uint64_t begin = order->begin[step];
     batch->epoch = epoch;
+    batch->first_position = step * order->batch;
+    batch->repeats = order->unit != HN_EPOCH_EDGE;
     batch->n_positions = hn_order_batch_size(order, step);
     batch->n = (uint32_t)(order->begin[step + 1] - begin);
 #pragma omp parallel for schedule(static) if (batch->n > 256)
@@ -131,6 +134,7 @@ HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const u
     }
     uint64_t first = shards->train.offsets[0];
     batch->epoch = 0;
+    batch->repeats = false;
     batch->n_positions = n;
     batch->n = 0;
     for (uint64_t position = 0; position < n; position++) {

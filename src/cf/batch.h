@@ -16,6 +16,7 @@ typedef struct HnBatchShape {
     int dim, width; /* of a table's row, of a final vector */
     int hops;       /* hop vectors of an item, where the sampler works by hop; else 0 */
     int draws;      /* items drawn for a pair: one a hop, or one */
+    bool repeats;   /* a batch may hold a pair more than once */
 } HnBatchShape;
 
 typedef struct HnBatch {
@@ -25,9 +26,11 @@ typedef struct HnBatch {
     uint64_t most_items; /* that it can touch */
     uint64_t step;       /* optimiser steps done before this one */
     uint32_t epoch;
-    uint64_t n_positions; /* pairs of the batch over all ranks */
-    uint64_t n_used;      /* of these, pairs that have a negative: what means are taken over */
-    uint64_t n_skipped;   /* pairs of THIS rank without a negative (a user who took every item) */
+    bool repeats;            /* pairs can stand in it, or in an epoch, more than once */
+    uint64_t first_position; /* in its epoch */
+    uint64_t n_positions;    /* pairs of the batch over all ranks */
+    uint64_t n_used;         /* of these, pairs that have a negative: what means are taken over */
+    uint64_t n_skipped;      /* pairs of THIS rank without a negative (a user who took every item) */
 
     uint32_t n;         /* this rank's pairs, in position order */
     uint32_t *local;    /* [n] train pair number - first pair of this rank */
@@ -37,11 +40,12 @@ typedef struct HnBatch {
     int32_t *negative;  /* [n][draws] item; -1 = none */
 
     uint32_t n_users, n_items;
-    int32_t *users;        /* [n_users] local user rows, ascending */
-    int32_t *items;        /* [n_items] ascending */
-    int32_t *user_row;     /* [n] place in users */
-    int32_t *positive_row; /* [n] place in items */
-    int32_t *negative_row; /* [n][draws] */
+    int32_t *users;         /* [n_users] local user rows, ascending */
+    int32_t *items;         /* [n_items] ascending */
+    int32_t *user_row;      /* [n] place in users */
+    int32_t *positive_row;  /* [n] place in items */
+    int32_t *negative_row;  /* [n][draws] */
+    int32_t *positive_uses; /* [n_items] of these, positives */
     int32_t *item_uses;   /* [n_items] layer-0 rows that L2 counts over all ranks: positives, negatives unless by hop */
     uint32_t *user_begin; /* [n_users + 1] */
     uint32_t *user_pairs; /* [n] pairs of each user, in position order */
@@ -56,6 +60,7 @@ typedef struct HnBatch {
     /* Where the sampler works by hop; else NULL. Draw d of a pair is an item of which hop d is used. */
     float *item_hops, *d_item_hops; /* [n_items][hops][dim] vectors after 0, 1 .. layers; gradient beside that of
                                      * item_vectors */
+    const float *all_item_hops;     /* [n_items of the data set][hops][dim], in place of item_hops; or NULL */
     float *d_positive_hops;         /* [n][hops][dim] gradient of each pair's loss by the positive's hops */
     float *d_negative_hops;         /* [n][hops][dim] and by hop d of draw d */
     float *negative_ego;            /* [n][dim] what L2 takes for the negative's layer-0 row; its gradient is the
@@ -75,11 +80,19 @@ uint64_t hn_batch_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t m
 /* Most items that a batch touches: what blocks over its items are made for. */
 uint64_t hn_batch_most_items(const HnBatchShape *shape, uint64_t max_positions, uint64_t n_items);
 
+/* What the randomness of pair k in its epoch goes by: the pair's number, or its place where pairs repeat. first_pair:
+ * of this rank. */
+static inline uint64_t hn_batch_draw_key(const HnBatch *batch, uint64_t first_pair, uint32_t k) {
+    return batch->repeats ? batch->first_position + batch->position[k] : first_pair + batch->local[k];
+}
+
 /* This rank's pairs of batch `step` of the epoch that order was started for. */
 void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *shards, uint32_t epoch, uint64_t step);
 /* A batch given from outside (tests, benches): n train pair numbers over all ranks; this rank keeps its own. */
 HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const uint64_t *pairs, uint64_t n,
                              HnError *err);
+/* The distinct users of this rank's pairs, before any pair is dropped; hn_batch_index finds them again. Local. */
+void hn_batch_index_users(HnBatch *batch);
 /* After the negatives are drawn: drops pairs without one, exchanges item ids, and finds the distinct rows. Collective.
  */
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);

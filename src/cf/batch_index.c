@@ -53,6 +53,18 @@ static void mark_items(HnBatch *batch, int32_t *low, int32_t *high) {
     }
 }
 
+/* Of the uses, those as positives; marks are places by now. */
+static void count_positives(HnBatch *batch) {
+    const uint64_t stride = 1 + (uint64_t)batch->draws;
+    memset(batch->positive_uses, 0, batch->n_items * sizeof *batch->positive_uses);
+    for (uint64_t p = 0; p < batch->n_positions; p++) {
+        const int32_t id = batch->ids[p * stride];
+        if (id > 0) {
+            batch->positive_uses[batch->item_mark[id - 1]]++;
+        }
+    }
+}
+
 /* Walks the marks in order: ascending, and every mark is -1 again afterwards. */
 static void index_items(HnBatch *batch) {
     const size_t draws = (size_t)batch->draws;
@@ -66,6 +78,7 @@ static void index_items(HnBatch *batch) {
             batch->item_mark[item] = (int32_t)batch->n_items++;
         }
     }
+    count_positives(batch);
     memset(batch->item_begin, 0, ((size_t)batch->n_items + 1) * sizeof *batch->item_begin);
     for (uint32_t k = 0; k < batch->n; k++) {
         batch->positive_row[k] = batch->item_mark[batch->positive[k]];
@@ -97,7 +110,7 @@ static void group_items(HnBatch *batch) {
     batch->item_begin[0] = 0;
 }
 
-static void index_users(HnBatch *batch) {
+void hn_batch_index_users(HnBatch *batch) {
     int32_t low = INT32_MAX, high = -1;
     for (uint32_t k = 0; k < batch->n; k++) {
         int32_t user = batch->user[k];
@@ -141,7 +154,7 @@ HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err) {
             group_items(batch);
         }
 #pragma omp section
-        index_users(batch);
+        hn_batch_index_users(batch);
     }
     return HN_OK;
 }

@@ -26,55 +26,67 @@ static void degrees_set(HnDegrees *degrees, uint64_t row, uint64_t degree) {
     degrees->scale[row] = degree > 0 ? (float)(1.0 / d) : 0.0f;
 }
 
-/* Both halves, from the pairs sorted by user: filling item rows in user order leaves their columns ascending. */
-static HnStatus build_local(const HnUserShards *shards, HnGraph *graph, HnError *err) {
-    uint64_t n_users = hn_user_shards_count(shards), n_items = shards->n_items, base = shards->train.offsets[0];
+static HnStatus allocate(HnGraph *graph, uint64_t n_users, uint64_t n_items, uint64_t n_pairs, HnError *err) {
     graph->user_offsets = hn_alloc(n_users + 1, sizeof(uint64_t), "user offsets", err);
     graph->item_offsets = hn_alloc(n_items + 1, sizeof(uint64_t), "item offsets", err);
-    graph->item_users = hn_alloc(shards->n_local_pairs, sizeof(int32_t), "transposed graph", err);
+    graph->item_users = hn_alloc(n_pairs, sizeof(int32_t), "transposed graph", err);
     if (!graph->user_offsets || !graph->item_offsets || !graph->item_users) {
         return HN_MEMORY;
     }
-    for (uint64_t u = 0; u <= n_users; u++) {
-        graph->user_offsets[u] = shards->train.offsets[u] - base;
-    }
-    const int32_t *items = shards->train.items;
-    for (uint64_t p = 0; p < shards->n_local_pairs; p++) {
-        graph->item_offsets[items[p] + 1]++;
-    }
-    for (uint64_t i = 0; i < n_items; i++) {
-        graph->item_offsets[i + 1] += graph->item_offsets[i];
-    }
-    uint64_t *cursor = hn_alloc(n_items, sizeof(uint64_t), "transposed graph", err);
-    if (cursor == NULL) {
-        return HN_MEMORY;
-    }
-    memcpy(cursor, graph->item_offsets, n_items * sizeof *cursor);
-    for (uint64_t u = 0; u < n_users; u++) {
-        for (uint64_t p = graph->user_offsets[u]; p < graph->user_offsets[u + 1]; p++) {
-            graph->item_users[cursor[items[p]]++] = (int32_t)u;
-        }
-    }
-    hn_free(cursor);
-    graph->users = (HnCsr){n_users, n_items, graph->user_offsets, items, NULL};
-    graph->items = (HnCsr){n_items, n_users, graph->item_offsets, graph->item_users, NULL};
     HN_TRY(degrees_create(&graph->user_degrees, n_users, err));
     return degrees_create(&graph->item_degrees, n_items, err);
 }
 
-static HnStatus build_degrees(const HnUserShards *shards, HnComm *comm, HnGraph *graph, HnError *err) {
+/* Item rows from user rows: filling them in user order leaves their columns ascending. */
+static HnStatus turn(HnGraph *graph, HnError *err) {
+    const HnCsr *users = &graph->users;
+    uint64_t *offsets = graph->item_offsets;
+    uint64_t *cursor = hn_alloc(users->n_cols, sizeof(uint64_t), "transposed graph", err);
+    if (cursor == NULL) {
+        return HN_MEMORY;
+    }
+    memset(offsets, 0, (users->n_cols + 1) * sizeof *offsets);
+    for (uint64_t p = 0; p < users->offsets[users->n_rows]; p++) {
+        offsets[users->columns[p] + 1]++;
+    }
+    for (uint64_t i = 0; i < users->n_cols; i++) {
+        cursor[i] = offsets[i];
+        offsets[i + 1] += offsets[i];
+    }
+    for (uint64_t u = 0; u < users->n_rows; u++) {
+        for (uint64_t p = users->offsets[u]; p < users->offsets[u + 1]; p++) {
+            graph->item_users[cursor[users->columns[p]]++] = (int32_t)u;
+        }
+    }
+    hn_free(cursor);
+    graph->items = (HnCsr){users->n_cols, users->n_rows, offsets, graph->item_users, NULL};
+    return HN_OK;
+}
+
+static HnStatus build_local(const HnUserShards *shards, HnGraph *graph, HnError *err) {
+    const uint64_t n_users = hn_user_shards_count(shards), base = shards->train.offsets[0];
+    HN_TRY(allocate(graph, n_users, shards->n_items, shards->n_local_pairs, err));
+    for (uint64_t u = 0; u <= n_users; u++) {
+        graph->user_offsets[u] = shards->train.offsets[u] - base;
+    }
+    graph->users = (HnCsr){n_users, shards->n_items, graph->user_offsets, shards->train.items, NULL};
+    return turn(graph, err);
+}
+
+static HnStatus build_degrees(HnComm *comm, HnGraph *graph, HnError *err) {
+    const uint64_t n_items = graph->items.n_rows;
     for (uint64_t u = 0; u < graph->users.n_rows; u++) {
         degrees_set(&graph->user_degrees, u, graph->user_offsets[u + 1] - graph->user_offsets[u]);
     }
-    int64_t *counts = hn_alloc(shards->n_items, sizeof *counts, "item degrees", err);
+    int64_t *counts = hn_alloc(n_items, sizeof *counts, "item degrees", err);
     HnStatus status = hn_comm_agree(comm, counts == NULL ? HN_MEMORY : HN_OK, err);
     if (status == HN_OK) {
-        for (uint64_t i = 0; i < shards->n_items; i++) {
+        for (uint64_t i = 0; i < n_items; i++) {
             counts[i] = (int64_t)(graph->item_offsets[i + 1] - graph->item_offsets[i]);
         }
-        status = hn_comm_sum_i64(comm, counts, shards->n_items, err);
+        status = hn_comm_sum_i64(comm, counts, n_items, err);
     }
-    for (uint64_t i = 0; i < shards->n_items && status == HN_OK; i++) {
+    for (uint64_t i = 0; i < n_items && status == HN_OK; i++) {
         degrees_set(&graph->item_degrees, i, (uint64_t)counts[i]);
     }
     hn_free(counts);
@@ -85,7 +97,7 @@ HnStatus hn_graph_create(const HnUserShards *shards, HnComm *comm, HnGraph *grap
     *graph = (HnGraph){0};
     HnStatus status = hn_comm_agree(comm, build_local(shards, graph, err), err);
     if (status == HN_OK) {
-        status = build_degrees(shards, comm, graph, err);
+        status = build_degrees(comm, graph, err);
     }
     if (status != HN_OK) {
         hn_graph_free(graph);
@@ -96,10 +108,41 @@ HnStatus hn_graph_create(const HnUserShards *shards, HnComm *comm, HnGraph *grap
 void hn_graph_free(HnGraph *graph) {
     degrees_free(&graph->item_degrees);
     degrees_free(&graph->user_degrees);
+    hn_free(graph->user_items);
     hn_free(graph->item_users);
     hn_free(graph->item_offsets);
     hn_free(graph->user_offsets);
     *graph = (HnGraph){0};
+}
+
+HnStatus hn_graph_create_part(const HnGraph *whole, HnGraph *part, HnError *err) {
+    const uint64_t n_pairs = whole->user_offsets[whole->users.n_rows];
+    *part = (HnGraph){0};
+    HnStatus status = allocate(part, whole->users.n_rows, whole->items.n_rows, n_pairs, err);
+    part->user_items = hn_alloc(n_pairs, sizeof(int32_t), "graph of some pairs", err);
+    if (status != HN_OK || part->user_items == NULL) {
+        hn_graph_free(part);
+        return HN_MEMORY;
+    }
+    return HN_OK;
+}
+
+HnStatus hn_graph_keep(const HnGraph *whole, const uint8_t *keep, HnComm *comm, HnGraph *part, HnError *err) {
+    uint64_t n = 0;
+    for (uint64_t u = 0; u < whole->users.n_rows; u++) {
+        for (uint64_t p = whole->user_offsets[u]; p < whole->user_offsets[u + 1]; p++) {
+            part->user_items[n] = whole->users.columns[p];
+            n += keep[p] != 0;
+        }
+        part->user_offsets[u + 1] = n;
+    }
+    part->users = (HnCsr){whole->users.n_rows, whole->users.n_cols, part->user_offsets, part->user_items, NULL};
+    HN_TRY(hn_comm_agree(comm, turn(part, err), err));
+    return build_degrees(comm, part, err);
+}
+
+uint64_t hn_graph_part_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs) {
+    return (n_local_users + n_items) * 20 + n_local_pairs * 8;
 }
 
 HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_columns, HnSubgraph *sub, HnError *err) {

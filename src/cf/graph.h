@@ -22,12 +22,19 @@ typedef struct HnGraph {
     HnCsr users, items;                    /* over the arrays below */
     uint64_t *user_offsets, *item_offsets; /* [n_local_users + 1], [n_items + 1] */
     int32_t *item_users;                   /* [n_local_pairs] local user rows */
+    int32_t *user_items;                   /* [n_local_pairs] of a part; NULL: borrowed */
     HnDegrees user_degrees, item_degrees;
 } HnGraph;
 
 /* Borrows shards->train.items. Collective (item degrees are summed over ranks). */
 HnStatus hn_graph_create(const HnUserShards *shards, HnComm *comm, HnGraph *graph, HnError *err);
 void hn_graph_free(HnGraph *graph);
+
+/* Room for a graph over some of the pairs of another, and that graph: pair p of the whole, by user in order, where
+ * keep[p] is not 0. Degrees are those of the part. create is local, keep collective. */
+HnStatus hn_graph_create_part(const HnGraph *whole, HnGraph *part, HnError *err);
+HnStatus hn_graph_keep(const HnGraph *whole, const uint8_t *keep, HnComm *comm, HnGraph *part, HnError *err);
+uint64_t hn_graph_part_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs);
 
 /* Storage of one small graph that is made anew for every batch. */
 typedef struct HnSubgraph {

@@ -19,18 +19,37 @@ static HnStatus put_list(HnText *text, const char *key, const HnIntList *list, H
 static HnStatus put_model(HnText *text, const HnTrainConfig *c, HnError *err) {
     return hn_text_printf(text, err,
                           "model.backbone: %d\nmodel.dim: %lld\nmodel.layers: %lld\nmodel.init: %d\n"
-                          "model.init_std: %.17g\nsampler.name: %d\nloss.name: %d\nloss.margin: %.17g\n",
+                          "model.init_std: %.17g\nmodel.pool: %d\nsampler.name: %d\nloss.name: %d\nloss.margin: %.17g\n"
+                          "loss.epsilon: %.17g\nloss.tau: %.17g\nloss.reduce: %d\n",
                           (int)c->model.backbone, (long long)c->model.dim, (long long)c->model.layers,
-                          (int)c->model.init, c->model.init_std, (int)c->sampler.name, (int)c->loss.name,
-                          c->loss.margin);
+                          (int)c->model.init, c->model.init_std, (int)c->model.pool, (int)c->sampler.name,
+                          (int)c->loss.name, c->loss.margin, c->loss.epsilon, c->loss.tau, (int)c->loss.reduce);
 }
 
 static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) {
     return hn_text_printf(text, err,
                           "sampler.exponent: %.17g\nsampler.candidates: %lld\nsampler.pick: %lld\n"
-                          "sampler.ahns_alpha: %.17g\nsampler.ahns_beta: %.17g\nsampler.ahns_p: %lld\n",
+                          "sampler.ahns_alpha: %.17g\nsampler.ahns_beta: %.17g\nsampler.ahns_p: %lld\n"
+                          "sampler.mix_per: %d\nsampler.dins_alpha: %.17g\n",
                           c->sampler.exponent, (long long)c->sampler.candidates, (long long)c->sampler.pick,
-                          c->sampler.ahns_alpha, c->sampler.ahns_beta, (long long)c->sampler.ahns_p);
+                          c->sampler.ahns_alpha, c->sampler.ahns_beta, (long long)c->sampler.ahns_p,
+                          (int)c->sampler.mix_per, c->sampler.dins_alpha);
+}
+
+static HnStatus put_backbones(HnText *text, const HnTrainConfig *c, HnError *err) {
+    return hn_text_printf(text, err,
+                          "ngcf.variant: %d\nngcf.dropout: %.17g\ndgcf.factors: %lld\ndgcf.iterations: %lld\n"
+                          "dgcf.correlation: %.17g\n",
+                          (int)c->ngcf.variant, c->ngcf.dropout, (long long)c->dgcf.factors,
+                          (long long)c->dgcf.iterations, c->dgcf.correlation);
+}
+
+static HnStatus put_ssl(HnText *text, const HnTrainConfig *c, HnError *err) {
+    return hn_text_printf(text, err,
+                          "ssl.augment: %d\nssl.rho: %.17g\nssl.tau: %.17g\nssl.lambda: %.17g\n"
+                          "ssl.denominator: %d\nssl.reduce: %d\n",
+                          (int)c->ssl.augment, c->ssl.rho, c->ssl.tau, c->ssl.lambda, (int)c->ssl.denominator,
+                          (int)c->ssl.reduce);
 }
 
 static HnStatus put_semantic(HnText *text, const HnTrainConfig *c, HnError *err) {
@@ -49,11 +68,13 @@ static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err)
     return hn_text_printf(text, err,
                           "train.epochs: %lld\ntrain.batch: %lld\ntrain.learning_rate: %.17g\ntrain.l2: %.17g\n"
                           "train.eval_every: %lld\ntrain.patience: %lld\ntrain.stop_metric: %s\n"
-                          "train.drop_last: %d\ntrain.virtual_shards: %lld\neval.mask: %d\neval.select_on: %d\n",
+                          "train.drop_last: %d\ntrain.virtual_shards: %lld\neval.mask: %d\neval.select_on: %d\n"
+                          "train.reg: %d\ntrain.reg_divide: %d\ntrain.epoch_unit: %d\ntrain.eval_first: %lld\n",
                           (long long)c->train.epochs, (long long)c->train.batch, c->train.learning_rate, c->train.l2,
                           (long long)c->train.eval_every, (long long)c->train.patience, c->train.stop_metric,
                           c->train.drop_last, (long long)c->train.virtual_shards, (int)c->eval.mask,
-                          (int)c->eval.select_on);
+                          (int)c->eval.select_on, (int)c->train.reg, (int)c->train.reg_divide, (int)c->train.epoch_unit,
+                          (long long)c->train.eval_first);
 }
 
 HnStatus hn_session_identity(HnSession *session, HnError *err) {
@@ -67,6 +88,8 @@ HnStatus hn_session_identity(HnSession *session, HnError *err) {
                        hn_dataset_id(job->dataset), session->vectors_id, (long long)job->seed, job->reproducible);
     status = status == HN_OK ? put_model(&text, job->config, err) : status;
     status = status == HN_OK ? put_sampler(&text, job->config, err) : status;
+    status = status == HN_OK ? put_backbones(&text, job->config, err) : status;
+    status = status == HN_OK ? put_ssl(&text, job->config, err) : status;
     status = status == HN_OK ? put_semantic(&text, job->config, err) : status;
     status = status == HN_OK ? put_training(&text, job->config, err) : status;
     if (status != HN_OK) {

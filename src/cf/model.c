@@ -4,6 +4,7 @@ const HnModelOps *hn_model_ops(HnBackboneName backbone) {
     static const HnModelOps *const models[] = {[HN_BACKBONE_MF] = &HN_MODEL_MF,
                                                [HN_BACKBONE_LIGHTGCN] = &HN_MODEL_LIGHTGCN,
                                                [HN_BACKBONE_NGCF] = &HN_MODEL_NGCF,
+                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL,
                                                [HN_BACKBONE_DGCF] = &HN_MODEL_DGCF};
     return models[backbone];
 }
@@ -18,6 +19,21 @@ int hn_model_width(const HnTrainConfig *config) {
 
 int hn_model_hops(const HnTrainConfig *config) {
     return (int)hn_model_layers(config) + 1;
+}
+
+float hn_model_hop_share(const HnTrainConfig *config, int hop) {
+    const int n_hops = hn_model_hops(config);
+    switch (config->model.pool) {
+    case HN_POOL_MEAN:
+        return 1.0f / (float)n_hops;
+    case HN_POOL_SUM:
+        return 1.0f;
+    case HN_POOL_UPPER:
+        return hop == 0 && n_hops > 1 ? 0.0f : 1.0f / (float)(n_hops > 1 ? n_hops - 1 : 1);
+    case HN_POOL_FINAL:
+        break;
+    }
+    return hop + 1 == n_hops ? 1.0f : 0.0f;
 }
 
 int hn_model_width_is_dim(const HnTrainConfig *config) {

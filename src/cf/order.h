@@ -1,5 +1,5 @@
-/* The order of the training pairs in an epoch: one permutation of all pairs, a function of (seed, epoch), evaluated
- * point by point. Every rank asks where its own pairs fall; nothing depends on which rank asks. */
+/* Which training pairs an epoch takes, in which order: a function of (seed, epoch), evaluated point by point. Every
+ * rank asks where its own pairs fall; nothing depends on which rank asks. */
 #ifndef HN_CF_ORDER_H
 #define HN_CF_ORDER_H
 
@@ -7,23 +7,44 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "cf/shards.h"
+#include "config/experiment.h"
 
+/* An epoch's positions, by train.epoch_unit:
+ *   edge          one permutation of all pairs
+ *   user          every user has the same number of slots, as many as users have pairs on average (at least one),
+ * shuffled; each holds a uniform one of the user's pairs (LightGCN-PyTorch) user_uniform  each of as many positions as
+ * there are pairs holds a uniform user and a uniform one of its pairs (SGL-Torch) In the last two, pairs repeat, and a
+ * position whose user has no pair stays empty. */
 typedef struct HnOrder {
-    uint64_t n_pairs, first_pair, n_local; /* all pairs; this rank's are first_pair .. first_pair+n_local-1 */
-    uint64_t batch, n_batches;             /* pairs a batch; batches an epoch */
-    uint64_t *begin;    /* [n_batches + 1] where each batch's local pairs start in the two lists below */
-    uint32_t *local;    /* [n_local] pair - first_pair, by batch, by position */
-    uint32_t *position; /* [n_local] position within the batch */
-    uint32_t *scratch;  /* [batch] */
-    uint64_t *where;    /* [n_local] */
+    HnEpochUnit unit;
+    const HnUserShards *shards; /* borrowed */
+    uint64_t n_positions;       /* of an epoch, over all ranks */
+    uint64_t per_user;          /* slots of a user; unit user only */
+    uint64_t room;              /* most positions that can fall to this rank */
+    uint64_t batch, n_batches;  /* positions a batch; batches an epoch */
+    uint64_t *begin; /* [n_batches + 2] where each batch's entries start in the two lists below; the last is scratch */
+    uint32_t *local; /* [room] pair - first pair of this rank, by batch, by position */
+    uint32_t *position;  /* [room] position within the batch */
+    uint32_t *scratch;   /* [n_threads][batch] */
+    uint64_t *place;     /* [room] batch << 32 | position within it of each slot */
+    uint32_t *slot_pair; /* [room] local pair of each slot, or none; NULL for unit edge, whose slots are pairs */
+    int n_threads;       /* that scratch is for */
 } HnOrder;
 
+/* Positions of an epoch. */
+uint64_t hn_order_positions(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users);
+/* Most that can fall to a rank with so many users and pairs; a rank that draws users (user_uniform) may draw its own
+ * each time. */
+uint64_t hn_order_room(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users, uint64_t n_local_pairs,
+                       uint64_t n_local_users);
+uint64_t hn_order_bytes(HnEpochUnit unit, uint64_t room, uint64_t batch, uint64_t n_batches);
 /* The last, smaller batch is kept unless drop_last. Local. */
-HnStatus hn_order_create(uint64_t n_pairs, uint64_t first_pair, uint64_t n_local, uint64_t batch, bool drop_last,
-                         HnOrder *order, HnError *err);
+HnStatus hn_order_create(const HnUserShards *shards, HnEpochUnit unit, uint64_t batch, bool drop_last, HnOrder *order,
+                         HnError *err);
 void hn_order_free(HnOrder *order);
 void hn_order_start_epoch(HnOrder *order, uint64_t seed, uint32_t epoch);
-/* Pairs of batch `step` over all ranks. */
+/* Positions of batch `step` over all ranks. */
 uint64_t hn_order_batch_size(const HnOrder *order, uint64_t step);
 
 #endif

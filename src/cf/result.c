@@ -157,6 +157,7 @@ static HnStatus put_attributes(HnStoreWriter *writer, const HnSession *session, 
         int64_t value;
     } numbers[] = {{"best_epoch", selected_epoch(session)},
                    {"epochs_run", (int64_t)session->trainer->epoch},
+                   {"batches", (int64_t)session->trainer->order.n_batches},
                    {"n_test_users", (int64_t)n_test_users},
                    {"n_vectors_used", (int64_t)sampler->pairs_with_vector},
                    {"n_pairs_without_vector", (int64_t)sampler->pairs_without_vector},

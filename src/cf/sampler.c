@@ -9,6 +9,9 @@ const HnSamplerOps *hn_sampler_ops(HnSamplerName name) {
         [HN_SAMPLER_POPULARITY] = &HN_SAMPLER_OPS_POPULARITY,
         [HN_SAMPLER_DNS] = &HN_SAMPLER_OPS_DNS,
         [HN_SAMPLER_AHNS] = &HN_SAMPLER_OPS_AHNS,
+        [HN_SAMPLER_MIXGCF] = &HN_SAMPLER_OPS_MIXGCF,
+        [HN_SAMPLER_DINS] = &HN_SAMPLER_OPS_DINS,
+        [HN_SAMPLER_IN_BATCH] = &HN_SAMPLER_OPS_IN_BATCH,
     };
     return samplers[name];
 }
@@ -19,5 +22,6 @@ HnBatchShape hn_batch_shape(const HnTrainConfig *config) {
     return (HnBatchShape){.dim = (int)config->model.dim,
                           .width = hn_model_width(config),
                           .hops = by_hop ? hops : 0,
-                          .draws = by_hop ? hops : 1};
+                          .draws = by_hop ? hops : 1,
+                          .repeats = config->train.epoch_unit != HN_EPOCH_EDGE};
 }

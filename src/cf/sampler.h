@@ -66,7 +66,7 @@ typedef struct HnSamplerOps {
 } HnSamplerOps;
 
 extern const HnSamplerOps HN_SAMPLER_OPS_RNS, HN_SAMPLER_OPS_SEMANTIC, HN_SAMPLER_OPS_POPULARITY, HN_SAMPLER_OPS_DNS,
-    HN_SAMPLER_OPS_AHNS;
+    HN_SAMPLER_OPS_AHNS, HN_SAMPLER_OPS_MIXGCF, HN_SAMPLER_OPS_DINS, HN_SAMPLER_OPS_IN_BATCH;
 const HnSamplerOps *hn_sampler_ops(HnSamplerName name);
 /* What batches are made for: the backbone's widths, and hops where the sampler wants them. */
 HnBatchShape hn_batch_shape(const HnTrainConfig *config);

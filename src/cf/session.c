@@ -121,6 +121,12 @@ static void warn_of_easy_negatives(HnSession *session, const double *loss) {
            100.0 * loss[HN_LOSS_HARDER]);
 }
 
+static bool validation_due(const HnTrainConfig *config, int64_t epoch) {
+    const int64_t every = config->train.eval_every;
+    const int64_t first = config->train.eval_first > 0 ? config->train.eval_first : every;
+    return epoch == config->train.epochs || (epoch >= first && (epoch - first) % every == 0);
+}
+
 HnStatus hn_session_epoch(HnSession *session, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const HnTrainConfig *config = trainer->config;
@@ -137,7 +143,6 @@ HnStatus hn_session_epoch(HnSession *session, HnError *err) {
            session->job->variant, (long long)session->job->seed, (unsigned long long)trainer->epoch,
            loss[HN_LOSS_TOTAL], loss[HN_LOSS_RANKING], loss[HN_LOSS_ALIGN], loss[HN_LOSS_L2], loss[HN_LOSS_OWN]);
     warn_of_easy_negatives(session, loss);
-    bool last = trainer->epoch == (uint64_t)config->train.epochs;
-    bool due = last || trainer->epoch % (uint64_t)config->train.eval_every == 0;
+    const bool due = validation_due(config, (int64_t)trainer->epoch);
     return due && session->select_set.n_users_global > 0 ? validate(session, err) : HN_OK;
 }

@@ -63,14 +63,29 @@ void hn_table_init_layer(HnTable *table, uint64_t begin, uint64_t end, double bo
     }
 }
 
-void hn_table_adam(HnTable *table, double learning_rate, uint64_t step, bool clear_gradient) {
+void hn_table_adam(HnTable *table, double learning_rate, uint64_t step) {
     hn_adam_cpu(table->value, table->gradient, table->m, table->v, table->n_rows * (uint64_t)table->dim, learning_rate,
-                step, clear_gradient);
+                step);
 }
 
-void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, float *gradients,
-                        bool clear_gradient) {
+void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, const float *gradients) {
     const uint64_t dim = (uint64_t)table->dim, at = first * dim;
-    hn_adam_part_cpu(table->value + at, gradients, table->m + at, table->v + at, (last - first) * dim, step,
-                     clear_gradient);
+    hn_adam_part_cpu(table->value + at, gradients, table->m + at, table->v + at, (last - first) * dim, step);
+}
+
+double hn_table_squares(const HnTable *table) {
+    enum { BLOCK = 4096 };
+    const float *w = table->value;
+    const uint64_t n = table->n_rows * (uint64_t)table->dim;
+    int64_t total = 0; /* blocks in fixed point: one result for any number of threads */
+#pragma omp parallel for schedule(static) reduction(+ : total)
+    for (uint64_t begin = 0; begin < n; begin += BLOCK) {
+        uint64_t end = begin + BLOCK < n ? begin + BLOCK : n;
+        double sum = 0.0;
+        for (uint64_t i = begin; i < end; i++) {
+            sum += (double)w[i] * (double)w[i];
+        }
+        total += (int64_t)llrint(fmin(sum, 1048576.0) * 1048576.0);
+    }
+    return (double)total / 1048576.0;
 }

@@ -24,6 +24,9 @@ static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t
     if (adapter_bytes > 0 && config->align.negatives == HN_ALIGN_BATCH && config->align.lambda > 0.0) {
         total += positions * (2 * width + 4) * 4;
     }
+    if (config->sampler.name == HN_SAMPLER_IN_BATCH) {
+        total += positions * (2 * width + 4) * 4;
+    }
     return total;
 }
 
@@ -44,6 +47,17 @@ static uint64_t adapter_moves(const HnTrainConfig *config, bool exact, uint64_t 
     return exact ? 4 * (columns * positions + n_weights) / (uint64_t)ranks : 4 * n_weights;
 }
 
+static uint64_t positions_of_epoch(const HnTrainConfig *config, uint64_t n_users, uint64_t n_train) {
+    return hn_order_positions(config->train.epoch_unit, n_train, n_users);
+}
+
+static uint64_t order_bytes(const HnTrainConfig *config, uint64_t n_users, uint64_t n_train, uint64_t users,
+                            uint64_t pairs) {
+    const HnEpochUnit unit = config->train.epoch_unit;
+    const uint64_t batch = (uint64_t)config->train.batch, n = positions_of_epoch(config, n_users, n_train);
+    return hn_order_bytes(unit, hn_order_room(unit, n_train, n_users, pairs, users), batch, (n + batch - 1) / batch);
+}
+
 HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t n_users, uint64_t n_items,
                        uint64_t n_train, uint64_t text_dim, int ranks, HnTrainPlan *plan, HnError *err) {
     if (ranks < 1) {
@@ -56,13 +70,16 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     }
     const uint64_t n = (uint64_t)ranks, dim = (uint64_t)config->model.dim;
     const uint64_t users = (n_users + n - 1) / n, pairs = (n_train + n - 1) / n;
-    const uint64_t positions = at_most((uint64_t)config->train.batch, n_train), capacity = at_most(positions, pairs);
+    const uint64_t positions = at_most((uint64_t)config->train.batch, positions_of_epoch(config, n_users, n_train));
     const bool semantic = config->sampler.name == HN_SAMPLER_SEMANTIC;
     const uint64_t n_weights = semantic ? hn_adapter_weights(config, text_dim) : 0;
     const HnBatchShape shape = hn_batch_shape(config);
+    const uint64_t capacity = shape.repeats ? positions : at_most(positions, pairs);
     const HnModelOps *model = hn_model_ops(config->model.backbone);
     const uint64_t width = (uint64_t)shape.width; /* tables with moments, the final vectors and the best ones */
-    uint64_t memory = (users + n_items) * ((5 * dim + 2 * width) * 4 + 20) + pairs * (12 + 16 + 8) + (n_users + 1) * 8;
+    uint64_t memory = (users + n_items) * ((5 * dim + 2 * width) * 4 + 20) + pairs * (12 + 8) + (n_users + 1) * 8;
+    memory += order_bytes(config, n_users, n_train, users, pairs);
+    memory += hn_in_batch_bytes(config, positions, shape.width);
     memory += hn_rank_bytes(n_items, shape.width);
     memory += hn_batch_bytes(&shape, capacity, positions, users, n_items);
     memory += hn_loss_adder_bytes(&shape, capacity, hn_batch_most_items(&shape, positions, n_items), reproducible);

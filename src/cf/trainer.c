@@ -48,12 +48,13 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
     const HnUserShards *shards = &trainer->shards;
     /* A batch larger than the training part is all of it. */
     uint64_t batch = (uint64_t)config->train.batch;
-    uint64_t positions = batch < shards->n_pairs ? batch : shards->n_pairs;
+    const uint64_t of_epoch = hn_order_positions(config->train.epoch_unit, shards->n_pairs, shards->n_users);
+    uint64_t positions = batch < of_epoch ? batch : of_epoch;
     HN_TRY(create_tables(trainer, err));
-    HN_TRY(hn_order_create(shards->n_pairs, shards->train.offsets[0], shards->n_local_pairs, batch,
-                           config->train.drop_last, &trainer->order, err));
+    HN_TRY(hn_order_create(shards, config->train.epoch_unit, batch, config->train.drop_last, &trainer->order, err));
     const HnBatchShape shape = hn_batch_shape(config);
     HN_TRY(hn_batch_create(shards, positions, &shape, &trainer->batch, err));
+    HN_TRY(hn_in_batch_create(&trainer->in_batch, config, &trainer->batch, err));
     HN_TRY(hn_loss_adder_create(trainer->comm, trainer->exact, &trainer->batch, &trainer->adder, err));
     HnModelContext model = {.comm = trainer->comm,
                             .exact = trainer->exact,
@@ -97,7 +98,6 @@ static HnStatus create(HnTrainer *trainer, HnError *err) {
     const HnTrainConfig *config = trainer->config;
     trainer->model = hn_model_ops(config->model.backbone);
     trainer->sampler = hn_sampler_ops(config->sampler.name);
-    trainer->loss = hn_pair_loss(config->loss.name);
     HN_TRY(agree_on_path(trainer->comm, err));
     HnStatus status = hn_user_shards_create(trainer->job->dataset, config->train.virtual_shards, trainer->comm,
                                             &trainer->shards, err);
@@ -140,6 +140,7 @@ void hn_trainer_free(HnTrainer **address) {
         trainer->model->free(trainer->model_state);
     }
     hn_loss_adder_free(&trainer->adder);
+    hn_in_batch_free(&trainer->in_batch);
     hn_batch_free(&trainer->batch);
     hn_order_free(&trainer->order);
     hn_free(trainer->item_hops);
@@ -164,8 +165,11 @@ uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {
     const HnBatchShape shape = hn_batch_shape(trainer->config);
     uint64_t text_dim = trainer->sampler->text_dim(trainer->sampler_state);
     /* Tables with moments, and the final vectors; the graph both ways with its degrees; the order of an epoch. */
+    const HnOrder *order = &trainer->order;
     uint64_t columns = 4 * (uint64_t)trainer->dim + (uint64_t)trainer->width;
-    uint64_t total = (n_users + n_items) * (columns * 4 + 20) + pairs * (12 + 16);
+    uint64_t total = (n_users + n_items) * (columns * 4 + 20) + pairs * 12;
+    total += hn_order_bytes(order->unit, order->room, order->batch, order->n_batches);
+    total += hn_in_batch_bytes(trainer->config, positions, trainer->width);
     total += n_items * hop_columns(trainer->config) * 4;
     total += hn_rank_bytes(n_items, trainer->width);
     total += hn_batch_bytes(&shape, capacity, positions, n_users, n_items);

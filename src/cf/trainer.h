@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cf/batch.h"
 #include "cf/evaluate.h"
+#include "cf/l2.h"
 #include "cf/loss.h"
 #include "cf/loss_sums.h"
 #include "cf/model.h"
@@ -35,7 +36,7 @@ typedef struct HnTrainer {
     HnOrder order;
     HnBatch batch;
     HnLossAdder adder;
-    const HnPairLoss *loss;
+    HnInBatch in_batch;
     const HnModelOps *model;
     void *model_state;
     const HnSamplerOps *sampler;
@@ -47,7 +48,6 @@ typedef struct HnTrainer {
     uint64_t steps;         /* optimiser steps done */
     HnEpochLoss running;    /* of the epoch under way */
     bool order_ready;       /* order holds the epoch under way */
-    bool gradient_waits;    /* gradients are computed and not yet used */
     bool warned_skips;
     bool stop;            /* a rank was asked to stop */
     HnProgress *progress; /* borrowed, or NULL: kept up to date in pairs of all epochs */

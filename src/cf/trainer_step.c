@@ -21,6 +21,7 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     }
     trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
     if (trainer->model->look != NULL) {
+        hn_batch_index_users(&trainer->batch);
         return trainer->model->look(trainer->model_state, &trainer->batch, trainer->final_users, trainer->final_items,
                                     trainer->item_hops, err);
     }
@@ -36,10 +37,6 @@ static HnStatus forward(HnTrainer *trainer, HnError *err) {
     }
     hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);
     hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->width);
-    if (batch->item_hops != NULL) {
-        hn_rows_gather(batch->item_hops, trainer->finals.item_hops, batch->items, batch->n_items,
-                       batch->hops * batch->dim);
-    }
     return HN_OK;
 }
 
@@ -56,6 +53,7 @@ static HnStatus start_epoch(HnTrainer *trainer, HnError *err) {
 static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
     HnBatch *batch = &trainer->batch;
     trainer->finals = (HnFinals){NULL, NULL, NULL};
+    batch->all_item_hops = NULL;
     batch->step = trainer->steps;
     if (given == NULL) {
         hn_batch_take(batch, &trainer->order, &trainer->shards, (uint32_t)trainer->epoch, trainer->step_in_epoch);
@@ -70,6 +68,7 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
         }
     } else {
         HN_TRY(look_at_scores(trainer, err));
+        batch->all_item_hops = trainer->finals.item_hops;
         trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
     return hn_batch_index(batch, trainer->comm, err);
@@ -96,20 +95,26 @@ static HnStatus losses(HnTrainer *trainer, HnLossSums *sums, HnError *err) {
     HnBatch *batch = &trainer->batch;
     HN_TRY(forward(trainer, err));
     HN_TRY(trainer->sampler->forward(trainer->sampler_state, batch, err));
-    hn_loss_ranking(batch, trainer->loss, (float)trainer->config->loss.margin, sums);
-    hn_loss_l2(batch, &trainer->users, &trainer->items, trainer->config->train.l2, sums);
+    const HnRanking ranking = hn_ranking(trainer->config, batch);
+    if (trainer->config->sampler.name == HN_SAMPLER_IN_BATCH) {
+        HN_TRY(hn_loss_in_batch(batch, &trainer->in_batch, &ranking, trainer->comm, sums, err));
+    } else {
+        hn_loss_ranking(batch, &ranking, sums);
+    }
+    hn_l2_squares(trainer->config, batch, &trainer->users, &trainer->items, &trainer->shards, sums);
     if (trainer->model->own_loss != NULL) {
         HN_TRY(trainer->model->own_loss(trainer->model_state, batch, sums, err));
     }
     return trainer->sampler->align(trainer->sampler_state, batch, sums, err);
 }
 
-static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l2, HnStepReport *report) {
+static void report_step(HnTrainer *trainer, const HnLossSums *sums, double l2, HnStepReport *report) {
     double n = trainer->batch.n_used > 0 ? (double)trainer->batch.n_used : 1.0;
     report->n_pairs = trainer->batch.n_used;
-    report->loss[HN_LOSS_RANKING] = hn_loss_from_fixed(sums->ranking) / n;
+    report->loss[HN_LOSS_RANKING] =
+        hn_loss_from_fixed(sums->ranking) / (double)hn_ranking(trainer->config, &trainer->batch).divisor;
     report->loss[HN_LOSS_ALIGN] = trainer->config->align.lambda * hn_loss_from_fixed(sums->align) / n;
-    report->loss[HN_LOSS_L2] = hn_loss_from_fixed(sums->l2_rows) / n + own_l2;
+    report->loss[HN_LOSS_L2] = l2;
     report->loss[HN_LOSS_HARDER] = sums->n_hard > 0 ? (double)sums->n_harder / (double)sums->n_hard : 0.0;
     report->loss[HN_LOSS_OWN] = hn_loss_from_fixed(sums->own) / n;
     report->loss[HN_LOSS_TOTAL] = report->loss[HN_LOSS_RANKING] + report->loss[HN_LOSS_ALIGN] +
@@ -121,46 +126,54 @@ static void report_step(HnTrainer *trainer, const HnLossSums *sums, double own_l
 typedef struct Finish {
     const HnTrainer *trainer;
     HnTable *table;
-    void (*l2)(const HnBatch *batch, const HnTable *table, double lambda, uint64_t first, uint64_t last,
-               float *gradients);
+    const HnL2 *l2;
+    void (*l2_gradient)(const HnL2 *l2, const HnBatch *batch, const HnTable *table, uint64_t first, uint64_t last,
+                        float *gradients);
     const HnAdamStep *adam; /* NULL: gradients only */
 } Finish;
 
 static void finish_rows(void *context, uint64_t first, uint64_t last, float *gradients) {
     const Finish *finish = context;
     const HnTrainer *trainer = finish->trainer;
-    finish->l2(&trainer->batch, finish->table, trainer->config->train.l2, first, last, gradients);
+    finish->l2_gradient(finish->l2, &trainer->batch, finish->table, first, last, gradients);
     if (finish->adam != NULL) {
-        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients, trainer->model->sparse_gradient);
+        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients);
     }
+}
+
+/* L2 of what is trained beside the tables: the sampler's own parameters, whose gradient it has added itself, and the
+ * model's where all parameters count. */
+static double others_l2(HnTrainer *trainer) {
+    const HnTrainConfig *config = trainer->config;
+    HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
+    double value = hn_l2_own_value(config, &trainer->batch, trainer->sampler->l2(trainer->sampler_state));
+    if (of_model != NULL && config->train.reg == HN_REG_ALL_PARAMS) {
+        const double squares = hn_table_squares(of_model);
+        value += hn_l2_own_value(config, &trainer->batch, squares);
+        hn_l2_own_gradient(of_model, hn_l2_own_weight(config, &trainer->batch, squares));
+    }
+    return value;
 }
 
 /* Loss and gradients of a batch; with adam, the tables' rows are updated on the way. */
 static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const HnAdamStep *adam, HnStepReport *report,
                           HnError *err) {
     HnBatch *batch = &trainer->batch;
-    Finish users = {trainer, &trainer->users, hn_l2_gradient_users, adam};
-    Finish items = {trainer, &trainer->items, hn_l2_gradient_items, adam};
+    HnL2 l2;
+    Finish users = {trainer, &trainer->users, &l2, hn_l2_gradient_users, adam};
+    Finish items = {trainer, &trainer->items, &l2, hn_l2_gradient_items, adam};
     const HnRowsDone users_done = {finish_rows, &users}, items_done = {finish_rows, &items};
     HnLossSums sums = {0};
-    if (trainer->gradient_waits && trainer->model->sparse_gradient) {
-        size_t row = (size_t)trainer->dim * sizeof(float);
-        memset(trainer->users.gradient, 0, trainer->users.n_rows * row);
-        memset(trainer->items.gradient, 0, trainer->items.n_rows * row);
-    }
     HN_TRY(start_epoch(trainer, err));
     HN_TRY(take_batch(trainer, given, err));
     warn_skips(trainer);
     HN_TRY(losses(trainer, &sums, err));
-    double l2 = trainer->config->train.l2;
-    double own_l2 =
-        0.5 * l2 * trainer->sampler->l2(trainer->sampler_state) / (double)(batch->n_used ? batch->n_used : 1);
     HN_TRY(trainer->sampler->backward(trainer->sampler_state, batch, err));
     trainer->stop = hn_stop_requested();
     HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));
+    l2 = hn_l2_of_batch(trainer->config, batch, &sums);
     HN_TRY(trainer->model->backward(trainer->model_state, batch, adam == NULL, &users_done, &items_done, err));
-    trainer->gradient_waits = adam == NULL;
-    report_step(trainer, &sums, own_l2, report);
+    report_step(trainer, &sums, l2.value + others_l2(trainer), report);
     return HN_OK;
 }
 
@@ -186,19 +199,17 @@ static void finish_update(HnTrainer *trainer) {
     HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     trainer->steps++;
     if (own != NULL && !trainer->config->semantic.adapter_frozen) {
-        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps, false);
+        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps);
     }
     if (of_model != NULL) {
-        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps, false);
+        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps);
     }
-    trainer->gradient_waits = false;
 }
 
 void hn_trainer_update(HnTrainer *trainer) {
     const double rate = trainer->config->train.learning_rate;
-    const bool clear = trainer->model->sparse_gradient;
-    hn_table_adam(&trainer->users, rate, trainer->steps + 1, clear);
-    hn_table_adam(&trainer->items, rate, trainer->steps + 1, clear);
+    hn_table_adam(&trainer->users, rate, trainer->steps + 1);
+    hn_table_adam(&trainer->items, rate, trainer->steps + 1);
     finish_update(trainer);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "config/load.h"
+#include "config/published.h"
 
 typedef struct Check {
     const HnExperiment *experiment;
@@ -234,10 +235,21 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
                         " candidates; raise sampler.candidates, or lower it",
                         train->sampler.pick, train->sampler.candidates);
     }
-    if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
-        return complain(check, "dgcf.factors",
-                        "dgcf.factors %" PRId64 " does not divide model.dim %" PRId64 "; change one of them",
-                        train->dgcf.factors, train->model.dim);
+    const char *key = NULL, *conflict = hn_train_conflict(train, &key);
+    if (conflict != NULL) {
+        return complain(check, key, "%s", conflict);
+    }
+    return HN_OK;
+}
+
+static HnStatus check_published(const Check *check) {
+    const HnStringList *published = &check->experiment->published;
+    for (size_t i = 0; i < published->n; i++) {
+        HnPublished figure;
+        HnError cause = HN_ERROR_INIT;
+        if (hn_published_parse(published->items[i], check->experiment, &figure, &cause) != HN_OK) {
+            return complain(check, "published", "published holds %s", cause.message);
+        }
     }
     return HN_OK;
 }
@@ -289,5 +301,5 @@ HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, c
         row.variant_line = variant_lines[v];
         HN_TRY(check_train(&row, &experiment->variants[v].train));
     }
-    return HN_OK;
+    return check_published(&check);
 }

@@ -38,22 +38,40 @@ typedef enum {
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
-typedef enum { HN_BACKBONE_MF, HN_BACKBONE_LIGHTGCN, HN_BACKBONE_NGCF, HN_BACKBONE_DGCF } HnBackboneName;
+typedef enum {
+    HN_BACKBONE_MF,
+    HN_BACKBONE_LIGHTGCN,
+    HN_BACKBONE_NGCF,
+    HN_BACKBONE_SGL,
+    HN_BACKBONE_DGCF
+} HnBackboneName;
 typedef enum { HN_NGCF_PAPER, HN_NGCF_AUTHOR, HN_NGCF_MIXGCF, HN_NGCF_RECBOLE } HnNgcfVariant;
 typedef enum {
     HN_SAMPLER_RNS,
     HN_SAMPLER_SEMANTIC,
     HN_SAMPLER_POPULARITY,
     HN_SAMPLER_DNS,
-    HN_SAMPLER_AHNS
+    HN_SAMPLER_AHNS,
+    HN_SAMPLER_MIXGCF,
+    HN_SAMPLER_DINS,
+    HN_SAMPLER_IN_BATCH
 } HnSamplerName;
+typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
-typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE } HnLossName;
+typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
+typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
+typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
+typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;
+typedef enum { HN_REG_UNDIVIDED, HN_REG_BY_BATCH, HN_REG_BY_BATCH_TWICE } HnRegDivisor;
+typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM } HnEpochUnit;
 typedef enum { HN_ALIGN_OWN, HN_ALIGN_BATCH } HnAlignNegatives;
 typedef enum { HN_ALIGN_MIXED, HN_ALIGN_ADAPTED } HnAlignVector;
 typedef enum { HN_ACTIVATION_RELU, HN_ACTIVATION_LEAKY_RELU } HnActivation;
 typedef enum { HN_MISSING_RANDOM_NEGATIVE, HN_MISSING_RANDOM_VECTOR } HnMissingRule;
 typedef enum { HN_VECTORS_STORED, HN_VECTORS_RANDOM } HnVectorSourceName;
+typedef enum { HN_AUGMENT_EDGE, HN_AUGMENT_NODE, HN_AUGMENT_WALK } HnAugmentRule;
+typedef enum { HN_DENOMINATOR_FULL, HN_DENOMINATOR_BATCH } HnSslDenominator;
+typedef enum { HN_SSL_AS_LOSS, HN_SSL_SUM, HN_SSL_MEAN } HnSslReduce;
 typedef enum { HN_MASK_TRAIN, HN_MASK_TRAIN_VALID } HnMaskRule;
 typedef enum { HN_SELECT_VALID, HN_SELECT_TEST } HnSelectOn;
 typedef enum { HN_VECTOR_F16, HN_VECTOR_F32 } HnVectorType;
@@ -75,6 +93,7 @@ typedef struct HnDataConfig { /* data.* */
     HnSplitRule split;
     HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
+    bool keep_crossing;   /* split given: pairs of two parts stay in both */
     double max_bad_share; /* share of malformed lines above which the run fails */
     struct {              /* data.synthetic.* */
         int64_t users, items, interactions, categories, seed;
@@ -121,6 +140,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnBackboneName backbone;
         int64_t dim, layers;
         HnInitRule init;
+        HnPoolRule pool;
         double init_std;
     } model; /* model.* */
     struct {
@@ -134,9 +154,11 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     struct {
         HnSamplerName name;
         double exponent;          /* popularity */
-        int64_t candidates, pick; /* dns, ahns: pool of a pair; dns: one of so many best */
+        int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
         double ahns_alpha, ahns_beta;
         int64_t ahns_p;
+        HnMixRule mix_per;
+        double dins_alpha;
     } sampler;                    /* sampler.* */
     struct {                      /* semantic.* */
         double alpha;             /* eq 7 */
@@ -153,13 +175,24 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnAlignVector vector;
     } align; /* align.* : eq 9, lambda_1 */
     struct {
+        HnAugmentRule augment;
+        double rho, tau, lambda;
+        HnSslDenominator denominator;
+        HnSslReduce reduce;
+    } ssl; /* ssl.* : SGL */
+    struct {
         HnLossName name;
-        double margin;
+        double margin, epsilon, tau;
+        HnReduceRule reduce;
     } loss;  /* loss.* */
     struct { /* train.* */
         int64_t epochs, batch;
         double learning_rate, l2; /* lambda_2 */
+        HnRegRule reg;
+        HnRegDivisor reg_divide;
+        HnEpochUnit epoch_unit;
         int64_t eval_every;       /* epochs between validations */
+        int64_t eval_first;       /* epoch of the first one; 0 = eval_every */
         int64_t patience;         /* validations without gain before stopping; 0 = never stop early */
         char *stop_metric;        /* e.g. "recall@20" */
         int64_t checkpoint_every; /* epochs */
@@ -181,6 +214,7 @@ typedef struct HnVariant {
 typedef struct HnExperiment {
     char *name;
     HnIntList seeds;
+    HnStringList published; /* one text a figure, see config/published.h */
     bool reproducible;
     int64_t threads; /* OpenMP threads a rank; 0 = cores of the host / ranks on it */
     struct {

@@ -81,6 +81,7 @@ HnStatus hn_value_format(const HnKey *key, const void *member, HnText *text, HnE
     case HN_KEY_INTS:
     case HN_KEY_REALS:
     case HN_KEY_PATHS:
+    case HN_KEY_TEXTS:
         return format_list(key, member, text, err);
     }
     return hn_fail(err, HN_INTERNAL, "key %s has no type", key->name);
@@ -132,7 +133,8 @@ HnStatus hn_value_copy(const HnKey *key, void *to, const void *from, HnError *er
         *(HnDoubleList *)to = (HnDoubleList){copy, list->n};
         return HN_OK;
     }
-    case HN_KEY_PATHS: {
+    case HN_KEY_PATHS:
+    case HN_KEY_TEXTS: {
         const HnStringList *list = from;
         HnGiven given = {.texts = (const char *const *)list->items,
                          .n = list->n,
@@ -178,6 +180,8 @@ HnStatus hn_key_describe(const HnKey *key, HnText *text, HnError *err) {
         return hn_text_puts(text, "a path", err);
     case HN_KEY_PATHS:
         return hn_text_puts(text, "a list of paths", err);
+    case HN_KEY_TEXTS:
+        return hn_text_puts(text, "a list of texts", err);
     case HN_KEY_WORD:
         return describe_words(key, text, err);
     case HN_KEY_INT:

@@ -124,7 +124,8 @@ HnStatus hn_set_give(const char *set, const HnKeySink *sink, HnError *err) {
     }
     const HnKey *key = hn_key_find(name);
     HnGiven given = {.texts = &value, .n = 1, .where = where, .folder = sink->folder};
-    if (key != NULL && (key->type == HN_KEY_INTS || key->type == HN_KEY_REALS || key->type == HN_KEY_PATHS)) {
+    if (key != NULL && (key->type == HN_KEY_INTS || key->type == HN_KEY_REALS || key->type == HN_KEY_PATHS ||
+                        key->type == HN_KEY_TEXTS)) {
         return give_list(sink, name, value, &given, err);
     }
     return hn_sink_give(sink, name, 0, &given, err);

@@ -13,6 +13,7 @@ const HnKey hn_keys[] = {
 #define HN_TEXT(key, member, value, effect, about) {NAMED(key, HN_KEY_TEXT, member, value, effect, about)},
 #define HN_PATH(key, member, value, effect, about) {NAMED(key, HN_KEY_PATH, member, value, effect, about)},
 #define HN_PATHS(key, member, value, effect, about) {NAMED(key, HN_KEY_PATHS, member, value, effect, about)},
+#define HN_TEXTS(key, member, value, effect, about) {NAMED(key, HN_KEY_TEXTS, member, value, effect, about)},
 #define HN_WORD(key, member, value, word_list, effect, about) \
     {NAMED(key, HN_KEY_WORD, member, value, effect, about), .words = word_list},
 #define HN_INT(key, member, value, least, most, effect, about) \
@@ -28,6 +29,7 @@ const HnKey hn_keys[] = {
 #undef HN_TEXT
 #undef HN_PATH
 #undef HN_PATHS
+#undef HN_TEXTS
 #undef HN_WORD
 #undef HN_INT
 #undef HN_INTS
@@ -43,6 +45,7 @@ const size_t hn_n_keys = sizeof hn_keys / sizeof hn_keys[0];
 #define HN_TEXT(key, member, value, effect, about) IS(member, char *)
 #define HN_PATH(key, member, value, effect, about) IS(member, char *)
 #define HN_PATHS(key, member, value, effect, about) IS(member, HnStringList)
+#define HN_TEXTS(key, member, value, effect, about) IS(member, HnStringList)
 #define HN_WORD(key, member, value, word_list, effect, about) \
     _Static_assert(sizeof(((HnExperiment *)0)->member) == sizeof(int), "not an enum of int's size: " #member);
 #define HN_INT(key, member, value, least, most, effect, about) IS(member, int64_t)

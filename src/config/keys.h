@@ -14,7 +14,8 @@ typedef enum HnKeyType {
     HN_KEY_WORD,
     HN_KEY_INTS,
     HN_KEY_REALS,
-    HN_KEY_PATHS
+    HN_KEY_PATHS,
+    HN_KEY_TEXTS
 } HnKeyType;
 
 typedef struct HnKey {

@@ -33,6 +33,8 @@ HnStatus hn_sink_refuse(const HnKeySink *sink, const char *name, const char *whe
 /* Checks across keys. lines as in the sink; variant_lines[v] = line of row v (0 = not from a file). */
 HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, const size_t *lines,
                              const size_t *variant_lines, HnError *err);
+/* What is wrong with a row's keys as they stand together, and the key to name; NULL = nothing. */
+const char *hn_train_conflict(const HnTrainConfig *train, const char **key);
 /* Fills a row's configuration from the experiment's own; frees one. */
 HnStatus hn_train_config_copy(const HnTrainConfig *from, HnTrainConfig *to, HnError *err);
 void hn_train_config_free(HnTrainConfig *train);

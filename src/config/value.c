@@ -83,7 +83,8 @@ static HnStatus assign_string(const HnKey *key, char **member, const char *text,
     if (!hn_utf8_valid(text, strlen(text), &bad)) {
         return hn_fail(err, HN_CONFIG, "%s: %s is not UTF-8 at byte %zu", given->where, key->name, bad);
     }
-    char *copy = key->type == HN_KEY_TEXT ? hn_strdup(text, err) : resolve_path(text, given->folder, err);
+    const bool plain = key->type == HN_KEY_TEXT || key->type == HN_KEY_TEXTS;
+    char *copy = plain ? hn_strdup(text, err) : resolve_path(text, given->folder, err);
     if (copy == NULL) {
         return err == NULL ? HN_MEMORY : err->status;
     }
@@ -118,13 +119,13 @@ static HnStatus assign_reals(const HnKey *key, HnDoubleList *list, const HnGiven
     return status;
 }
 
-static HnStatus assign_paths(const HnKey *key, HnStringList *list, const HnGiven *given, HnError *err) {
+static HnStatus assign_strings(const HnKey *key, HnStringList *list, const HnGiven *given, HnError *err) {
     HnStringList fresh = {hn_alloc(given->n, sizeof *fresh.items, key->name, err), given->n};
     HnStatus status = fresh.items == NULL ? HN_MEMORY : HN_OK;
     for (size_t i = 0; i < given->n && status == HN_OK; i++) {
-        status = given->texts[i][0] == '\0'
-                     ? hn_fail(err, HN_CONFIG, "%s: %s holds an empty path", given->where, key->name)
-                     : assign_string(key, &fresh.items[i], given->texts[i], given, err);
+        status = given->texts[i][0] == '\0' ? hn_fail(err, HN_CONFIG, "%s: %s holds an empty %s", given->where,
+                                                      key->name, key->type == HN_KEY_PATHS ? "path" : "text")
+                                            : assign_string(key, &fresh.items[i], given->texts[i], given, err);
     }
     if (fresh.items != NULL) {
         HnStringList unwanted = status == HN_OK ? *list : fresh;
@@ -137,7 +138,7 @@ static HnStatus assign_paths(const HnKey *key, HnStringList *list, const HnGiven
 }
 
 static bool is_list_type(HnKeyType type) {
-    return type == HN_KEY_INTS || type == HN_KEY_REALS || type == HN_KEY_PATHS;
+    return type == HN_KEY_INTS || type == HN_KEY_REALS || type == HN_KEY_PATHS || type == HN_KEY_TEXTS;
 }
 
 HnStatus hn_value_assign(const HnKey *key, void *member, const HnGiven *given, HnError *err) {
@@ -185,7 +186,8 @@ HnStatus hn_value_assign(const HnKey *key, void *member, const HnGiven *given, H
     case HN_KEY_REALS:
         return assign_reals(key, member, given, err);
     case HN_KEY_PATHS:
-        return assign_paths(key, member, given, err);
+    case HN_KEY_TEXTS:
+        return assign_strings(key, member, given, err);
     }
     return hn_fail(err, HN_INTERNAL, "key %s has no type", key->name);
 }
@@ -230,7 +232,7 @@ void hn_value_free(const HnKey *key, void *member) {
         HnDoubleList *list = member;
         hn_free(list->items);
         *list = (HnDoubleList){NULL, 0};
-    } else if (key->type == HN_KEY_PATHS) {
+    } else if (key->type == HN_KEY_PATHS || key->type == HN_KEY_TEXTS) {
         HnStringList *list = member;
         for (size_t i = 0; list->items != NULL && i < list->n; i++) {
             hn_free(list->items[i]);

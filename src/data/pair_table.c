@@ -71,14 +71,17 @@ HnStatus hn_pair_table_sort(HnPairTable *table, uint64_t n_users, HnError *err) 
     return HN_OK;
 }
 
-void hn_pair_table_unique(HnPairTable *table, uint64_t *repeated, uint64_t *crossing) {
+void hn_pair_table_unique(HnPairTable *table, bool keep_crossing, uint64_t *repeated, uint64_t *crossing) {
     uint64_t kept = 0;
     *repeated = *crossing = 0;
     for (uint64_t p = 0; p < table->n; p++) {
         const HnPair *pair = &table->pairs[p], *last = kept > 0 ? &table->pairs[kept - 1] : NULL;
         if (last != NULL && last->user == pair->user && last->item == pair->item) {
-            *(last->part == pair->part ? repeated : crossing) += 1;
-            continue;
+            const bool crosses = last->part != pair->part;
+            *(crosses ? crossing : repeated) += 1;
+            if (!crosses || !keep_crossing) {
+                continue;
+            }
         }
         table->pairs[kept++] = *pair;
     }

@@ -26,8 +26,8 @@ void hn_pair_table_free(HnPairTable *table);
 /* By user, item, part, time (unknown last), place. Needs room for a second table while it runs. */
 HnStatus hn_pair_table_sort(HnPairTable *table, uint64_t n_users, HnError *err);
 /* Of a sorted table keeps the first of each (user, item): train before valid before test, then the earliest.
- * *crossing counts those dropped because another part has the pair. */
-void hn_pair_table_unique(HnPairTable *table, uint64_t *repeated, uint64_t *crossing);
+ * *crossing counts those that another part has too, which are kept where keep_crossing says so. */
+void hn_pair_table_unique(HnPairTable *table, bool keep_crossing, uint64_t *repeated, uint64_t *crossing);
 /* The k-core to its fixed point: drops pairs of users with fewer than core_users pairs and of items with fewer than
  * core_items, until none is left to drop. The order stays. */
 HnStatus hn_pair_table_core(HnPairTable *table, uint64_t n_users, uint64_t n_items, uint64_t core_users,

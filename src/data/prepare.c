@@ -71,6 +71,9 @@ HnStatus hn_recipe(const HnWork *work, HnText *recipe, HnError *err) {
                               config->keep_items[0] != '\0' ? " items" : ""));
     }
     HN_TRY(hn_text_puts(recipe, "; repeated pairs: the earliest is kept", err));
+    if (config->keep_crossing) {
+        HN_TRY(hn_text_puts(recipe, " of each part", err));
+    }
     if (config->core_users > 0 || config->core_items > 0) {
         HN_TRY(hn_text_printf(recipe, err, "; k-core to a fixed point: %lld per user, %lld per item",
                               (long long)config->core_users, (long long)config->core_items));

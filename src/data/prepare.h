@@ -13,7 +13,7 @@ typedef struct HnPrepareReport {
     uint64_t pairs_read;            /* interactions in good lines */
     uint64_t pairs_filtered;        /* of those, dropped by rating, date or keep lists */
     uint64_t pairs_repeated;        /* dropped: the user has the item already, earlier */
-    uint64_t pairs_crossing;        /* dropped: validation or test pairs that an earlier given part holds */
+    uint64_t pairs_crossing;        /* validation or test pairs that an earlier given part holds */
     uint64_t pairs_core;            /* dropped by the k-core */
     uint64_t core_rounds;
     uint64_t pairs_kept, users, items, n_train, n_valid, n_test;

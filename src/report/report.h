@@ -20,4 +20,7 @@ HnStatus hn_report(const char *folder, HnReportFormat format, FILE *out, HnError
 /* How training went, as CSV: variant, seed, epoch, part (loss, valid), name, value. */
 HnStatus hn_report_curves(const char *folder, FILE *out, HnError *err);
 
+/* Figures that others printed, as the experiment file names them, beside ours; HN_INPUT where it names none. */
+HnStatus hn_report_published(const char *folder, FILE *out, HnError *err);
+
 #endif

@@ -36,6 +36,18 @@ typedef struct BenchTime {
 
 /* Runs work(context) once to warm up, then at least `least` times and until `seconds` have passed. */
 BenchTime bench_time(void (*work)(void *context), void *context, int least, double seconds);
+double bench_median(double *times, int n); /* sorts them */
+
+/* ---- peer.c: a peer that takes turns with us ---- */
+#define BENCH_TURN_SECONDS 0.5
+typedef struct BenchPeer BenchPeer;
+BenchPeer *bench_peer_start(const char *command); /* NULL: no peer, for every call below */
+void bench_peer_turn(BenchPeer *peer);            /* it works for about as long as a turn of ours */
+double bench_peer_ms(BenchPeer *peer);            /* the median of its times so far; 0 = none */
+void bench_peer_forget(BenchPeer *peer);          /* those times */
+void bench_peer_stop(BenchPeer *peer);
+/* bench_time, in turns with the peer. */
+BenchTime bench_time_beside(void (*work)(void *context), void *context, int least, double seconds, BenchPeer *peer);
 float *bench_floats(uint64_t n, HnError *err); /* filled with -1 .. 1; hn_free it */
 
 /* ---- floors.c: what this machine can do, measured now ---- */

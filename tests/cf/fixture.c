@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/rng.h"
+#include "cf/samplers/plain.h"
 #include "store.h"
 
 void expect_ok(HnStatus status, const HnError *err) {
@@ -176,15 +177,18 @@ HnTrainConfig small_config(void) {
     config.sampler.exponent = 0.75;
     config.sampler.candidates = 8, config.sampler.pick = 1;
     config.sampler.ahns_alpha = 1.0, config.sampler.ahns_beta = 0.1, config.sampler.ahns_p = -2;
+    config.sampler.dins_alpha = 0.5;
     config.semantic.alpha = 0.1;
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;
     config.align.tau = 0.2;
-    config.loss.margin = 0.3;
+    config.ssl.rho = 0.1, config.ssl.tau = 0.2, config.ssl.lambda = 0.1;
+    config.loss.margin = 0.3, config.loss.tau = 0.15;
     config.train.epochs = 4;
     config.train.batch = 32;
     config.train.learning_rate = 0.01;
     config.train.l2 = 1e-4;
+    config.train.reg_divide = HN_REG_BY_BATCH;
     config.train.eval_every = 2;
     config.train.patience = 10;
     config.train.stop_metric = metric;
@@ -266,4 +270,15 @@ void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *t
         }
     }
     free(gradient);
+}
+
+void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items) {
+    const HnBatch *batch = &trainer->batch;
+    const HnUserShards *shards = &trainer->shards;
+    const uint64_t *range = shards->train.offsets + batch->user[k], base = shards->train.offsets[0];
+    HnRng rng;
+    hn_rng_start(&rng, (uint64_t)trainer->job->seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
+    for (int64_t m = 0; m < trainer->config->sampler.candidates; m++) {
+        items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
+    }
 }

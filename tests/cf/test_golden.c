@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cf/models/sgl_private.h"
 
 #define GOLDEN HN_SOURCE_DIR "/tests/fixtures/golden/"
 
@@ -66,40 +67,89 @@ static World world_of(const json_t *one) {
     return world;
 }
 
-static HnNgcfVariant variant_of(const json_t *ngcf) {
-    static const char *const words[] = {"paper", "author", "mixgcf", "recbole"};
-    int variant = 0;
-    while (!is_word(ngcf, "variant", words[variant])) {
-        variant++;
-        assert_true(variant < 4);
+/* The place of a word in a list of enum values' names. */
+static int word(const json_t *object, const char *key, const char *const *words) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (is_word(object, key, words[i])) {
+            return i;
+        }
     }
-    return (HnNgcfVariant)variant;
+    fail_msg("%s is a word that this test does not know", key);
+    return -1;
+}
+
+static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
+    static const char *const names[] = {"rns",    "semantic", "popularity", "dns", "ahns",
+                                        "mixgcf", "dins",     "in_batch",   NULL};
+    if (sampler == NULL) {
+        return;
+    }
+    config->sampler.name = (HnSamplerName)word(sampler, "name", names);
+    config->sampler.candidates = integer(sampler, "candidates");
+    if (json_object_get(sampler, "mix_per") != NULL) {
+        config->sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+        config->sampler.dins_alpha = real(sampler, "dins_alpha");
+    } else {
+        config->sampler.pick = integer(sampler, "pick");
+        config->sampler.exponent = real(sampler, "exponent");
+    }
+}
+
+static void take_forms(const json_t *forms, HnTrainConfig *config) {
+    if (forms == NULL) {
+        return;
+    }
+    config->model.pool = (HnPoolRule)word(forms, "pool", (const char *const[]){"mean", "sum", "final", NULL});
+    config->train.reg = (HnRegRule)word(forms, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    config->train.reg_divide =
+        (HnRegDivisor)word(forms, "reg_divide", (const char *const[]){"none", "batch", "batch2", NULL});
+    config->loss.reduce = (HnReduceRule)word(forms, "reduce", (const char *const[]){"mean", "sum", NULL});
+    config->loss.epsilon = real(forms, "epsilon");
+    config->loss.tau = real(forms, "tau");
+}
+
+static void read_ssl(const json_t *ssl, HnTrainConfig *config) {
+    static const char *const rules[] = {"edge", "node", "walk", NULL}, *const denominators[] = {"full", "batch", NULL};
+    static const char *const reductions[] = {"loss", "sum", "mean", NULL};
+    config->model.backbone = HN_BACKBONE_SGL;
+    config->ssl.augment = (HnAugmentRule)word(ssl, "augment", rules);
+    config->ssl.denominator = (HnSslDenominator)word(ssl, "denominator", denominators);
+    config->ssl.reduce = (HnSslReduce)word(ssl, "reduce", reductions);
+    config->ssl.tau = real(ssl, "tau");
+    config->ssl.lambda = real(ssl, "lambda");
+    config->loss.reduce = is_word(ssl, "loss_reduce", "sum") ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
 }
 
 static HnTrainConfig config_of(const json_t *one) {
     static int64_t hidden[8];
+    static const char *const variants[] = {"paper", "author", "mixgcf", "recbole", NULL};
     HnTrainConfig config = small_config();
     const json_t *semantic = json_object_get(one, "semantic"), *ngcf = json_object_get(one, "ngcf");
-    const json_t *dgcf = json_object_get(one, "dgcf");
     config.model.dim = integer(golden, "dim");
     config.model.layers = integer(one, "layers");
     config.model.backbone = config.model.layers == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
-    config.loss.name = is_word(one, "loss", "hinge") ? HN_LOSS_HINGE : HN_LOSS_BPR;
+    config.loss.name = (HnLossName)word(one, "loss", (const char *const[]){"bpr", "hinge", "softmax", NULL});
     config.loss.margin = real(one, "margin");
     config.train.l2 = real(one, "l2");
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    take_sampler(json_object_get(one, "sampler"), &config);
+    take_forms(json_object_get(one, "forms"), &config);
     if (ngcf != NULL) {
         config.model.backbone = HN_BACKBONE_NGCF;
-        config.ngcf.variant = variant_of(ngcf);
+        config.ngcf.variant = (HnNgcfVariant)word(ngcf, "variant", variants);
         config.ngcf.dropout = real(ngcf, "dropout");
     }
+    const json_t *dgcf = json_object_get(one, "dgcf");
     if (dgcf != NULL) {
         config.model.backbone = HN_BACKBONE_DGCF;
         config.dgcf.factors = integer(dgcf, "factors");
         config.dgcf.iterations = integer(dgcf, "iterations");
         config.dgcf.correlation = real(dgcf, "correlation");
+    }
+    if (json_object_get(one, "ssl") != NULL) {
+        read_ssl(json_object_get(one, "ssl"), &config);
     }
     if (!json_is_null(semantic)) {
         size_t n;
@@ -200,6 +250,44 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
     }
 }
 
+/* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself. */
+typedef struct Given {
+    HnGivenBatch batch;
+    uint64_t pairs[64];
+    int32_t negatives[64 * 4];
+} Given;
+
+static void give(Given *given, const json_t *one, const json_t *step) {
+    const json_t *pairs = json_object_get(step, "pairs"), *negatives = json_object_get(step, "negatives");
+    const bool drawn = json_object_get(one, "sampler") != NULL;
+    given->batch = (HnGivenBatch){given->pairs, drawn ? NULL : given->negatives, json_array_size(pairs)};
+    for (size_t k = 0; k < json_array_size(pairs); k++) {
+        given->pairs[k] = (uint64_t)json_integer_value(json_array_get(pairs, k));
+    }
+    for (size_t k = 0; k < json_array_size(negatives); k++) {
+        given->negatives[k] = (int32_t)json_integer_value(json_array_get(negatives, k));
+    }
+}
+
+/* The pairs that the views kept, in place of those of an epoch. */
+static void put_views(HnTrainer *trainer, const json_t *ssl) {
+    HnError err = HN_ERROR_INIT;
+    size_t v, g;
+    json_t *view, *graph;
+    trainer->order_ready = true;
+    json_array_foreach(json_object_get(ssl, "keep"), v, view) {
+        json_array_foreach(view, g, graph) {
+            uint8_t keep[256];
+            const size_t n = json_array_size(graph);
+            assert_true(n == trainer->shards.n_pairs && n <= sizeof keep);
+            for (size_t p = 0; p < n; p++) {
+                keep[p] = (uint8_t)json_integer_value(json_array_get(graph, p));
+            }
+            expect_ok(hn_sgl_keep(trainer->model_state, (int)v, (int)g, keep, &err), &err);
+        }
+    }
+}
+
 static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnError err = HN_ERROR_INIT;
     const char *name = json_string_value(json_object_get(one, "name"));
@@ -219,19 +307,18 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
     if (of_model != NULL) {
         put_initial(of_model, json_object_get(initial, "model"));
     }
+    if (config.model.backbone == HN_BACKBONE_SGL) {
+        put_views(trainer, json_object_get(one, "ssl"));
+    }
     size_t s;
     json_t *step;
     json_array_foreach(json_object_get(one, "steps"), s, step) {
-        uint64_t pairs[64];
-        int32_t negatives[64];
-        const json_t *pair_list = json_object_get(step, "pairs"), *negative_list = json_object_get(step, "negatives");
-        HnGivenBatch given = {pairs, negatives, json_array_size(pair_list)};
-        for (size_t k = 0; k < given.n; k++) {
-            pairs[k] = (uint64_t)json_integer_value(json_array_get(pair_list, k));
-            negatives[k] = (int32_t)json_integer_value(json_array_get(negative_list, k));
-        }
+        Given given;
         HnStepReport report;
-        expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
+        give(&given, one, step);
+        expect_ok(hn_trainer_gradients(trainer, &given.batch, &report, &err), &err);
+        const size_t n_drawn = given.batch.n * (size_t)trainer->batch.draws;
+        assert_memory_equal(trainer->batch.negative, given.negatives, n_drawn * sizeof(int32_t));
         check_loss(name, json_object_get(step, "loss"), &report, vectors == NULL ? 0.0 : config.align.lambda);
         check_tables(name, trainer, json_object_get(step, "gradient"), true);
         hn_trainer_update(trainer);
@@ -262,7 +349,8 @@ static void all_cases(const char *file, bool reproducible) {
     folder_free(&folder);
 }
 
-static const char *const files[] = {GOLDEN "steps.json", GOLDEN "ngcf.json", GOLDEN "dgcf.json"};
+static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "steps_forms.json",
+                                    GOLDEN "ngcf.json",  GOLDEN "sgl.json",        GOLDEN "dgcf.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

@@ -143,11 +143,13 @@ static void test_step_is_gradients_and_update(void **state) {
     (void)state;
     enum { FLOATS = 23 * 8 };
     World world = world_gappy();
-    for (int backbone = 0; backbone <= 1; backbone++) {
+    for (int backbone = 0; backbone <= 2; backbone++) {
         for (int layers = 0; layers <= 4; layers++) {
             for (int exact = 0; exact <= 1; exact++) {
                 HnTrainConfig config = small_config();
-                config.model.backbone = backbone == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+                config.model.backbone = backbone == 0   ? HN_BACKBONE_MF
+                                        : backbone == 1 ? HN_BACKBONE_LIGHTGCN
+                                                        : HN_BACKBONE_SGL;
                 config.model.layers = layers;
                 config.train.batch = 7;
                 float *tables[2][6];
@@ -203,11 +205,13 @@ static void check_gradients(const HnTrainConfig *config, bool semantic, bool exa
     Rig rig;
     rig_start(&rig, &world, config, folder, vectors, exact, 14);
     uint64_t pairs[20];
-    int32_t negatives[20];
-    uint64_t n_train = world_count(&world, 1);
+    int32_t negatives[20 * 4];
+    const uint64_t n_train = world_count(&world, 1), draws = (uint64_t)rig.trainer->batch.draws;
     for (uint64_t k = 0; k < 20; k++) {
         pairs[k] = (k * 7) % n_train;
-        negatives[k] = (int32_t)((k * 5) % 22);
+        for (uint64_t d = 0; d < draws; d++) {
+            negatives[k * draws + d] = (int32_t)((k * 5 + d * 3) % 22);
+        }
     }
     HnGivenBatch given = {pairs, negatives, 20};
     check_differences(rig.trainer, &given, &rig.trainer->users, 4e-3f, "user");
@@ -236,6 +240,24 @@ static void test_gradients_of_random_negatives(void **state) {
     }
 }
 
+static void test_gradients_of_views(void **state) {
+    (void)state;
+    const HnAugmentRule rules[] = {HN_AUGMENT_EDGE, HN_AUGMENT_NODE, HN_AUGMENT_WALK};
+    for (int way = 0; way < 12; way++) {
+        HnTrainConfig config = small_config();
+        config.model.backbone = HN_BACKBONE_SGL;
+        config.model.layers = way / 3;
+        config.ssl.augment = rules[way % 3];
+        config.ssl.rho = 0.3;
+        config.ssl.tau = 0.5;
+        config.ssl.lambda = way % 2 == 0 ? 0.5 : 0.01;
+        config.ssl.reduce = way % 2 == 0 ? HN_SSL_MEAN : HN_SSL_SUM;
+        config.ssl.denominator = way / 2 % 2 == 0 ? HN_DENOMINATOR_FULL : HN_DENOMINATOR_BATCH;
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, way % 4 < 2);
+    }
+}
+
 static void test_gradients_of_semantic_negatives(void **state) {
     (void)state;
     static int64_t widths[] = {9, 6};
@@ -250,6 +272,22 @@ static void test_gradients_of_semantic_negatives(void **state) {
         config.align.vector = way & 4 ? HN_ALIGN_ADAPTED : HN_ALIGN_MIXED;
         config.train.l2 = 0.05;
         check_gradients(&config, true, way % 3 == 0);
+    }
+}
+
+static void test_gradients_by_hop(void **state) {
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        for (int layers = 0; layers <= 3; layers++) {
+            HnTrainConfig config = small_config();
+            config.model.layers = layers;
+            config.model.backbone = layers == 0 && way != 1 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+            config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+            config.sampler.name = way == 2 ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+            config.sampler.mix_per = way == 1 ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
+            config.train.l2 = 0.05;
+            check_gradients(&config, false, (way + layers) % 2 == 0);
+        }
     }
 }
 
@@ -278,6 +316,47 @@ static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
     hn_table_free(&whole);
 }
 
+/* What a sampler looks at before it chooses: embed's vectors, of all items and of the batch's users; and the step's own
+ * vectors are these rows. */
+static void test_look_is_embed(void **state) {
+    (void)state;
+    static const HnPoolRule pools[] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL};
+    for (int64_t layers = 1; layers <= 4; layers++) {
+        for (int way = 0; way < 6; way++) {
+            HnError err = HN_ERROR_INIT;
+            HnStepReport report;
+            World world = world_gappy();
+            HnTrainConfig config = small_config();
+            Rig rig;
+            config.model.layers = layers;
+            config.model.pool = pools[way % 3];
+            config.sampler.name = way < 3 && config.model.pool == HN_POOL_MEAN ? HN_SAMPLER_MIXGCF : HN_SAMPLER_DNS;
+            rig_start(&rig, &world, &config, folder, NULL, way % 2 == 1, 5);
+            HnTrainer *trainer = rig.trainer;
+            HnBatch *batch = &trainer->batch;
+            const size_t row = 8 * sizeof(float), hops = (size_t)(layers + 1);
+            expect_ok(hn_trainer_gradients(trainer, NULL, &report, &err), &err);
+            float *users = calloc(17 * 8, sizeof *users), *items = calloc(23 * 8, sizeof *items);
+            float *item_hops = batch->item_hops != NULL ? calloc(23 * 8 * hops, sizeof *item_hops) : NULL;
+            expect_ok(trainer->model->embed(trainer->model_state, users, items, item_hops, &err), &err);
+            assert_memory_equal(trainer->final_items, items, 23 * row);
+            for (uint32_t u = 0; u < batch->n_users; u++) {
+                assert_memory_equal(trainer->final_users + batch->users[u] * 8, users + batch->users[u] * 8, row);
+                assert_memory_equal(batch->user_vectors + u * 8, users + batch->users[u] * 8, row);
+            }
+            for (uint32_t i = 0; i < batch->n_items; i++) {
+                assert_memory_equal(batch->item_vectors + i * 8, items + batch->items[i] * 8, row);
+            }
+            if (item_hops != NULL) {
+                assert_memory_equal(trainer->item_hops, item_hops, 23 * row * hops);
+            }
+            free(item_hops), free(items), free(users);
+            rig_end(&rig);
+            world_free(&world);
+        }
+    }
+}
+
 static int set_up(void **state) {
     (void)state;
     folder = folder_make("model");
@@ -294,10 +373,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_propagation_is_the_matrix),
         cmocka_unit_test(test_batch_rows_are_rows_of_the_whole),
+        cmocka_unit_test(test_look_is_embed),
         cmocka_unit_test(test_step_is_gradients_and_update),
         cmocka_unit_test(test_mf_is_lightgcn_without_layers),
         cmocka_unit_test(test_gradients_of_random_negatives),
+        cmocka_unit_test(test_gradients_of_views),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
+        cmocka_unit_test(test_gradients_by_hop),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

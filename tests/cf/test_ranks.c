@@ -69,6 +69,27 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
+    cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;
+    cases[n++].config.loss.name = HN_LOSS_SOFTMAX;
+    cases[n] =
+        (Case){.name = "bpr in batch, norms, users' epochs", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.reg = HN_REG_NORM;
+    cases[n++].config.train.epoch_unit = HN_EPOCH_USER;
+    cases[n] = (Case){.name = "drawn users, all parameters", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.train.reg = HN_REG_ALL_PARAMS, cases[n].config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
+    cases[n].config.model.pool = HN_POOL_FINAL, cases[n++].config.loss.epsilon = 1e-5;
     cases[n] =
         (Case){.name = "sums in pieces of shared memory", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.dim = 32, cases[n++].config.model.layers = 3;
@@ -94,6 +115,14 @@ static size_t make_cases(Case *cases) {
                       .absent = true};
     cases[n].config.semantic.vectors = HN_VECTORS_RANDOM, cases[n].config.semantic.missing = HN_MISSING_RANDOM_VECTOR;
     cases[n++].config.semantic.adapter_frozen = true;
+    cases[n] = (Case){.name = "sgl", .config = small_config(), .n_users = 61, .n_items = 600, .cut = true};
+    cases[n++].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n] = (Case){.name = "sgl nodes, batch", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_NODE;
+    cases[n++].config.ssl.denominator = HN_DENOMINATOR_BATCH;
+    cases[n] = (Case){.name = "sgl walk, dim 3, two users", .config = small_config(), .n_users = 2, .n_items = 30};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_WALK;
+    cases[n++].config.model.dim = 3;
     return n;
 }
 
@@ -270,6 +299,37 @@ static void floats_are_near(const Case *one) {
     }
 }
 
+/* ---- bytes of a step: those planned, which count as many distinct items as can be, and ranks alike ---- */
+
+static void traffic_is_planned(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    if (world_count(&one->world, 1) <= 2 * (uint64_t)one->config.train.batch) {
+        return; /* no second full batch */
+    }
+    for (int exact = 0; exact <= 1; exact++) {
+        HnTrainJob job = job_of(one, 1, one->folder);
+        HnTrainer *trainer = NULL;
+        HnStepReport report;
+        HnTrainPlan plan;
+        job.reproducible = exact;
+        stop(hn_trainer_create(&job, job_world, &trainer, &err), one->name, &err);
+        stop(hn_trainer_step(trainer, &report, &err), one->name, &err); /* an epoch's start has its own */
+        const uint64_t before = hn_comm_bytes_moved(job_world);
+        stop(hn_trainer_step(trainer, &report, &err), one->name, &err);
+        const double moved = (double)(hn_comm_bytes_moved(job_world) - before);
+        stop(hn_train_plan(&one->config, exact, one->n_users, one->n_items, world_count(&one->world, 1),
+                           one->vectors ? 20 : 0, hn_comm_size(job_world), &plan, &err),
+             one->name, &err);
+        if (moved > 1.1 * (double)plan.bytes_moved_per_step + 256.0 ||
+            moved < 0.5 * (double)plan.bytes_moved_per_step) {
+            fprintf(stderr, "%s: a step moved %.0f bytes, planned were %llu\n", one->name, moved,
+                    (unsigned long long)plan.bytes_moved_per_step);
+            mismatches++;
+        }
+        hn_trainer_free(&trainer);
+    }
+}
+
 /* ---- what goes wrong on one rank is said by all ---- */
 
 static void expect_all(HnStatus status, HnStatus wanted, const char *words, const HnError *err) {
@@ -401,7 +461,7 @@ int main(int argc, char **argv) {
     }
     hn_log_setup(HN_LOG_ERROR, hn_comm_rank(job_world));
     omp_set_dynamic(0);
-    Case cases[24];
+    Case cases[32];
     size_t n = make_cases(cases);
     n += make_ngcf_cases(cases + n);
     n += make_dgcf_cases(cases + n);
@@ -414,7 +474,8 @@ int main(int argc, char **argv) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
         floats_are_near(&cases[i]);
-        if (i == 1 || i == 3 || i == 5 || cases[i].cut) {
+        traffic_is_planned(&cases[i]);
+        if (i == 1 || i == 3 || i == 5 || i == 6 || cases[i].cut) {
             take_up(&cases[i]);
         }
         if (i == 1) {

@@ -81,7 +81,9 @@ static void every_key_counts_as_declared(void **state) {
     for (size_t k = 0; k < hn_n_keys; k++) {
         const HnKey *key = &hn_keys[k];
         char set[256];
-        const char *value = key->type == HN_KEY_TEXT || key->type == HN_KEY_PATH || key->type == HN_KEY_PATHS ? "x"
+        const char *value = key->type == HN_KEY_TEXT || key->type == HN_KEY_PATH || key->type == HN_KEY_PATHS ||
+                                    key->type == HN_KEY_TEXTS
+                                ? "x"
                             : key->type == HN_KEY_BOOL ? (strcmp(key->default_text, "true") == 0 ? "false" : "true")
                             : key->type == HN_KEY_WORD ? strrchr(key->words, '|') + 1
                                                        : "1";

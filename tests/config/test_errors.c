@@ -105,6 +105,27 @@ static void not_an_experiment(void **state) {
     assert_non_null(strstr(err.message, "/no/such/file.yaml"));
 }
 
+static void forms_of_loss_and_published_figures(void **state) {
+    (void)state;
+    const Wrong wrong[] = {
+        {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
+        {"model: {backbone: dgcf, dim: 10}\n", 1, {"dgcf.factors", "divisor of model.dim"}},
+        {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
+        {"sampler.name: mixgcf\ntrain.reg: norm\n", 2, {"train.reg norm", "train.reg: sq_half"}},
+        {"model.pool: concat\n", 1, {"one of mean, sum, final"}},
+        {"published: [\"\"]\n", 1, {"empty text"}},
+        {"published: [loss]\n", 1, {"\"loss\"", "ROW; FIGURE; EPOCH; VALUE"}},
+        {"published: [a; loss; 0; 1]\n", 1, {"no row is called \"a\""}},
+        {"compare: [{name: a}]\npublished: [a; loss; best; 1]\n", 2, {"counted from 0"}},
+        {"compare: [{name: a}]\npublished: [a; recall@20; -1; 1]\n", 2, {"counted from 0, or it is \"best\""}},
+        {"compare: [{name: a}]\npublished: [a; recall@21; best; 1]\n", 2, {"neither loss nor a metric"}},
+        {"compare: [{name: a}]\npublished: [a; loss; 0; one]\n", 2, {"\"one\" is no number"}},
+        {"compare: [{name: a}]\npublished: [a; loss; 0; 1; within x %]\n", 2, {"within PERCENT %"}},
+        {"compare: [{name: a}]\npublished: [a; loss; 0; 1; within 1 %; 2]\n", 2, {"within PERCENT %"}},
+    };
+    refuse_all(wrong, sizeof wrong / sizeof wrong[0]);
+}
+
 static void rows(void **state) {
     (void)state;
     const Wrong wrong[] = {
@@ -217,6 +238,7 @@ int main(void) {
         cmocka_unit_test(names),
         cmocka_unit_test(types_and_ranges),
         cmocka_unit_test(not_an_experiment),
+        cmocka_unit_test(forms_of_loss_and_published_figures),
         cmocka_unit_test(rows),
         cmocka_unit_test(across_keys),
         cmocka_unit_test(secrets_are_refused_and_not_repeated),

@@ -25,13 +25,30 @@ static void repeats(void **state) {
     add(&table, 1, 4, 1, HN_PART_VALID, 6);
     uint64_t repeated, crossing;
     assert_int_equal(hn_pair_table_sort(&table, 2, &err), HN_OK);
-    hn_pair_table_unique(&table, &repeated, &crossing);
+    hn_pair_table_unique(&table, false, &repeated, &crossing);
     assert_int_equal(table.n, 3);
     assert_int_equal(repeated, 2);
     assert_int_equal(crossing, 1);
     assert_int_equal(table.pairs[0].where, 5);
     assert_int_equal(table.pairs[1].where, 6);
     assert_int_equal(table.pairs[2].where, 2);
+    hn_pair_table_free(&table);
+}
+
+static void a_pair_may_stay_in_two_parts(void **state) {
+    (void)state;
+    HnPairTable table = {NULL, 0, 0};
+    add(&table, 0, 5, 9, HN_PART_TRAIN, 1);
+    add(&table, 0, 5, 1, HN_PART_TEST, 2);
+    add(&table, 0, 5, 1, HN_PART_TEST, 3); /* repeats within its part still go */
+    uint64_t repeated, crossing;
+    assert_int_equal(hn_pair_table_sort(&table, 1, &err), HN_OK);
+    hn_pair_table_unique(&table, true, &repeated, &crossing);
+    assert_int_equal(table.n, 2);
+    assert_int_equal(repeated, 1);
+    assert_int_equal(crossing, 1);
+    assert_int_equal(table.pairs[0].where, 1);
+    assert_int_equal(table.pairs[1].where, 2);
     hn_pair_table_free(&table);
 }
 
@@ -100,6 +117,7 @@ static void core(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(repeats), cmocka_unit_test(core)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(repeats), cmocka_unit_test(a_pair_may_stay_in_two_parts),
+                                       cmocka_unit_test(core)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,19 @@ static void lightgcn_given(void **state) {
     fixture_release(&prepared);
 }
 
+static void a_test_pair_of_train_can_count(void **state) {
+    (void)state;
+    fixture_text("train.txt", "0 0 2\n2 2\n");
+    fixture_text("test.txt", "2 0 2 2\n0 1\n");
+    fixture_prepare(&prepared, "given.h5", "data.format=lightgcn", "data.split=given", "data.keep_crossing=true",
+                    set("data.interactions", "train.txt"), set("data.test", "test.txt"), NULL);
+    assert_int_equal(prepared.status, HN_OK);
+    assert_string_equal(part_text(HN_PART_TRAIN), "0:0,2 2:2");
+    assert_string_equal(part_text(HN_PART_TEST), "0:1 2:0,2");
+    assert_int_equal(prepared.report.pairs_crossing, 1);
+    fixture_release(&prepared);
+}
+
 static void pairs_with_filters(void **state) {
     (void)state;
     /* b x is repeated, d has one pair only, y falls under the rating, the last line under the date. */
@@ -271,8 +284,13 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lightgcn_given), cmocka_unit_test(pairs_with_filters), cmocka_unit_test(provenance),
-        cmocka_unit_test(texts),          cmocka_unit_test(keep_lists),         cmocka_unit_test(small_worlds),
+        cmocka_unit_test(lightgcn_given),
+        cmocka_unit_test(a_test_pair_of_train_can_count),
+        cmocka_unit_test(pairs_with_filters),
+        cmocka_unit_test(provenance),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(keep_lists),
+        cmocka_unit_test(small_worlds),
         cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);

@@ -152,6 +152,28 @@ static void test_sums_do_not_depend_on_order(void **state) {
     free(x), free(q);
 }
 
+static void test_add_equals_ref(void **state) {
+    (void)state;
+    for (size_t n = 0; n <= 40; n++) {
+        float *x = check_block(n, sizeof *x);
+        int64_t expected[40], actual[40];
+        check_fill_plain(x, n, n);
+        for (size_t i = 0; i < n; i++) {
+            expected[i] = actual[i] = INT64_C(-7000000000) * (int64_t)i;
+        }
+        for (int shift = 0; shift <= 60; shift += 20) {
+            hn_fixed_add_ref(x, shift, expected, n);
+            hn_fixed_add_cpu(x, shift, actual, n);
+            assert_memory_equal(expected, actual, n * sizeof *expected);
+        }
+        free(x);
+    }
+    const float x[] = {1.5f, -2.5f, 0x1p-30f};
+    int64_t totals[] = {1, 1, 1};
+    hn_fixed_add_cpu(x, 32, totals, 3);
+    assert_true(totals[0] == 1 + (INT64_C(3) << 31) && totals[1] == 1 - (INT64_C(5) << 31) && totals[2] == 5);
+}
+
 static void test_threads_do_not_matter(void **state) {
     (void)state;
     const int before = omp_get_max_threads();
@@ -172,6 +194,7 @@ int main(void) {
         cmocka_unit_test(test_to_float_equals_ref),
         cmocka_unit_test(test_to_float_rounds_once),
         cmocka_unit_test(test_sums_do_not_depend_on_order),
+        cmocka_unit_test(test_add_equals_ref),
         cmocka_unit_test(test_threads_do_not_matter),
     };
     return CHECK_ON_EVERY_PATH(tests);

@@ -12,7 +12,7 @@
 
 static void put_fields(HnStoreWriter *writer, size_t n, const char *const *metrics, const double *values) {
     HnError err = HN_ERROR_INIT;
-    const char *losses[] = {"bpr", "l2"}, *digests[] = {"d1", "d2"};
+    const char *losses[] = {"total", "l2"}, *digests[] = {"d1", "d2"};
     const double loss_values[] = {0.7, 0.01, 0.5, 0.02};
     const int32_t epochs[] = {1, 2};
     double *valid = hn_alloc(2 * n, sizeof *valid, "values", &err);
@@ -40,8 +40,8 @@ void folder_put_result(const char *folder, const char *slug, const char *variant
     assert_int_equal(hn_store_create(path, &HN_SCHEMA_RESULT, &provenance, &writer, &err), HN_OK);
     put_fields(writer, n, metrics, values);
     assert_int_equal(hn_store_set_text(writer, "variant", variant, &err), HN_OK);
-    const char *names[] = {"best_epoch",   "epochs_run", "n_test_users", "n_vectors_used", "n_pairs_without_vector",
-                           "reproducible", "ranks",      "threads"};
+    const char *names[] = {"best_epoch", "epochs_run",   "n_test_users", "n_vectors_used", "n_pairs_without_vector",
+                           "batches",    "reproducible", "ranks",        "threads"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_int_equal(hn_store_set_i64(writer, names[i], (int64_t)i + 1, &err), HN_OK);
     }

@@ -237,7 +237,7 @@ static void curves_hold_every_epoch(void **state) {
     output[fread(output, 1, sizeof output - 1, stream)] = '\0';
     fclose(stream);
     assert_says("variant,seed,epoch,part,name,value\n");
-    assert_says("Alpha,1,1,loss,bpr,0.69999999999999996\n");
+    assert_says("Alpha,1,1,loss,total,0.69999999999999996\n");
     assert_says("Alpha,1,2,loss,l2,0.02\n");
     assert_says("\"Zeta, first\",3,2,valid,ndcg@10,0.125\n");
     hn_free(folder);
@@ -266,17 +266,70 @@ static void report_without_memory(void **state) {
     hn_free(folder);
 }
 
+/* ---- figures that others printed ---- */
+
+static HnStatus published(const char *folder, HnError *err) {
+    FILE *stream = tmpfile();
+    assert_non_null(stream);
+    HnStatus status = hn_report_published(folder, stream, err);
+    rewind(stream);
+    size_t n = fread(output, 1, sizeof output - 1, stream);
+    output[n] = '\0';
+    fclose(stream);
+    return status;
+}
+
+/* The line of the output that holds both. */
+static void assert_line(const char *figure, const char *tail) {
+    const char *at = strstr(output, figure);
+    assert_non_null(at);
+    char line[256];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+    if (strstr(line, tail) == NULL) {
+        fail_msg("\"%s\" lacks \"%s\"", line, tail);
+    }
+}
+
+static void published_figures_beside_ours(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("published", false, false);
+    char yaml[2048];
+    /* Zeta's recall is .1 .2 .3: mean .2, deviation .1, and one more run lies within .2 +- t(2) .1 sqrt(4/3) = .2 +-
+     * .497. The parts of folder.c have losses .7 and .5 over 6 batches, and half the test's metrics at validation 2. */
+    snprintf(yaml, sizeof yaml,
+             "%spublished:\n"
+             "  - Zeta, first; recall@10; best; 0.69\n  - Zeta, first; recall@10; best; 0.70\n"
+             "  - Zeta, first; recall@10; best; 0.21; within 6 %%\n  - Alpha; loss; 0; 4.203; within 0.1 %%\n"
+             "  - Alpha; loss; 1; 3.01\n"
+             "  - Alpha; ndcg@10; 1; 0.25\n  - Alpha; ndcg@10; 7; 0.25\n  - not run; loss; 1; 3\n",
+             experiment);
+    folder_put_experiment(folder, yaml);
+    if (published(folder, &err) != HN_OK) {
+        fail_msg("%s", err.message);
+    }
+    assert_line("best    0.69000", "0.20000 +- 0.10000         3   -71.01 %  yes");
+    assert_line("best    0.70000", "3   -71.43 %  no");
+    assert_line("best    0.21000", "3    -4.76 %  yes");
+    assert_line("loss             0     4.2030", "4.2000 +- 0.0000           2    -0.07 %  yes");
+    assert_line("loss             1     3.0100", "3.0000 +- 0.0000           2    -0.33 %  no");
+    assert_line("ndcg@10          1    0.25000", "0.25000 +- 0.00000         2    +0.00 %  yes");
+    assert_line("ndcg@10          7    0.25000", "    0          -  -");
+    assert_line("not run", "    0          -  -");
+    hn_free(folder);
+    folder = put_run("nothing-published", true, false);
+    assert_int_equal(published(folder, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "`published`"));
+    hn_free(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_for_people),
-        cmocka_unit_test(csv_has_full_precision),
-        cmocka_unit_test(json_says_everything),
-        cmocka_unit_test(without_the_experiment),
-        cmocka_unit_test(one_seed_has_no_deviation),
-        cmocka_unit_test(rows_may_differ_in_metrics),
-        cmocka_unit_test(what_cannot_be_read_is_an_error),
-        cmocka_unit_test(curves_hold_every_epoch),
-        cmocka_unit_test(report_without_memory),
+        cmocka_unit_test(published_figures_beside_ours), cmocka_unit_test(table_for_people),
+        cmocka_unit_test(csv_has_full_precision),        cmocka_unit_test(json_says_everything),
+        cmocka_unit_test(without_the_experiment),        cmocka_unit_test(one_seed_has_no_deviation),
+        cmocka_unit_test(rows_may_differ_in_metrics),    cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(curves_hold_every_epoch),       cmocka_unit_test(report_without_memory),
     };
     return cmocka_run_group_tests(tests, make_top, drop_top);
 }

@@ -4,10 +4,19 @@
 
 #include "cf/loss.h"
 
-static float bpr(float score_positive, float score_negative, float margin, float *slope) {
-    (void)margin;
+/* -ln(epsilon + sigmoid(-x)), as SELFRec and RecBole keep the logarithm finite. */
+static float with_epsilon(float x, float e, float epsilon, float *slope) {
+    const float away = (x >= 0.0f ? 1.0f : e) / (1.0f + e), sigmoid = (x >= 0.0f ? e : 1.0f) / (1.0f + e);
+    *slope = sigmoid * away / (epsilon + sigmoid);
+    return -logf(epsilon + sigmoid);
+}
+
+static float bpr(float score_positive, float score_negative, float epsilon, float *slope) {
     float x = score_negative - score_positive;
     float e = expf(-fabsf(x));
+    if (epsilon > 0.0f) {
+        return with_epsilon(x, e, epsilon, slope);
+    }
     *slope = (x >= 0.0f ? 1.0f : e) / (1.0f + e);
     return fmaxf(x, 0.0f) + log1pf(e);
 }

@@ -5,9 +5,9 @@
  *     z_f(h) = sum over t of share_f(h, t) / sqrt(D_f(h) D_f(t)) e_f(t)  D_f(h) = the sum of h's shares, at least 1e-8
  *     logit_f(h, t) += < z_f(h) / |z_f(h)|, tanh(e_f(t) / |e_f(t)|) >
  *
- * e is the layer's input in all its turns, the last z its output; final vectors are means over layers 0 .. L. Logits go
- * on from layer to layer, and gradients through all of it, as in the authors' code. The distance correlation of
- * neighbouring factors is a loss of its own (dgcf_correlation.c).
+ * e is the layer's input in all its turns, the last z its output; final vectors are means over layers 0 .. L
+ * (model.pool). Logits go on from layer to layer, and gradients through all of it, as in the authors' code. The
+ * distance correlation of neighbouring factors is a loss of its own (dgcf_correlation.c).
  *
  * A rank has the edges of its users, both directions of them. What crosses users (D and z of items, gradients that go
  * to items) is summed as integers over all ranks, with `reproducible` and without.
@@ -186,19 +186,24 @@ static uint64_t dgcf_moved(const HnTrainConfig *config, uint64_t n_items, uint64
 
 /* ---- final vectors ---- */
 
-static void pool(const Dgcf *model, bool of_users, const int32_t *rows, uint64_t n, float *out) {
-    const int dim = model->context.dim, layers = model->context.layers;
+void hn_dgcf_pool(const Dgcf *model, bool of_users, uint64_t row, float *out) {
+    const int dim = model->context.dim;
     const HnRowOps *ops = hn_row_ops_cpu();
-    const float share = 1.0f / (float)(layers + 1);
+    for (int l = 0; l <= model->context.layers; l++) {
+        const float *e = (of_users ? model->e[l].users : model->e[l].items) + row * (uint64_t)dim;
+        const float share = hn_model_hop_share(model->context.config, l);
+        if (l == 0) {
+            ops->scale(out, share, e, dim);
+        } else {
+            ops->axpy(out, share, e, dim);
+        }
+    }
+}
+
+static void pool(const Dgcf *model, bool of_users, const int32_t *rows, uint64_t n, float *out) {
 #pragma omp parallel for schedule(static) if (n > 256)
     for (uint64_t r = 0; r < n; r++) {
-        const size_t at = (rows != NULL ? (size_t)rows[r] : r) * (size_t)dim;
-        float *row = out + r * (size_t)dim;
-        memcpy(row, (of_users ? model->e[0].users : model->e[0].items) + at, (size_t)dim * sizeof *row);
-        for (int l = 1; l <= layers; l++) {
-            ops->axpy(row, 1.0f, (of_users ? model->e[l].users : model->e[l].items) + at, dim);
-        }
-        ops->scale(row, share, row, dim);
+        hn_dgcf_pool(model, of_users, rows != NULL ? (uint64_t)rows[r] : r, out + r * (uint64_t)model->context.dim);
     }
 }
 
@@ -238,7 +243,6 @@ static HnStatus dgcf_embed(void *state, float *users, float *items, float *item_
 }
 
 const HnModelOps HN_MODEL_DGCF = {.name = "dgcf",
-                                  .sparse_gradient = false,
                                   .width = hn_model_width_is_dim,
                                   .create = dgcf_create,
                                   .free = dgcf_free,

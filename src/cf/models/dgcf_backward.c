@@ -36,8 +36,8 @@ static void add_rows(int dim, float *into, const int32_t *rows, uint64_t n, floa
 static void begin(Dgcf *model, const HnBatch *batch) {
     const int dim = model->context.dim, layers = model->context.layers;
     const uint64_t d = (uint64_t)dim, hops = (uint64_t)(layers + 1) * d;
-    const float share = 1.0f / (float)(layers + 1);
     for (int l = 0; l <= layers; l++) {
+        const float share = hn_model_hop_share(model->context.config, l);
         clear(model, &model->d[l]);
         add_rows(dim, model->d[l].users, batch->users, batch->n_users, share, batch->d_user_vectors, d);
         add_rows(dim, model->d[l].items, batch->items, batch->n_items, share, batch->d_item_vectors, d);

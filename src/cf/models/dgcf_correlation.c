@@ -14,7 +14,6 @@
 #include "base/rng.h"
 #include "cf/models/dgcf_private.h"
 #include "cf/sums.h"
-#include "row.h"
 
 static const double LEAST_SQUARE = 1e-8, LEAST_PRODUCT = 1e-10;
 
@@ -31,16 +30,6 @@ static void draw(Dgcf *model, uint64_t step) {
     }
 }
 
-static void mean_of_layers(const Dgcf *model, bool of_users, uint64_t row, float *out) {
-    const int dim = model->context.dim, layers = model->context.layers;
-    memset(out, 0, (size_t)dim * sizeof *out);
-    for (int l = 0; l <= layers; l++) {
-        const float *e = of_users ? model->e[l].users : model->e[l].items;
-        hn_row_ops_cpu()->axpy(out, 1.0f, e + row * (uint64_t)dim, dim);
-    }
-    hn_row_ops_cpu()->scale(out, 1.0f / (float)(layers + 1), out, dim);
-}
-
 /* Final vectors of the drawn rows, on every rank: a user's is zero but on one. */
 static HnStatus gather(Dgcf *model, HnError *err) {
     const uint64_t dim = (uint64_t)model->context.dim, n = model->n_drawn;
@@ -48,9 +37,9 @@ static HnStatus gather(Dgcf *model, HnError *err) {
     for (uint64_t k = 0; k < n; k++) {
         const int64_t user = (int64_t)model->drawn[k] - (int64_t)model->context.users->first_row;
         if (user >= 0 && (uint64_t)user < model->n_users) {
-            mean_of_layers(model, true, (uint64_t)user, model->drawn_rows + k * dim);
+            hn_dgcf_pool(model, true, (uint64_t)user, model->drawn_rows + k * dim);
         }
-        mean_of_layers(model, false, (uint64_t)model->drawn[n + k], model->drawn_rows + (n + k) * dim);
+        hn_dgcf_pool(model, false, (uint64_t)model->drawn[n + k], model->drawn_rows + (n + k) * dim);
     }
     return hn_comm_sum_f32(model->context.comm, model->drawn_rows, n * dim, err);
 }

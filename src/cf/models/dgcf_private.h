@@ -68,6 +68,8 @@ void hn_dgcf_weigh(const Dgcf *model, const DgcfTurn *turn, float *weights);
 /* bent = tanh(unit(e_l)), unless it is that already; may use lengths */
 void hn_dgcf_bend(Dgcf *model, int l);
 
+/* The final vector of a row. */
+void hn_dgcf_pool(const Dgcf *model, bool of_users, uint64_t row, float *out);
 HnStatus hn_dgcf_layers(Dgcf *model, HnError *err); /* e_1 .. e_L */
 HnStatus hn_dgcf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                           const HnRowsDone *items_done, HnError *err);

@@ -32,11 +32,14 @@ typedef struct HnDrawPair {
     const int32_t *taken;
     uint64_t n_taken;
 } HnDrawPair;
-/* Draws for one pair; rng begins the pair's own sequence. */
-typedef int32_t HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng);
-/* batch->negative of every pair by draw, by all threads; -1 where the user took every item. */
+/* The next n draws for a pair. */
+void hn_sample_next_run(const HnDrawPair *pair, uint64_t n_items, HnRng *rng, int n, int32_t *items);
+/* Draws for one pair, drawn [draws of the batch]; rng begins the pair's own sequence. */
+typedef void HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn);
+/* batch->negative of every pair by draw, by all threads; left as it is, -1, where the user took every item. */
 void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, HnDrawOne *draw, const void *context);
 
+enum { HN_MOST_CANDIDATES = 4096 }; /* the bound of sampler.candidates */
 /* Chooses from n candidates by their scores with the user; returns its place. rng goes on where the draws ended. */
 typedef int HnChoose(const HnTrainConfig *config, const float *scores, int n, float positive, HnRng *rng);
 /* For every pair of the batch: sampler.candidates uniform draws from the items that the user did not take (repeats may

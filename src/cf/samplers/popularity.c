@@ -110,9 +110,7 @@ static int32_t draw_from_rest(const Popularity *own, const HnDrawPair *pair, HnR
     return last >= 0 ? last : hn_sample_next(pair->taken, pair->n_taken, n, rng);
 }
 
-static int32_t draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng) {
-    (void)batch;
-    const Popularity *own = context;
+static int32_t draw_item(const Popularity *own, const HnDrawPair *pair, HnRng *rng) {
     for (int i = 0; i < MOST_TRIES; i++) {
         const uint64_t column = hn_rng_below64(rng, own->context.shards->n_items);
         const int32_t item = hn_rng_double(rng) < own->keep[column] ? (int32_t)column : own->alias[column];
@@ -121,6 +119,11 @@ static int32_t draw_one(const void *context, const HnBatch *batch, const HnDrawP
         }
     }
     return draw_from_rest(own, pair, rng);
+}
+
+static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
+    (void)batch;
+    *drawn = draw_item(context, pair, rng);
 }
 
 static void popularity_draw(void *state, HnBatch *batch, const HnFinals *finals) {

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "cf/adapter.h"
+#include "cf/l2.h"
 #include "cf/model.h"
 #include "cf/rows.h"
 #include "cf/sampler.h"
@@ -19,7 +20,6 @@
 typedef struct Semantic {
     HnSamplerContext context;
     float alpha;
-    double l2;
     bool align_adapted;
     HnVectors vectors;
     HnAdapter adapter;
@@ -78,7 +78,6 @@ static HnStatus semantic_create(const HnSamplerContext *context, const HnBatch *
     }
     semantic->context = *context;
     semantic->alpha = (float)config->semantic.alpha;
-    semantic->l2 = config->train.l2;
     semantic->align_adapted = config->align.vector == HN_ALIGN_ADAPTED && config->align.lambda > 0.0;
     HnStatus status = allocate(semantic, batch, err);
     if (status != HN_OK) {
@@ -208,6 +207,11 @@ static HnStatus semantic_align(void *state, HnBatch *batch, HnLossSums *sums, Hn
                          semantic->context.comm, sums, err);
 }
 
+static double semantic_l2(void *state) {
+    const Semantic *semantic = state;
+    return semantic->adapter.frozen ? 0.0 : hn_adapter_squares(&semantic->adapter);
+}
+
 static HnStatus semantic_backward(void *state, HnBatch *batch, HnError *err) {
     Semantic *semantic = state;
     HnAdapter *adapter = &semantic->adapter;
@@ -226,7 +230,8 @@ static HnStatus semantic_backward(void *state, HnBatch *batch, HnError *err) {
             ops->scale(d_mixed, 1.0f - alpha, d_mixed, batch->width);
         }
     }
-    return hn_adapter_backward(adapter, batch->n_used > 0 ? semantic->l2 / (double)batch->n_used : 0.0, err);
+    const double squares = semantic_l2(state);
+    return hn_adapter_backward(adapter, hn_l2_own_weight(semantic->context.config, batch, squares), err);
 }
 
 static uint64_t semantic_text_dim(void *state) {
@@ -237,11 +242,6 @@ static uint64_t semantic_text_dim(void *state) {
 static HnTable *semantic_parameters(void *state) {
     Semantic *semantic = state;
     return &semantic->adapter.parameters;
-}
-
-static double semantic_l2(void *state) {
-    const Semantic *semantic = state;
-    return semantic->adapter.frozen ? 0.0 : hn_adapter_squares(&semantic->adapter);
 }
 
 static HnStatus semantic_facts(void *state, HnSamplerFacts *facts, HnError *err) {

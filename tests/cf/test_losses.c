@@ -1,0 +1,347 @@
+/* The forms of ranking loss and L2 that code bases give: each against its formula written out in double precision, and
+ * its gradient against differences. And the units of an epoch. */
+#include "fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cf/order.h"
+
+static char *folder;
+
+enum { USERS = 17, ITEMS = 23, BATCH = 20 };
+
+static World small_world(void) {
+    World world = world_make(USERS, ITEMS);
+    world_fill(&world, 5.0, 3);
+    memset(world.part + 4 * world.n_items, 0, world.n_items); /* a user without pairs, and an item */
+    for (uint64_t u = 0; u < world.n_users; u++) {
+        world.part[u * world.n_items + 22] = 0;
+    }
+    return world;
+}
+
+/* ---- the formulas, of a batch that the trainer has taken ---- */
+
+static double dot(const float *a, const float *b, int n) {
+    double sum = 0.0;
+    for (int c = 0; c < n; c++) {
+        sum += (double)a[c] * (double)b[c];
+    }
+    return sum;
+}
+
+static const float *user_of(const HnBatch *batch, uint32_t k) {
+    return batch->user_vectors + batch->user_row[k] * batch->width;
+}
+
+static const float *positive_of(const HnBatch *batch, uint32_t k) {
+    return batch->item_vectors + batch->positive_row[k] * batch->width;
+}
+
+static double pair_loss(const HnTrainConfig *config, double positive, double negative) {
+    return config->loss.name == HN_LOSS_HINGE ? fmax(0.0, config->loss.margin + negative - positive)
+                                              : -log(config->loss.epsilon + 1.0 / (1.0 + exp(negative - positive)));
+}
+
+static double cosine(const HnBatch *batch, uint32_t k, uint32_t q) {
+    const float *u = user_of(batch, k), *i = positive_of(batch, q);
+    return dot(u, i, batch->width) / sqrt(dot(u, u, batch->width) * dot(i, i, batch->width));
+}
+
+static double in_batch_loss(const HnTrainConfig *config, const HnBatch *batch, uint32_t k) {
+    double sum = 0.0;
+    for (uint32_t q = 0; q < batch->n; q++) {
+        if (q != k && config->loss.name == HN_LOSS_SOFTMAX) {
+            sum += exp(cosine(batch, k, q) / config->loss.tau);
+        } else if (q != k) {
+            sum += pair_loss(config, dot(user_of(batch, k), positive_of(batch, k), batch->width),
+                             dot(user_of(batch, k), positive_of(batch, q), batch->width)) /
+                   (batch->n - 1);
+        }
+    }
+    return config->loss.name == HN_LOSS_SOFTMAX ? log(sum) - cosine(batch, k, k) / config->loss.tau : sum;
+}
+
+static double ranking_of(const HnTrainConfig *config, const HnBatch *batch) {
+    double sum = 0.0;
+    for (uint32_t k = 0; k < batch->n; k++) {
+        sum += config->sampler.name == HN_SAMPLER_IN_BATCH
+                   ? in_batch_loss(config, batch, k)
+                   : pair_loss(config, dot(user_of(batch, k), positive_of(batch, k), batch->width),
+                               dot(user_of(batch, k), batch->negatives + k * (uint32_t)batch->width, batch->width));
+    }
+    return config->loss.reduce == HN_REDUCE_SUM ? sum : sum / batch->n;
+}
+
+static double l2_of(const HnTrainConfig *config, const HnTrainer *trainer) {
+    const HnBatch *batch = &trainer->batch;
+    const int dim = batch->dim;
+    double squares[3] = {0.0}, all = 0.0, norms = 0.0;
+    for (uint32_t k = 0; k < batch->n; k++) {
+        const float *rows[] = {trainer->users.value + batch->user[k] * dim,
+                               trainer->items.value + batch->positive[k] * dim,
+                               trainer->items.value + batch->negative[k] * dim};
+        for (int b = 0; b < (config->sampler.name == HN_SAMPLER_IN_BATCH ? 2 : 3); b++) {
+            squares[b] += dot(rows[b], rows[b], dim);
+        }
+    }
+    for (int b = 0; b < 3; b++) {
+        all += squares[b], norms += sqrt(squares[b]);
+    }
+    const double n = batch->n, divisor = config->train.reg_divide == HN_REG_UNDIVIDED  ? 1.0
+                                         : config->train.reg_divide == HN_REG_BY_BATCH ? n
+                                                                                       : n * BATCH;
+    if (config->train.reg == HN_REG_ALL_PARAMS) {
+        return config->train.l2 * (dot(trainer->users.value, trainer->users.value, USERS * dim) +
+                                   dot(trainer->items.value, trainer->items.value, ITEMS * dim));
+    }
+    return config->train.l2 * (config->train.reg == HN_REG_NORM ? norms : 0.5 * all) / divisor;
+}
+
+/* ---- value and gradient ---- */
+
+static void check(const HnTrainConfig *config, bool exact) {
+    HnError err = HN_ERROR_INIT;
+    World world = small_world();
+    Rig rig;
+    rig_start(&rig, &world, config, folder, NULL, exact, 14);
+    HnTrainer *trainer = rig.trainer;
+    HnStepReport report;
+    for (int step = 0; step < 3; step++) { /* away from where everything is small */
+        expect_ok(hn_trainer_step(trainer, &report, &err), &err);
+    }
+    uint64_t pairs[BATCH];
+    int32_t negatives[BATCH];
+    const bool in_batch = config->sampler.name == HN_SAMPLER_IN_BATCH;
+    const uint64_t n_train = world_count(&world, 1);
+    for (uint64_t k = 0; k < BATCH; k++) {
+        pairs[k] = (k * 7) % n_train;
+        negatives[k] = (int32_t)((k * 5) % 22);
+    }
+    const HnGivenBatch given = {pairs, in_batch ? NULL : negatives, BATCH};
+    expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
+    const double ranking = ranking_of(config, &trainer->batch), l2 = l2_of(config, trainer);
+    if (fabs(report.loss[HN_LOSS_RANKING] - ranking) > 1e-6 * ranking ||
+        fabs(report.loss[HN_LOSS_L2] - l2) > 1e-6 * l2) {
+        fail_msg("ranking %.9g and L2 %.9g, the formulas say %.9g and %.9g", report.loss[HN_LOSS_RANKING],
+                 report.loss[HN_LOSS_L2], ranking, l2);
+    }
+    check_differences(trainer, &given, &trainer->users, 4e-3f, "user");
+    check_differences(trainer, &given, &trainer->items, 4e-3f, "item");
+    rig_end(&rig);
+    world_free(&world);
+}
+
+static void test_forms_of_l2(void **state) {
+    (void)state;
+    const HnRegRule rules[] = {HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS};
+    const HnRegDivisor divisors[] = {HN_REG_UNDIVIDED, HN_REG_BY_BATCH, HN_REG_BY_BATCH_TWICE};
+    for (int r = 0; r < 3; r++) {
+        for (int d = 0; d < 3; d++) {
+            HnTrainConfig config = small_config();
+            config.train.batch = BATCH;
+            config.model.layers = r == 0 ? 0 : 2;
+            config.model.backbone = r == 0 ? HN_BACKBONE_MF : HN_BACKBONE_LIGHTGCN;
+            config.train.reg = rules[r], config.train.reg_divide = divisors[d];
+            config.train.l2 = 0.02;
+            check(&config, (r + d) % 2 == 0);
+        }
+    }
+}
+
+static void test_all_parameters_of_mf(void **state) {
+    (void)state;
+    HnTrainConfig config = small_config();
+    config.model.backbone = HN_BACKBONE_MF;
+    config.train.batch = BATCH;
+    config.train.reg = HN_REG_ALL_PARAMS;
+    config.train.l2 = 0.02;
+    check(&config, true);
+}
+
+static void test_in_batch(void **state) {
+    (void)state;
+    const HnLossName losses[] = {HN_LOSS_SOFTMAX, HN_LOSS_BPR, HN_LOSS_HINGE};
+    for (int l = 0; l < 3; l++) {
+        for (int sum = 0; sum <= 1; sum++) {
+            HnTrainConfig config = small_config();
+            config.train.batch = BATCH;
+            config.model.layers = sum ? 0 : 2;
+            config.model.init = HN_INIT_NORMAL; /* margins that neither all hold nor all fail */
+            config.sampler.name = HN_SAMPLER_IN_BATCH;
+            config.loss.name = losses[l];
+            config.loss.tau = 0.4;
+            config.loss.reduce = sum ? HN_REDUCE_SUM : HN_REDUCE_MEAN;
+            config.train.l2 = 0.02;
+            check(&config, sum == 1);
+        }
+    }
+}
+
+static void test_epsilon_and_pools(void **state) {
+    (void)state;
+    const HnPoolRule pools[] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL};
+    for (int p = 0; p < 3; p++) {
+        HnTrainConfig config = small_config();
+        config.train.batch = BATCH;
+        config.model.layers = 3, config.model.pool = pools[p];
+        config.loss.epsilon = 0.05;
+        config.train.l2 = 0.02;
+        check(&config, p == 1);
+    }
+}
+
+/* Pools of layers, against each other: (L + 1) mean = sum, and the last layer is what a layer more adds to the sum. */
+static void test_pools_are_sums_of_layers(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    World world = small_world();
+    float got[4][ITEMS * 8]; /* mean and sum of 3 layers, sum of 2, the third */
+    const HnPoolRule pools[4] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_SUM, HN_POOL_FINAL};
+    for (int i = 0; i < 4; i++) {
+        HnTrainConfig config = small_config();
+        config.model.layers = i == 2 ? 2 : 3, config.model.pool = pools[i];
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, true, 5);
+        expect_ok(hn_trainer_embed(rig.trainer, &err), &err);
+        memcpy(got[i], rig.trainer->final_items, sizeof got[i]);
+        HnStepReport report; /* the batch's rows, by the shorter way */
+        expect_ok(hn_trainer_gradients(rig.trainer, NULL, &report, &err), &err);
+        const HnBatch *batch = &rig.trainer->batch;
+        for (uint32_t r = 0; r < batch->n_items; r++) {
+            assert_memory_equal(batch->item_vectors + r * 8, got[i] + batch->items[r] * 8, 32);
+        }
+        rig_end(&rig);
+    }
+    for (int e = 0; e < ITEMS * 8; e++) {
+        assert_true(fabsf(4.0f * got[0][e] - got[1][e]) < 1e-6f);
+        assert_true(fabsf(got[2][e] + got[3][e] - got[1][e]) < 1e-6f);
+    }
+    world_free(&world);
+}
+
+/* ---- epochs ---- */
+
+/* Every position of an epoch that the batches name, with its pair; counts pairs by user. */
+static void count_epoch(HnTrainer *trainer, uint32_t epoch, int counts[USERS], int *empty) {
+    HnOrder *order = &trainer->order;
+    HnBatch *batch = &trainer->batch;
+    memset(counts, 0, USERS * sizeof *counts);
+    *empty = 0;
+    hn_order_start_epoch(order, 7, epoch);
+    for (uint64_t t = 0; t < order->n_batches; t++) {
+        hn_batch_take(batch, order, &trainer->shards, epoch, t);
+        *empty += (int)(batch->n_positions - batch->n);
+        for (uint32_t k = 0; k < batch->n; k++) {
+            assert_true(k == 0 || batch->position[k] > batch->position[k - 1]);
+            assert_int_equal(batch->user[k], trainer->shards.pair_user[batch->local[k]]);
+            counts[batch->user[k]]++;
+        }
+    }
+}
+
+static void test_units_of_an_epoch(void **state) {
+    (void)state;
+    World world = small_world();
+    const uint64_t n_train = world_count(&world, 1), per_user = n_train / USERS;
+    for (int unit = 0; unit < 3; unit++) {
+        HnTrainConfig config = small_config();
+        config.train.epoch_unit = (HnEpochUnit)unit;
+        config.train.batch = 7;
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, true, 5);
+        int counts[USERS], total = 0, empty = 0;
+        count_epoch(rig.trainer, 3, counts, &empty);
+        for (int u = 0; u < USERS; u++) {
+            const uint64_t *offsets = rig.trainer->shards.train.offsets + u;
+            if (unit == HN_EPOCH_EDGE) {
+                assert_int_equal(counts[u], offsets[1] - offsets[0]);
+            } else if (unit == HN_EPOCH_USER) {
+                assert_int_equal(counts[u], u == 4 ? 0 : per_user);
+            }
+            total += counts[u];
+        }
+        assert_int_equal(counts[4], 0);
+        assert_int_equal(total + empty, unit == HN_EPOCH_USER ? USERS * per_user : n_train);
+        assert_int_equal(empty > 0, unit != HN_EPOCH_EDGE); /* user 4's positions */
+        rig_end(&rig);
+    }
+    world_free(&world);
+}
+
+/* Users are drawn evenly, and each user's pairs too. */
+static void test_draws_are_uniform(void **state) {
+    (void)state;
+    World world = small_world();
+    HnTrainConfig config = small_config();
+    config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
+    Rig rig;
+    rig_start(&rig, &world, &config, folder, NULL, true, 5);
+    int sums[USERS] = {0}, counts[USERS], empty;
+    const int n_train = (int)world_count(&world, 1), epochs = 400;
+    for (int e = 0; e < epochs; e++) {
+        count_epoch(rig.trainer, (uint32_t)e, counts, &empty);
+        for (int u = 0; u < USERS; u++) {
+            sums[u] += counts[u];
+        }
+    }
+    const double expected = (double)n_train * epochs / USERS;
+    for (int u = 0; u < USERS; u++) {
+        assert_true(u == 4 ? sums[u] == 0 : fabs(sums[u] - expected) < 5.0 * sqrt(expected));
+    }
+    rig_end(&rig);
+    world_free(&world);
+}
+
+/* A pair that comes twice in an epoch gets a negative of its own each time. */
+static void test_repeated_pairs_draw_anew(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    World world = world_make(1, ITEMS);
+    world.part[3] = world.part[8] = world.part[9] = 1, world.part[11] = 3;
+    HnTrainConfig config = small_config();
+    config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
+    int repeated = 0, equal = 0;
+    Rig rig;
+    rig_start(&rig, &world, &config, folder, NULL, true, 5);
+    const HnBatch *batch = &rig.trainer->batch;
+    for (uint32_t e = 0; e < 200; e++) {
+        double loss[HN_N_LOSSES];
+        expect_ok(hn_trainer_epoch(rig.trainer, loss, &err), &err);
+        assert_int_equal(batch->n, 3);
+        repeated += batch->local[0] == batch->local[1];
+        equal += batch->local[0] == batch->local[1] && batch->negative[0] == batch->negative[1];
+    }
+    assert_true(repeated > 40 && equal < repeated / 4); /* 200 / 3 of them, 1 in 20 equal by chance */
+    rig_end(&rig);
+    world_free(&world);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    folder = folder_make("losses");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    folder_free(&folder);
+    return hn_alloc_live_blocks() == 0 ? 0 : 1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms_of_l2),
+        cmocka_unit_test(test_all_parameters_of_mf),
+        cmocka_unit_test(test_in_batch),
+        cmocka_unit_test(test_epsilon_and_pools),
+        cmocka_unit_test(test_pools_are_sums_of_layers),
+        cmocka_unit_test(test_units_of_an_epoch),
+        cmocka_unit_test(test_draws_are_uniform),
+        cmocka_unit_test(test_repeated_pairs_draw_anew),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Renders tests/fixtures/golden/steps_hops.json: training steps of samplers that make negatives hop by hop (MixGCF, DINS), as
+make_golden.py does. Candidates and mixing coefficients are drawn here too, by the project's random numbers, and the hardest are
+chosen here: the C side draws and chooses by itself, and must have chosen the same. Run by hand:
+    .cache/peers/bin/python tests/peers/make_golden_hops.py
+"""
+import argparse
+import json
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from draws import MIX, NEGATIVE, Sequence
+from make_golden import BATCH, DIM, N_ITEMS, N_USERS, STEPS, flat, make_graph, single
+
+SEED, EPOCH, CANDIDATES = 1, 0, 6
+CLOSE = 1e-5  # scores nearer than this could be in another order in single precision
+
+
+def layers_of(users, items, rows, n_layers):
+    """[n_layers + 1][nodes][dim]: vectors after 0, 1 .. layers of D^-1/2 A D^-1/2."""
+    adjacency = torch.zeros(N_USERS + N_ITEMS, N_USERS + N_ITEMS, dtype=torch.float64)
+    for user, taken in enumerate(rows):
+        for item in taken:
+            adjacency[user, N_USERS + item] = adjacency[N_USERS + item, user] = 1.0
+    degree = adjacency.sum(1)
+    root = torch.where(degree > 0, degree.clamp(min=1).rsqrt(), torch.zeros_like(degree))
+    normal = root[:, None] * adjacency * root[None, :]
+    hops = [torch.cat([users, items])]
+    for _ in range(n_layers):
+        hops.append(normal @ hops[-1])
+    return torch.stack(hops)
+
+
+def candidates_of(pair, taken):
+    outside = [item for item in range(N_ITEMS) if item not in taken]
+    sequence = Sequence(SEED, NEGATIVE, EPOCH, pair)
+    return [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
+
+
+def shares(sampler, pair, item, n_hops):
+    """MixGCF's share a of the positive, [n_hops][dim]."""
+    if sampler["mix_per"] == "hop":
+        sequence = Sequence(SEED, MIX, EPOCH, pair)
+        return torch.tensor([[sequence.real()] * DIM for _ in range(n_hops)], dtype=torch.float64)
+    sequences = [Sequence(SEED, MIX, EPOCH, (pair * N_ITEMS + item) * n_hops + l) for l in range(n_hops)]
+    return torch.tensor([[s.real() for _ in range(DIM)] for s in sequences], dtype=torch.float64)
+
+
+def negative_of(sampler, hops, user, positive, pair, pool):
+    """Mixed hops [n_hops][dim] of one pair (cf-methods 2.3, 2.4), and the item chosen for each."""
+    query, p = hops[:, user].mean(0), hops[:, N_USERS + positive]
+    mixed, chosen = [], []
+    for l in range(len(hops)):
+        h = torch.stack([hops[l, N_USERS + item] for item in pool])
+        if sampler["name"] == "mixgcf":
+            a = torch.stack([shares(sampler, pair, item, len(hops))[l] for item in pool])
+            h = a * p[l] + (1 - a) * h
+        scores = (h @ query).detach().numpy()
+        apart = scores.max() - scores  # items with the same neighbours are equally hard: the one drawn first
+        assert not ((apart > 1e-12) & (apart < CLOSE)).any(), "two candidates are nearly equally hard: choose another seed"
+        best = int((apart <= 1e-12).argmax())
+        vector = h[best]
+        if sampler["name"] == "dins":
+            of_negative, of_positive = torch.exp(query * vector), sampler["dins_alpha"] * torch.exp(query * p[l])
+            w = of_negative / (of_positive + of_negative)
+            vector = (1 - w) * p[l] + w * vector
+        mixed.append(vector)
+        chosen.append(pool[best])
+    return torch.stack(mixed), chosen
+
+
+def render(case, seed):
+    rng = np.random.default_rng(seed)
+    rows = make_graph(np.random.default_rng(1))
+    pairs = [(user, item) for user, taken in enumerate(rows) for item in taken]
+    params = {"users": single(rng.normal(0, 0.5, (N_USERS, DIM))), "items": single(rng.normal(0, 0.5, (N_ITEMS, DIM)))}
+    params = {k: torch.tensor(v, requires_grad=True) for k, v in params.items()}
+    groups = {k: [v] for k, v in params.items()}
+    result = dict(case, pairs=[list(p) for p in pairs], initial={k: flat(v) for k, v in groups.items()}, steps=[])
+    optimiser = torch.optim.Adam(params.values(), lr=case["learning_rate"], betas=(0.9, 0.999), eps=1e-8)
+    for step in range(STEPS):
+        batch = rng.choice(len(pairs), BATCH, replace=False).tolist()
+        users, positives = [pairs[p][0] for p in batch], [pairs[p][1] for p in batch]
+        optimiser.zero_grad()
+        hops = layers_of(params["users"], params["items"], rows, case["layers"])
+        made = [negative_of(case["sampler"], hops, u, i, p, candidates_of(p, rows[u]))
+                for u, i, p in zip(users, positives, batch)]
+        negatives, final = torch.stack([m for m, _ in made]), hops.mean(0)
+        e_u, e_p, e_n = final[users], final[[N_USERS + i for i in positives]], negatives.mean(1)
+        ranking = F.softplus((e_u * e_n).sum(1) - (e_u * e_p).sum(1)).mean()
+        ego = [params["users"][users], params["items"][positives], negatives[:, 0]]
+        l2 = case["l2"] / 2 * sum((rows_of ** 2).sum() for rows_of in ego) / BATCH
+        (ranking + l2).backward()
+        record = dict(pairs=batch, negatives=[item for _, chosen in made for item in chosen],
+                      loss={"total": (ranking + l2).item(), "ranking": ranking.item(), "l2": l2.item()},
+                      gradient={k: flat([w.grad for w in v]) for k, v in groups.items()})
+        optimiser.step()
+        if step in (0, STEPS - 1):
+            record["after"] = {k: flat(v) for k, v in groups.items()}
+        result["steps"].append(record)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    default = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "golden" / "steps_hops.json"
+    parser.add_argument("--out", type=pathlib.Path, default=default)
+    out = parser.parse_args().out
+    base = dict(loss="bpr", margin=0.0, l2=1e-2, learning_rate=1e-2, semantic=None)
+    mixgcf = dict(name="mixgcf", mix_per="hop", dins_alpha=0.5, candidates=CANDIDATES)
+    dins = dict(mixgcf, name="dins")
+    cases = [
+        dict(base, name="lightgcn_mixgcf", layers=3, sampler=mixgcf),
+        dict(base, name="mf_mixgcf", layers=0, sampler=mixgcf),
+        dict(base, name="lightgcn_mixgcf_element", layers=2, sampler=dict(mixgcf, mix_per="element")),
+        dict(base, name="lightgcn_dins", layers=3, sampler=dins),
+        dict(base, name="mf_dins", layers=0, sampler=dict(dins, dins_alpha=2.5)),
+    ]
+    golden = {
+        "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
+        "n_users": N_USERS, "n_items": N_ITEMS, "dim": DIM, "batch": BATCH,
+        "cases": [render(case, 310 + number) for number, case in enumerate(cases)],
+    }
+    text = json.dumps(golden, separators=(",", ":")).replace('{"loss":"', '\n{"loss":"').replace('"initial"', '\n"initial"')
+    out.write_text(text.replace('{"pairs"', '\n{"pairs"').replace('"gradient"', '\n"gradient"') + "\n")
+    print(f"{out}: {out.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
