@@ -38,7 +38,13 @@ typedef enum {
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
-typedef enum { HN_BACKBONE_MF, HN_BACKBONE_LIGHTGCN, HN_BACKBONE_NGCF, HN_BACKBONE_SGL } HnBackboneName;
+typedef enum {
+    HN_BACKBONE_MF,
+    HN_BACKBONE_LIGHTGCN,
+    HN_BACKBONE_NGCF,
+    HN_BACKBONE_SGL,
+    HN_BACKBONE_DGCF
+} HnBackboneName;
 typedef enum { HN_NGCF_PAPER, HN_NGCF_AUTHOR, HN_NGCF_MIXGCF, HN_NGCF_RECBOLE } HnNgcfVariant;
 typedef enum {
     HN_SAMPLER_RNS,
@@ -143,6 +149,10 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnNgcfVariant variant;
         double dropout;
     } ngcf; /* ngcf.* */
+    struct {
+        int64_t factors, iterations;
+        double correlation;
+    } dgcf; /* dgcf.* */
     struct {
         HnSamplerName name;
         double exponent;          /* popularity */

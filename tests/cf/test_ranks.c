@@ -149,7 +149,8 @@ static size_t make_cases(Case *cases) {
 }
 
 static size_t make_ngcf_cases(Case *cases) {
-    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic", "ngcf recbole"};
+    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic",
+                                        "ngcf recbole, mixgcf"};
     const size_t n = sizeof names / sizeof *names;
     for (size_t v = 0; v < n; v++) {
         cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
@@ -161,7 +162,23 @@ static size_t make_ngcf_cases(Case *cases) {
     cases[1].config.sampler.name = HN_SAMPLER_DNS;
     cases[1].cut = true;
     cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
+    cases[3].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
+    return n;
+}
+
+static size_t make_dgcf_cases(Case *cases) {
+    static const char *const names[] = {"dgcf", "dgcf, dins, deep"};
+    const size_t n = sizeof names / sizeof *names;
+    for (size_t v = 0; v < n; v++) {
+        cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
+        cases[v].config.model.backbone = HN_BACKBONE_DGCF;
+        cases[v].config.model.layers = 1 + (int64_t)v;
+        cases[v].config.dgcf.factors = 4, cases[v].config.dgcf.iterations = 2;
+        cases[v].config.dgcf.correlation = 0.01;
+    }
+    cases[0].cut = true;
+    cases[1].config.sampler.name = HN_SAMPLER_DINS;
     return n;
 }
 
@@ -472,6 +489,7 @@ int main(int argc, char **argv) {
     Case cases[32];
     size_t n = make_cases(cases);
     n += make_ngcf_cases(cases + n);
+    n += make_dgcf_cases(cases + n);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
         stop(hn_folder_remove(root, &err), "folder", &err);
