@@ -3,7 +3,7 @@
  *     m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr * (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)
  *
  * As PyTorch computes it: step_size = lr/(1-b1^t), denominator = sqrt(v)/sqrt(1-b2^t) + eps. b1 .9, b2 .999, eps 1e-8.
- * Element-wise: bits independent of threads and path. The gradient may be cleared on the way (it is read here last).
+ * Element-wise: bits independent of threads and path.
  */
 #ifndef HN_KERNEL_ADAM_H
 #define HN_KERNEL_ADAM_H
@@ -30,12 +30,10 @@ typedef struct HnAdamStep {
 HnAdamStep hn_adam_step(double learning_rate, uint64_t step);
 
 /* p, g, m, v: [n]. */
-void hn_adam_ref(float *p, float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step,
-                 bool clear_gradient);
-void hn_adam_cpu(float *p, float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step,
-                 bool clear_gradient);
+void hn_adam_ref(float *p, const float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step);
+void hn_adam_cpu(float *p, const float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step);
 /* A part of the same, by the calling thread alone. */
-void hn_adam_part_cpu(float *p, float *g, float *m, float *v, uint64_t n, const HnAdamStep *step, bool clear_gradient);
+void hn_adam_part_cpu(float *p, const float *g, float *m, float *v, uint64_t n, const HnAdamStep *step);
 
 #ifdef __cplusplus
 }

@@ -17,15 +17,11 @@ HnAdamStep hn_adam_step(double learning_rate, uint64_t step) {
 }
 
 /* No fused multiply-add anywhere: every product, sum, root and quotient is rounded by itself, on every path. */
-void hn_adam_ref(float *p, float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step,
-                 bool clear_gradient) {
+void hn_adam_ref(float *p, const float *g, float *m, float *v, uint64_t n, double learning_rate, uint64_t step) {
     const HnAdamStep s = hn_adam_step(learning_rate, step);
     for (uint64_t i = 0; i < n; i++) {
         m[i] = s.keep_m * m[i] + s.new_m * g[i];
         v[i] = s.keep_v * v[i] + s.new_v * (g[i] * g[i]);
         p[i] -= s.rate * (m[i] / (sqrtf(v[i]) * s.unbias_v + s.epsilon));
-        if (clear_gradient) {
-            g[i] = 0.0f;
-        }
     }
 }

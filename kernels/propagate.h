@@ -48,6 +48,7 @@ void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale
  * alone to see; y and sum are then NULL. */
 void hn_propagate_rows_cpu(const HnCsr *graph, const float *x, const float *row_scale, float *y, float *sum, int dim,
                            const HnRowsDone *done, float *window);
+enum { HN_ROWS_AT_ONCE = 32 }; /* most rows that a HnRowsDone is told of: they must still be in the nearest cache */
 uint64_t hn_propagate_window(int dim); /* for the threads there are now: not to be raised afterwards */
 /* Tells done of the rows values [n_rows][dim], which are complete already. */
 void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, int dim);

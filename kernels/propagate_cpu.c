@@ -14,7 +14,7 @@
 enum {
     ROW_COST = 4,         /* what a row costs beside its edges, in edges */
     CHUNKS_A_THREAD = 16, /* fine enough that the last chunk is short */
-    ROWS_AT_ONCE = 32     /* rows that a HnRowsDone is told of: they must still be in the nearest cache */
+    ROWS_AT_ONCE = HN_ROWS_AT_ONCE
 };
 
 /* The path's strip functions and the widest strip they take. */

@@ -60,6 +60,7 @@ typedef struct HnBatch {
     /* Where the sampler works by hop; else NULL. Draw d of a pair is an item of which hop d is used. */
     float *item_hops, *d_item_hops; /* [n_items][hops][dim] vectors after 0, 1 .. layers; gradient beside that of
                                      * item_vectors */
+    const float *all_item_hops;     /* [n_items of the data set][hops][dim], in place of item_hops; or NULL */
     float *d_positive_hops;         /* [n][hops][dim] gradient of each pair's loss by the positive's hops */
     float *d_negative_hops;         /* [n][hops][dim] and by hop d of draw d */
     float *negative_ego;            /* [n][dim] what L2 takes for the negative's layer-0 row; its gradient is the
@@ -90,6 +91,8 @@ void hn_batch_take(HnBatch *batch, const HnOrder *order, const HnUserShards *sha
 /* A batch given from outside (tests, benches): n train pair numbers over all ranks; this rank keeps its own. */
 HnStatus hn_batch_take_given(HnBatch *batch, const HnUserShards *shards, const uint64_t *pairs, uint64_t n,
                              HnError *err);
+/* The distinct users of this rank's pairs, before any pair is dropped; hn_batch_index finds them again. Local. */
+void hn_batch_index_users(HnBatch *batch);
 /* After the negatives are drawn: drops pairs without one, exchanges item ids, and finds the distinct rows. Collective.
  */
 HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err);

@@ -110,7 +110,7 @@ static void group_items(HnBatch *batch) {
     batch->item_begin[0] = 0;
 }
 
-static void index_users(HnBatch *batch) {
+void hn_batch_index_users(HnBatch *batch) {
     int32_t low = INT32_MAX, high = -1;
     for (uint32_t k = 0; k < batch->n; k++) {
         int32_t user = batch->user[k];
@@ -154,7 +154,7 @@ HnStatus hn_batch_index(HnBatch *batch, HnComm *comm, HnError *err) {
             group_items(batch);
         }
 #pragma omp section
-        index_users(batch);
+        hn_batch_index_users(batch);
     }
     return HN_OK;
 }

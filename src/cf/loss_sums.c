@@ -1,6 +1,7 @@
 #include "cf/loss_sums.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,8 +9,8 @@
 #include "fixed.h"
 #include "row.h"
 
-/* What crosses ranks of the losses, as integers. */
-enum { N_LOSS_SUMS = 8 };
+/* What crosses ranks of the losses, as integers; items whose totals a thread holds, on one rank. */
+enum { N_LOSS_SUMS = 8, ITEMS_AT_ONCE = 16 };
 
 /* The blocks of pairs' gradient rows that go to items, and the sums they go to. */
 enum { POSITIVES, NEGATIVES, POSITIVE_HOPS, NEGATIVE_HOPS, N_SOURCES };
@@ -28,14 +29,20 @@ static uint64_t pair_row(int width, int hops, int dim) {
     return (uint64_t)width + (hops > 0 ? 2 * hop_row(hops, dim) : (uint64_t)width);
 }
 
+static uint64_t rows_of_totals(uint64_t n_batch_items, bool exact) {
+    const uint64_t windows = exact ? (uint64_t)omp_get_max_threads() * ITEMS_AT_ONCE : 0;
+    return windows > n_batch_items ? windows : n_batch_items;
+}
+
 uint64_t hn_loss_adder_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t n_batch_items, bool exact) {
-    const uint64_t items = n_batch_items * item_row(shape->width, shape->hops, shape->dim);
+    const uint64_t items = rows_of_totals(n_batch_items, exact) * item_row(shape->width, shape->hops, shape->dim);
     return exact ? 4 * capacity * pair_row(shape->width, shape->hops, shape->dim) + 8 * items : 4 * items;
 }
 
 HnStatus hn_loss_adder_create(HnComm *comm, bool exact, const HnBatch *batch, HnLossAdder *adder, HnError *err) {
     *adder = (HnLossAdder){.comm = comm, .exact = exact};
-    const uint64_t n = batch->most_items * item_row(batch->width, batch->hops, batch->dim) + N_LOSS_SUMS;
+    const uint64_t row_of_item = item_row(batch->width, batch->hops, batch->dim);
+    const uint64_t n = rows_of_totals(batch->most_items, exact) * row_of_item + N_LOSS_SUMS;
     if (exact) {
         const uint64_t row = pair_row(batch->width, batch->hops, batch->dim);
         adder->fixed = hn_alloc(batch->capacity, row * sizeof(int32_t), "fixed-point gradients", err);
@@ -122,9 +129,55 @@ static void unpack_losses(HnLossSums *sums, const int64_t in[N_LOSS_SUMS]) {
     memcpy(sums->squares, in + 5, sizeof sums->squares);
 }
 
-static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float largest, HnLossSums *sums, HnError *err) {
+/* Sums of items first .. last-1. */
+static void add_run(const HnBatch *batch, int32_t *const fixed[N_SOURCES], uint32_t first, uint32_t last,
+                    int64_t *vectors, int64_t *item_hops) {
     const size_t width = (size_t)batch->width, hops = (size_t)batch->hops * (size_t)batch->dim;
-    const size_t n_vectors = batch->n_items * width, n_totals = n_vectors + batch->n_items * hops;
+    memset(vectors, 0, (last - first) * width * sizeof *vectors);
+    memset(item_hops, 0, (last - first) * hops * sizeof *item_hops);
+    for (uint32_t i = first; i < last; i++, vectors += width, item_hops += hops) {
+        for (uint32_t e = batch->item_begin[i]; e < batch->item_begin[i + 1]; e++) {
+            Part parts[2];
+            const int n_parts = parts_of(batch, batch->item_entries[e], parts);
+            for (const Part *p = parts; p < parts + n_parts; p++) {
+                hn_sum_add_row((of_hops(p->source) ? item_hops : vectors) + p->to, fixed[p->source] + p->from, p->n);
+            }
+        }
+    }
+}
+
+/* Totals of items first .. last-1, back to floats. */
+static void take_totals(HnBatch *batch, uint32_t first, uint32_t last, const int64_t *vectors, const int64_t *item_hops,
+                        int shift) {
+    const size_t width = (size_t)batch->width, hops = (size_t)batch->hops * (size_t)batch->dim;
+    hn_fixed_to_float_cpu(vectors, shift, NULL, batch->d_item_vectors + first * width, NULL, last - first,
+                          batch->width);
+    if (hops > 0) {
+        hn_fixed_to_float_cpu(item_hops, shift, NULL, batch->d_item_hops + first * hops, NULL, last - first, (int)hops);
+    }
+}
+
+/* On one rank the totals of a run of items are done with at once: each thread has a window for them. */
+static void add_runs(HnLossAdder *adder, HnBatch *batch, int32_t *const fixed[N_SOURCES], int shift) {
+    const size_t width = (size_t)batch->width, hops = (size_t)batch->hops * (size_t)batch->dim;
+    const uint32_t n = batch->n_items;
+    const bool alone = hn_comm_size(adder->comm) == 1;
+#pragma omp parallel for schedule(dynamic, 4) if (n > 64)
+    for (uint32_t first = 0; first < n; first += ITEMS_AT_ONCE) {
+        const uint32_t last = n - first < ITEMS_AT_ONCE ? n : first + ITEMS_AT_ONCE;
+        int64_t *window = adder->totals + (size_t)omp_get_thread_num() * ITEMS_AT_ONCE * (width + hops);
+        int64_t *vectors = alone ? window : adder->totals + first * width;
+        int64_t *item_hops = alone ? window + ITEMS_AT_ONCE * width : adder->totals + n * width + first * hops;
+        add_run(batch, fixed, first, last, vectors, item_hops);
+        if (alone) {
+            take_totals(batch, first, last, vectors, item_hops, shift);
+        }
+    }
+}
+
+static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float largest, HnLossSums *sums, HnError *err) {
+    const size_t n_vectors = batch->n_items * (size_t)batch->width;
+    const size_t n_totals = n_vectors + batch->n_items * (size_t)batch->hops * (size_t)batch->dim;
     const Sources sources = sources_of(batch);
     const int shift = hn_fixed_shift(largest);
     int32_t *fixed[N_SOURCES], *next = adder->fixed;
@@ -133,27 +186,14 @@ static HnStatus add_items_exact(HnLossAdder *adder, HnBatch *batch, float larges
         hn_fixed_from_float_cpu(sources.rows[s], shift, next, sources.n[s]);
         next += sources.n[s];
     }
-    memset(adder->totals, 0, n_totals * sizeof *adder->totals);
-#pragma omp parallel for schedule(dynamic, 64) if (batch->n_items > 64)
-    for (uint32_t i = 0; i < batch->n_items; i++) {
-        int64_t *vector = adder->totals + i * width, *hop = adder->totals + n_vectors + i * hops;
-        for (uint32_t e = batch->item_begin[i]; e < batch->item_begin[i + 1]; e++) {
-            Part parts[2];
-            const int n_parts = parts_of(batch, batch->item_entries[e], parts);
-            for (const Part *p = parts; p < parts + n_parts; p++) {
-                hn_sum_add_row((of_hops(p->source) ? hop : vector) + p->to, fixed[p->source] + p->from, p->n);
-            }
-        }
+    add_runs(adder, batch, fixed, shift);
+    if (hn_comm_size(adder->comm) > 1) {
+        int64_t *losses = adder->totals + n_totals;
+        pack_losses(sums, losses);
+        HN_TRY(hn_comm_sum_i64(adder->comm, adder->totals, n_totals + N_LOSS_SUMS, err));
+        unpack_losses(sums, losses);
+        take_totals(batch, 0, batch->n_items, adder->totals, adder->totals + n_vectors, shift);
     }
-    int64_t *losses = adder->totals + n_totals;
-    pack_losses(sums, losses);
-    HN_TRY(hn_comm_sum_i64(adder->comm, adder->totals, n_totals + N_LOSS_SUMS, err));
-    hn_fixed_to_float_cpu(adder->totals, shift, NULL, batch->d_item_vectors, NULL, batch->n_items, batch->width);
-    if (hops > 0) {
-        hn_fixed_to_float_cpu(adder->totals + n_vectors, shift, NULL, batch->d_item_hops, NULL, batch->n_items,
-                              (int)hops);
-    }
-    unpack_losses(sums, losses);
     return HN_OK;
 }
 

@@ -11,7 +11,7 @@ typedef struct HnLossAdder {
     HnComm *comm;
     bool exact;
     int32_t *fixed;  /* exact: the pairs' gradient rows by items, in fixed point */
-    int64_t *totals; /* exact: [batch items][width], [batch items][hops][dim] and HN_N_LOSSES more */
+    int64_t *totals; /* exact: [batch items][width], [batch items][hops][dim] and the losses; or windows of threads */
     float *floats;   /* not exact: the same in floats */
 } HnLossAdder;
 

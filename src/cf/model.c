@@ -27,6 +27,8 @@ float hn_model_hop_share(const HnTrainConfig *config, int hop) {
         return 1.0f / (float)n_hops;
     case HN_POOL_SUM:
         return 1.0f;
+    case HN_POOL_UPPER:
+        return hop == 0 && n_hops > 1 ? 0.0f : 1.0f / (float)(n_hops > 1 ? n_hops - 1 : 1);
     case HN_POOL_FINAL:
         break;
     }

@@ -32,9 +32,6 @@ typedef struct HnModelContext {
 
 typedef struct HnModelOps {
     const char *name;
-    /* True: backward leaves untouched rows of the tables' gradients alone, so they must be zero before it and are
-     * cleared by the optimiser. False: backward writes every row. */
-    bool sparse_gradient;
     /* Columns of a final vector: model.dim, or as many for each hop where those stand side by side. */
     int (*width)(const HnTrainConfig *config);
     /* Parameters beside the two tables; NULL = none. */
@@ -51,7 +48,7 @@ typedef struct HnModelOps {
      * Collective. */
     HnStatus (*start_epoch)(void *state, uint64_t epoch, HnError *err);
     /* Fills batch->user_vectors, batch->item_vectors and, unless NULL, batch->item_hops. Forward and embed may use the
-     * tables' gradients as scratch, unless sparse_gradient. Collective. */
+     * tables' gradients as scratch. Collective. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
     /* A loss of the model's own, after forward and before backward: adds it to sums->own; its gradient is backward's
      * business. NULL = none. Collective. */
@@ -66,9 +63,10 @@ typedef struct HnModelOps {
     /* Final vectors of all rows: users [n_local_users][width], items [n_items][width]; item_hops [n_items][hops][dim]
      * the items' vectors after 0, 1 .. layers, or NULL. Collective. */
     HnStatus (*embed)(void *state, float *users, float *items, float *item_hops, HnError *err);
-    /* The same as this step's forward will see them (dropout), for samplers that choose by score; forward is called
-     * then too, and may go on from here. NULL: embed's vectors are the step's, and stand in for forward. Collective. */
-    HnStatus (*look)(void *state, const HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
+    /* The same as this step's forward will see them (dropout), for samplers that choose by score; of the users' rows,
+     * those of the batch will do (batch->users; distinct users are known by then). forward is called then too, and may
+     * go on from here. NULL: embed's vectors are the step's, and stand in for forward. Collective. */
+    HnStatus (*look)(void *state, HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
     /* Parameters beside the two tables, the same on every rank: trained, digested and kept in checkpoints with them.
      * NULL, or a NULL table = none. */
     HnTable *(*parameters)(void *state);

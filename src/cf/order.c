@@ -1,12 +1,12 @@
 #include "cf/order.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
 
 enum { RUN = 4096 }; /* pairs that a thread places at a time */
-
 #define NO_PAIR UINT32_MAX
 
 static uint64_t slots_of_user(uint64_t n_pairs, uint64_t n_users) {
@@ -25,7 +25,7 @@ uint64_t hn_order_room(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users, uin
 }
 
 uint64_t hn_order_bytes(HnEpochUnit unit, uint64_t room, uint64_t batch, uint64_t n_batches) {
-    return 8 * (n_batches + 2) + room * (unit == HN_EPOCH_EDGE ? 16 : 20) + 4 * batch;
+    return 8 * (n_batches + 2) + room * (unit == HN_EPOCH_EDGE ? 16 : 20) + 4 * batch * (uint64_t)omp_get_max_threads();
 }
 
 HnStatus hn_order_create(const HnUserShards *shards, HnEpochUnit unit, uint64_t batch, bool drop_last, HnOrder *order,
@@ -40,22 +40,27 @@ HnStatus hn_order_create(const HnUserShards *shards, HnEpochUnit unit, uint64_t 
                        .per_user = slots_of_user(n_pairs, n_users),
                        .room = room,
                        .batch = batch,
-                       .n_batches = n_batches};
+                       .n_batches = n_batches,
+                       .n_threads = omp_get_max_threads()};
     if (n_batches == 0) {
         return hn_fail(err, HN_CONFIG,
                        "train.batch is %llu, but there are only %llu training pairs and train.drop_last leaves out "
                        "smaller batches: lower train.batch, or set train.drop_last to false",
                        (unsigned long long)batch, (unsigned long long)n_positions);
     }
+    if (n_batches > UINT32_MAX) {
+        return hn_fail(err, HN_CONFIG, "train.batch %llu makes more than 2^32 batches of %llu positions: raise it",
+                       (unsigned long long)batch, (unsigned long long)n_positions);
+    }
     order->begin = hn_alloc(n_batches + 2, sizeof *order->begin, "batch bounds", err);
     order->local = hn_alloc(room, sizeof *order->local, "order of pairs", err);
     order->position = hn_alloc(room, sizeof *order->position, "order of pairs", err);
-    order->scratch = hn_alloc(batch, sizeof *order->scratch, "order of a batch", err);
-    order->where = hn_alloc(room, sizeof *order->where, "order of pairs", err);
+    order->scratch = hn_alloc(batch * (uint64_t)order->n_threads, sizeof *order->scratch, "order of a batch", err);
+    order->place = hn_alloc(room, sizeof *order->place, "order of pairs", err);
     if (unit != HN_EPOCH_EDGE) {
         order->slot_pair = hn_alloc(room, sizeof *order->slot_pair, "order of pairs", err);
     }
-    if (!order->begin || !order->local || !order->position || !order->scratch || !order->where ||
+    if (!order->begin || !order->local || !order->position || !order->scratch || !order->place ||
         (unit != HN_EPOCH_EDGE && !order->slot_pair)) {
         hn_order_free(order);
         return HN_MEMORY;
@@ -65,12 +70,16 @@ HnStatus hn_order_create(const HnUserShards *shards, HnEpochUnit unit, uint64_t 
 
 void hn_order_free(HnOrder *order) {
     hn_free(order->slot_pair);
-    hn_free(order->where);
+    hn_free(order->place);
     hn_free(order->scratch);
     hn_free(order->position);
     hn_free(order->local);
     hn_free(order->begin);
     *order = (HnOrder){0};
+}
+
+static uint64_t place_of(const HnOrder *order, uint64_t position) {
+    return (position / order->batch) << 32 | position % order->batch;
 }
 
 /* Where slots first .. first+n-1 of all ranks' fall. */
@@ -79,7 +88,12 @@ static void shuffle(HnOrder *order, uint64_t first, uint64_t n, uint64_t seed, u
     hn_permutation_start(&permutation, order->n_positions, seed, HN_STREAM_SHUFFLE, epoch);
 #pragma omp parallel for schedule(static)
     for (uint64_t p = 0; p < n; p += RUN) {
-        hn_permute_inverse_run(&permutation, first + p, n - p < RUN ? n - p : RUN, order->where + p);
+        const uint64_t some = n - p < RUN ? n - p : RUN;
+        uint64_t *place = order->place + p;
+        hn_permute_inverse_run(&permutation, first + p, some, place);
+        for (uint64_t i = 0; i < some; i++) {
+            place[i] = place_of(order, place[i]);
+        }
     }
 }
 
@@ -110,7 +124,7 @@ static void draw_users(HnOrder *order, uint64_t seed, uint32_t epoch) {
         hn_rng_start(&rng, seed, HN_STREAM_EPOCH_PAIR, epoch, s);
         const uint64_t user = hn_rng_below64(&rng, shards->n_users);
         const bool mine = user >= shards->user_begin && user < shards->user_end;
-        order->where[s] = s;
+        order->place[s] = place_of(order, s);
         order->slot_pair[s] = mine ? pair_of_user(shards, user - shards->user_begin, &rng) : NO_PAIR;
     }
 }
@@ -120,15 +134,15 @@ static uint32_t pair_of_slot(const HnOrder *order, uint64_t slot) {
 }
 
 /* Positions of one batch are distinct and below `batch`: placing beats comparing. */
-static void sort_batch(HnOrder *order, uint64_t begin, uint64_t end, uint64_t size) {
-    memset(order->scratch, 0xff, size * sizeof *order->scratch);
+static void sort_batch(HnOrder *order, uint64_t begin, uint64_t end, uint64_t size, uint32_t *scratch) {
+    memset(scratch, 0xff, size * sizeof *scratch);
     for (uint64_t k = begin; k < end; k++) {
-        order->scratch[order->position[k]] = order->local[k];
+        scratch[order->position[k]] = order->local[k];
     }
     uint64_t k = begin;
     for (uint64_t slot = 0; slot < size && k < end; slot++) {
-        if (order->scratch[slot] != NO_PAIR) {
-            order->local[k] = order->scratch[slot];
+        if (scratch[slot] != NO_PAIR) {
+            order->local[k] = scratch[slot];
             order->position[k++] = (uint32_t)slot;
         }
     }
@@ -136,25 +150,26 @@ static void sort_batch(HnOrder *order, uint64_t begin, uint64_t end, uint64_t si
 
 /* Counting sort by batch; begin[t+2] counts, so that begin[t+1] is the cursor of batch t and ends as its end. */
 static void sort_slots(HnOrder *order) {
-    const uint64_t in_batches = order->n_batches * order->batch;
     memset(order->begin, 0, (order->n_batches + 2) * sizeof *order->begin);
     for (uint64_t s = 0; s < order->room; s++) {
-        if (order->where[s] < in_batches && pair_of_slot(order, s) != NO_PAIR) {
-            order->begin[order->where[s] / order->batch + 2]++;
+        if (order->place[s] >> 32 < order->n_batches && pair_of_slot(order, s) != NO_PAIR) {
+            order->begin[(order->place[s] >> 32) + 2]++;
         }
     }
     for (uint64_t t = 1; t < order->n_batches + 1; t++) {
         order->begin[t + 1] += order->begin[t];
     }
     for (uint64_t s = 0; s < order->room; s++) {
-        if (order->where[s] < in_batches && pair_of_slot(order, s) != NO_PAIR) {
-            uint64_t k = order->begin[order->where[s] / order->batch + 1]++;
+        if (order->place[s] >> 32 < order->n_batches && pair_of_slot(order, s) != NO_PAIR) {
+            const uint64_t k = order->begin[(order->place[s] >> 32) + 1]++;
             order->local[k] = pair_of_slot(order, s);
-            order->position[k] = (uint32_t)(order->where[s] % order->batch);
+            order->position[k] = (uint32_t)order->place[s];
         }
     }
+#pragma omp parallel for schedule(static) num_threads(order->n_threads)
     for (uint64_t t = 0; t < order->n_batches; t++) {
-        sort_batch(order, order->begin[t], order->begin[t + 1], hn_order_batch_size(order, t));
+        sort_batch(order, order->begin[t], order->begin[t + 1], hn_order_batch_size(order, t),
+                   order->scratch + (uint64_t)omp_get_thread_num() * order->batch);
     }
 }
 

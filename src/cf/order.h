@@ -26,9 +26,10 @@ typedef struct HnOrder {
     uint64_t *begin; /* [n_batches + 2] where each batch's entries start in the two lists below; the last is scratch */
     uint32_t *local; /* [room] pair - first pair of this rank, by batch, by position */
     uint32_t *position;  /* [room] position within the batch */
-    uint32_t *scratch;   /* [batch] */
-    uint64_t *where;     /* [room] position of each slot */
+    uint32_t *scratch;   /* [n_threads][batch] */
+    uint64_t *place;     /* [room] batch << 32 | position within it of each slot */
     uint32_t *slot_pair; /* [room] local pair of each slot, or none; NULL for unit edge, whose slots are pairs */
+    int n_threads;       /* that scratch is for */
 } HnOrder;
 
 /* Positions of an epoch. */

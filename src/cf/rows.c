@@ -1,5 +1,6 @@
 #include "cf/rows.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include "base/sorted.h"
@@ -33,4 +34,22 @@ HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_
         end++;
     }
     return (HnPlaces){begin, end};
+}
+
+void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then) {
+    const size_t dim = (size_t)spread->dim;
+    const uint64_t at_once = HN_ROWS_AT_ONCE, n_runs = (spread->n_rows + at_once - 1) / at_once;
+#pragma omp parallel for schedule(static) if (n_runs > 1)
+    for (uint64_t run = 0; run < n_runs; run++) {
+        const uint64_t first = run * at_once, left = spread->n_rows - first;
+        const uint64_t last = first + (left < at_once ? left : at_once);
+        float *block = spread->out != NULL ? spread->out + first * dim
+                                           : spread->window + (size_t)omp_get_thread_num() * at_once * dim;
+        memset(block, 0, (last - first) * dim * sizeof *block);
+        const HnPlaces in = hn_rows_within(spread->rows, spread->n, first, last);
+        for (uint32_t b = in.begin; b < in.end; b++) {
+            memcpy(block + ((uint64_t)spread->rows[b] - first) * dim, spread->in + b * dim, dim * sizeof *block);
+        }
+        then->rows(then->context, first, last, block);
+    }
 }

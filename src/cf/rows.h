@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "propagate.h"
+
 /* out[r] = table[rows[r]] */
 void hn_rows_gather(float *out, const float *table, const int32_t *rows, uint64_t n, int dim);
 /* table[rows[r]] = in[r] */
@@ -14,6 +16,18 @@ typedef struct HnPlaces {
     uint32_t begin, end;
 } HnPlaces;
 HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_t last);
+
+/* Rows of a table of n_rows that is zero but for some: told to `then` a few at a time, from out [n_rows][dim], or from
+ * window [hn_propagate_window(dim)] where out is NULL. */
+typedef struct HnSpread {
+    const int32_t *rows; /* [n] ascending */
+    const float *in;     /* [n][dim] */
+    uint32_t n;
+    int dim;
+    uint64_t n_rows;
+    float *out, *window;
+} HnSpread;
+void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then);
 
 /* Asks for a row that will be read soon. */
 static inline void hn_row_fetch(const float *row, int dim) {

@@ -63,16 +63,14 @@ void hn_table_init_layer(HnTable *table, uint64_t begin, uint64_t end, double bo
     }
 }
 
-void hn_table_adam(HnTable *table, double learning_rate, uint64_t step, bool clear_gradient) {
+void hn_table_adam(HnTable *table, double learning_rate, uint64_t step) {
     hn_adam_cpu(table->value, table->gradient, table->m, table->v, table->n_rows * (uint64_t)table->dim, learning_rate,
-                step, clear_gradient);
+                step);
 }
 
-void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, float *gradients,
-                        bool clear_gradient) {
+void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, const float *gradients) {
     const uint64_t dim = (uint64_t)table->dim, at = first * dim;
-    hn_adam_part_cpu(table->value + at, gradients, table->m + at, table->v + at, (last - first) * dim, step,
-                     clear_gradient);
+    hn_adam_part_cpu(table->value + at, gradients, table->m + at, table->v + at, (last - first) * dim, step);
 }
 
 double hn_table_squares(const HnTable *table) {

@@ -31,10 +31,9 @@ void hn_table_init(HnTable *table, HnInitRule rule, double std, uint64_t n_rows_
 /* Uniform on +-bound for elements begin .. end-1 of the flat table; matrix numbers the dense-layer matrix. */
 void hn_table_init_layer(HnTable *table, uint64_t begin, uint64_t end, double bound, uint64_t seed, uint32_t matrix);
 
-void hn_table_adam(HnTable *table, double learning_rate, uint64_t step, bool clear_gradient);
+void hn_table_adam(HnTable *table, double learning_rate, uint64_t step);
 /* The same for rows first .. last-1 with these gradients, by the calling thread alone. */
-void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, float *gradients,
-                        bool clear_gradient);
+void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, const float *gradients);
 
 /* Sum of all squares, the same for any number of threads; for weights, not for embeddings: at most 2^20 a block of
  * 4096. */

@@ -48,7 +48,6 @@ typedef struct HnTrainer {
     uint64_t steps;         /* optimiser steps done */
     HnEpochLoss running;    /* of the epoch under way */
     bool order_ready;       /* order holds the epoch under way */
-    bool gradient_waits;    /* gradients are computed and not yet used */
     bool warned_skips;
     bool stop;            /* a rank was asked to stop */
     HnProgress *progress; /* borrowed, or NULL: kept up to date in pairs of all epochs */

@@ -21,6 +21,7 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     }
     trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
     if (trainer->model->look != NULL) {
+        hn_batch_index_users(&trainer->batch);
         return trainer->model->look(trainer->model_state, &trainer->batch, trainer->final_users, trainer->final_items,
                                     trainer->item_hops, err);
     }
@@ -36,10 +37,6 @@ static HnStatus forward(HnTrainer *trainer, HnError *err) {
     }
     hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);
     hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->width);
-    if (batch->item_hops != NULL) {
-        hn_rows_gather(batch->item_hops, trainer->finals.item_hops, batch->items, batch->n_items,
-                       batch->hops * batch->dim);
-    }
     return HN_OK;
 }
 
@@ -56,6 +53,7 @@ static HnStatus start_epoch(HnTrainer *trainer, HnError *err) {
 static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnError *err) {
     HnBatch *batch = &trainer->batch;
     trainer->finals = (HnFinals){NULL, NULL, NULL};
+    batch->all_item_hops = NULL;
     batch->step = trainer->steps;
     if (given == NULL) {
         hn_batch_take(batch, &trainer->order, &trainer->shards, (uint32_t)trainer->epoch, trainer->step_in_epoch);
@@ -70,6 +68,7 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
         }
     } else {
         HN_TRY(look_at_scores(trainer, err));
+        batch->all_item_hops = trainer->finals.item_hops;
         trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
     return hn_batch_index(batch, trainer->comm, err);
@@ -138,7 +137,7 @@ static void finish_rows(void *context, uint64_t first, uint64_t last, float *gra
     const HnTrainer *trainer = finish->trainer;
     finish->l2_gradient(finish->l2, &trainer->batch, finish->table, first, last, gradients);
     if (finish->adam != NULL) {
-        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients, trainer->model->sparse_gradient);
+        hn_table_adam_rows(finish->table, finish->adam, first, last, gradients);
     }
 }
 
@@ -165,11 +164,6 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
     Finish items = {trainer, &trainer->items, &l2, hn_l2_gradient_items, adam};
     const HnRowsDone users_done = {finish_rows, &users}, items_done = {finish_rows, &items};
     HnLossSums sums = {0};
-    if (trainer->gradient_waits && trainer->model->sparse_gradient) {
-        size_t row = (size_t)trainer->dim * sizeof(float);
-        memset(trainer->users.gradient, 0, trainer->users.n_rows * row);
-        memset(trainer->items.gradient, 0, trainer->items.n_rows * row);
-    }
     HN_TRY(start_epoch(trainer, err));
     HN_TRY(take_batch(trainer, given, err));
     warn_skips(trainer);
@@ -179,7 +173,6 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
     HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));
     l2 = hn_l2_of_batch(trainer->config, batch, &sums);
     HN_TRY(trainer->model->backward(trainer->model_state, batch, adam == NULL, &users_done, &items_done, err));
-    trainer->gradient_waits = adam == NULL;
     report_step(trainer, &sums, l2.value + others_l2(trainer), report);
     return HN_OK;
 }
@@ -206,19 +199,17 @@ static void finish_update(HnTrainer *trainer) {
     HnTable *of_model = hn_model_parameters(trainer->model, trainer->model_state);
     trainer->steps++;
     if (own != NULL && !trainer->config->semantic.adapter_frozen) {
-        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps, false);
+        hn_table_adam(own, trainer->config->train.learning_rate, trainer->steps);
     }
     if (of_model != NULL) {
-        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps, false);
+        hn_table_adam(of_model, trainer->config->train.learning_rate, trainer->steps);
     }
-    trainer->gradient_waits = false;
 }
 
 void hn_trainer_update(HnTrainer *trainer) {
     const double rate = trainer->config->train.learning_rate;
-    const bool clear = trainer->model->sparse_gradient;
-    hn_table_adam(&trainer->users, rate, trainer->steps + 1, clear);
-    hn_table_adam(&trainer->items, rate, trainer->steps + 1, clear);
+    hn_table_adam(&trainer->users, rate, trainer->steps + 1);
+    hn_table_adam(&trainer->items, rate, trainer->steps + 1);
     finish_update(trainer);
 }
 

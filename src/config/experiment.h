@@ -52,7 +52,7 @@ typedef enum {
 } HnSamplerName;
 typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
-typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL } HnPoolRule;
+typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
 typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
 typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;

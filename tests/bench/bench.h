@@ -36,6 +36,18 @@ typedef struct BenchTime {
 
 /* Runs work(context) once to warm up, then at least `least` times and until `seconds` have passed. */
 BenchTime bench_time(void (*work)(void *context), void *context, int least, double seconds);
+double bench_median(double *times, int n); /* sorts them */
+
+/* ---- peer.c: a peer that takes turns with us ---- */
+#define BENCH_TURN_SECONDS 0.5
+typedef struct BenchPeer BenchPeer;
+BenchPeer *bench_peer_start(const char *command); /* NULL: no peer, for every call below */
+void bench_peer_turn(BenchPeer *peer);            /* it works for about as long as a turn of ours */
+double bench_peer_ms(BenchPeer *peer);            /* the median of its times so far; 0 = none */
+void bench_peer_forget(BenchPeer *peer);          /* those times */
+void bench_peer_stop(BenchPeer *peer);
+/* bench_time, in turns with the peer. */
+BenchTime bench_time_beside(void (*work)(void *context), void *context, int least, double seconds, BenchPeer *peer);
 float *bench_floats(uint64_t n, HnError *err); /* filled with -1 .. 1; hn_free it */
 
 /* ---- floors.c: what this machine can do, measured now ---- */
@@ -44,6 +56,12 @@ double bench_stream_gbs(void);               /* read + write over 256 MiB, all t
 double bench_gather_gbs(const HnCsr *graph); /* rows of 64 floats, fetched in the graph's order, summed and dropped */
 /* hn_gemm on all threads, the best of several. */
 double bench_product_gflops(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k);
+
+/* ---- views.c ---- */
+/* Seconds that a step of SGL takes at the least: three products and one exponential for every row of the batch
+ * (n_users, n_items) and every row of its side, and propagation over the whole graph and both views, forward and
+ * backward. */
+double bench_views_floor(const HnCsr *users, const HnCsr *items, int layers, uint64_t n_users, uint64_t n_items);
 
 /* ---- line.c: the result ---- */
 typedef struct BenchLine {

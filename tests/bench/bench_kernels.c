@@ -1,6 +1,6 @@
-/* bench_kernels NAME GRAPH.txt LABEL PEER_MS: one kernel benchmark, one line. GRAPH "-" makes a stand-in of LABEL's
- * size. NAME head prints the table's head, floors the machine's floors, graph-write writes the graph to the file
- * PEER_MS. */
+/* bench_kernels NAME GRAPH.txt LABEL [PEER_COMMAND]: one kernel benchmark, one line. GRAPH "-" makes a stand-in of
+ * LABEL's size. NAME head prints the table's head, floors the machine's floors, graph-write writes the graph to the
+ * file that stands in place of the command. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,7 @@ typedef struct Work {
     int64_t *totals;
     int32_t *top;
     uint64_t n_ranked, step;
+    BenchPeer *peer;
 } Work;
 
 static void propagate_both(void *context) {
@@ -51,7 +52,7 @@ static void fixed_sums(void *context) {
 static void adam_all(void *context) {
     Work *w = context;
     const uint64_t n = w->graph->users.n_rows * DIM;
-    hn_adam_cpu(w->users, w->users_out, (float *)w->totals, (float *)w->fixed, n, 1e-3, ++w->step, false);
+    hn_adam_cpu(w->users, w->users_out, (float *)w->totals, (float *)w->fixed, n, 1e-3, ++w->step);
 }
 
 static void rank_all(void *context) {
@@ -94,12 +95,13 @@ static void bench_adam(Work *w, BenchLine *line) {
 }
 
 static void bench_rank(Work *w, BenchLine *line) {
-    const BenchTime time = bench_time(rank_all, w, 5, 1.0);
+    const BenchTime time = bench_time_beside(rank_all, w, 5, 3.0, w->peer);
     const uint64_t n_items = w->graph->items.n_rows;
     const double flops = 2.0 * (double)w->n_ranked * (double)n_items * DIM;
     const double product = bench_product_gflops(false, true, (int64_t)w->n_ranked, (int64_t)n_items, DIM);
     const double square = bench_product_gflops(false, false, 2048, 2048, 2048);
     line->ours_ms = 1e3 * time.median;
+    line->peer_ms = bench_peer_ms(w->peer);
     line->goal = 4.0;
     line->share = flops / time.best * 1e-9 / square;
     line->share_goal = 0.5;
@@ -158,9 +160,11 @@ static HnStatus run(int argc, char **argv, HnError *err) {
     } else if (status == HN_OK && (status = work_create(&work, &graph, err)) == HN_OK) {
         for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
             if (strncmp(argv[1], benches[i].name, strlen(benches[i].name)) == 0) {
-                BenchLine line = {.name = argv[1], .peer_ms = argc > 4 ? strtod(argv[4], NULL) : 0.0};
+                BenchLine line = {.name = argv[1]};
+                work.peer = bench_peer_start(argc > 4 ? argv[4] : NULL);
                 benches[i].bench(&work, &line);
                 bench_line_print(&line);
+                bench_peer_stop(work.peer);
             }
         }
     }

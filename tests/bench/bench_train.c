@@ -1,9 +1,10 @@
-/* bench_train lightgcn-step|ngcf-step[...] LISTS LABEL TEST FOLDER [PEER_MS]
- * bench_train semantic-step-WIDTH LISTS LABEL TEST FOLDER [PEER_MS]
+/* bench_train NAME LISTS LABEL TEST FOLDER [PEER_COMMAND]
  *
- * Steps of the program's own trainer on one rank: 3 layers, width 64, batch 2048. The data set is prepared from LISTS
- * (train) and TEST by the program's own reader; vectors of a semantic step are noise, since only their width matters
- * here. Prints two lines: reproducible off and on. Files go to FOLDER and are removed. */
+ * NAME: one of `step_kinds` below, with -yelp2018 behind it where LISTS is that graph, or semantic-step-WIDTH.
+ * Steps of the program's own trainer on one rank: width 64, batch 2048, 32 candidates where a sampler has any. The data
+ * set is prepared from LISTS (train) and TEST by the program's own reader; vectors of a semantic step are noise, since
+ * only their width matters here. Prints two lines: reproducible off and on. Files go to FOLDER and are removed. Under
+ * mpirun, steps of all its ranks. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +18,38 @@
 #include "data/prepare.h"
 #include "gemm.h"
 #include "store.h"
+#include "world.h"
 
-enum { LAYERS = 3, DIM = 64, BATCH = 2048, CONFIG_KEYS = 12 };
+enum { DIM = 64, BATCH = 2048, CONFIG_KEYS = 14, SHARED_STEPS = 400 };
+
+/* Goals: times the peer, on phone and on yelp2018. */
+typedef struct Step {
+    const char *name, *backbone, *layers, *sampler;
+    double goal, goal_yelp2018;
+} Step;
+static const Step step_kinds[] = {
+    {"lightgcn-step", "lightgcn", "3", "rns", 8.0, 6.0},
+    {"lightgcn-dns-step", "lightgcn", "3", "dns", 12.0, 8.0},
+    {"lightgcn-ahns-step", "lightgcn", "3", "ahns", 12.0, 8.0},
+    {"mf-step", "mf", "0", "rns", 12.0, 12.0},
+    {"mf-dns-step", "mf", "0", "dns", 12.0, 8.0},
+    {"mf-ahns-step", "mf", "0", "ahns", 12.0, 8.0},
+    {"lightgcn-mixgcf-step", "lightgcn", "3", "mixgcf", 12.0, 8.0},
+    {"ngcf-step", "ngcf", "3", "rns", 12.0, 6.0},
+    {"sgl-step", "sgl", "3", "rns", 3.0, 3.0},
+    {"semantic-step", "lightgcn", "3", "semantic", 0.0, 0.0},
+};
 
 typedef struct Bench {
     const char *name, *lists, *label, *test, *folder;
-    double peer_ms;
+    const Step *step;
+    BenchPeer *peer;
     uint64_t text_dim; /* 0 = random negatives */
     char *dataset_path, *vectors_path;
     HnExperiment *experiment;
     HnDataset *dataset;
     HnTrainer *trainer;
+    HnComm *world;
     HnError *err;
 } Bench;
 
@@ -39,11 +61,12 @@ static HnStatus load_experiment(Bench *bench, HnError *err) {
     sets[n++] = hn_path_printf(err, "data.interactions=[%s]", bench->lists);
     sets[n++] = hn_path_printf(err, "data.test=[%s]", bench->test);
     sets[n++] = hn_path_printf(err, "eval.select_on=test"); /* nothing is evaluated here */
-    sets[n++] = hn_path_printf(err, "model.backbone=%s", strncmp(bench->name, "ngcf", 4) == 0 ? "ngcf" : "lightgcn");
-    sets[n++] = hn_path_printf(err, "model.layers=%d", LAYERS);
+    sets[n++] = hn_path_printf(err, "model.backbone=%s", bench->step->backbone);
+    sets[n++] = hn_path_printf(err, "model.layers=%s", bench->step->layers);
     sets[n++] = hn_path_printf(err, "model.dim=%d", DIM);
     sets[n++] = hn_path_printf(err, "train.batch=%d", BATCH);
-    sets[n++] = hn_path_printf(err, "sampler.name=%s", bench->text_dim > 0 ? "semantic" : "rns");
+    sets[n++] = hn_path_printf(err, "sampler.name=%s", bench->step->sampler);
+    sets[n++] = hn_path_printf(err, "sampler.candidates=32");
     HnStatus status = sets[n - 1] == NULL ? HN_MEMORY : HN_OK;
     if (status == HN_OK) {
         status = hn_experiment_load(NULL, (const char *const *)sets, n, &bench->experiment, err);
@@ -108,9 +131,13 @@ static HnStatus set_up(Bench *bench, HnError *err) {
     HnPrepareReport report;
     bench->dataset_path = hn_path_printf(err, "%s/dataset.h5", bench->folder);
     bench->vectors_path = hn_path_printf(err, "%s/vectors.h5", bench->folder);
-    HN_TRY(hn_folder_make(bench->folder, err));
     HN_TRY(load_experiment(bench, err));
-    HN_TRY(hn_prepare(&bench->experiment->data, "", bench->dataset_path, &report, err));
+    HnStatus status = HN_OK;
+    if (hn_comm_rank(bench->world) == 0) {
+        status = hn_folder_make(bench->folder, err);
+        status = status == HN_OK ? hn_prepare(&bench->experiment->data, "", bench->dataset_path, &report, err) : status;
+    }
+    HN_TRY(hn_comm_agree(bench->world, status, err));
     HN_TRY(hn_dataset_open(bench->dataset_path, &bench->dataset, err));
     return bench->text_dim > 0 ? write_vectors(bench, err) : HN_OK;
 }
@@ -163,8 +190,18 @@ static void note_adapter(const Bench *bench, const HnSamplerFacts *before, const
              100.0 * seconds / *step_seconds, flops / seconds * 1e-9, flops / floor * 1e-9);
 }
 
+static void note_views(const Bench *bench, const BenchTime *time, BenchLine *line) {
+    const HnTrainer *trainer = bench->trainer;
+    const double floor =
+        bench_views_floor(&trainer->graph.users, &trainer->graph.items, 3, trainer->batch.n_users, BATCH);
+    line->share = floor / time->best;
+    line->share_goal = 1.0 / 1.5;
+    line->floor = "products, exponential and propagation alone";
+    snprintf(line->note, sizeof line->note, "%s; best step %.1f ms, floor %.1f ms", bench->label, 1e3 * time->best,
+             1e3 * floor);
+}
+
 static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
-    HnComm *comm = NULL;
     HnSamplerFacts before, after;
     const HnTrainJob job = {.config = &bench->experiment->train,
                             .variant = bench->name,
@@ -176,34 +213,36 @@ static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
                             .folder = bench->folder,
                             .config_yaml = ""};
     char name[80];
-    BenchLine line = {.name = name, .peer_ms = bench->peer_ms};
+    BenchLine line = {.name = name};
     snprintf(name, sizeof name, "%s%s", bench->name, reproducible ? " (repr.)" : "");
-    HN_TRY(hn_comm_self(&comm, err));
-    HnStatus status = hn_trainer_create(&job, comm, &bench->trainer, err);
+    HnStatus status = hn_trainer_create(&job, bench->world, &bench->trainer, err);
     if (status == HN_OK) {
         HnTrainer *trainer = bench->trainer;
         (void)trainer->sampler->facts(trainer->sampler_state, &before, err);
         const uint64_t steps_before = trainer->steps;
-        const BenchTime time = bench_time(step_once, bench, 10, 3.0);
+        const bool alone = hn_comm_size(bench->world) == 1; /* ranks must agree on the number of steps */
+        const BenchTime time =
+            bench_time_beside(step_once, bench, alone ? 10 : SHARED_STEPS, alone ? 3.0 : 0.0, bench->peer);
         (void)trainer->sampler->facts(trainer->sampler_state, &after, err);
         const double steps = (double)(trainer->steps - steps_before);
         double mean_seconds = time.mean;
         line.ours_ms = 1e3 * time.median;
+        line.peer_ms = bench_peer_ms(bench->peer);
         if (bench->text_dim > 0) {
             note_adapter(bench, &before, &after, steps, &line, &mean_seconds);
         } else {
-            line.goal = strstr(bench->name, "yelp2018") != NULL ? 6.0
-                        : strncmp(bench->name, "ngcf", 4) == 0  ? 12.0
-                                                                : 8.0;
+            line.goal = strstr(bench->name, "yelp2018") == NULL ? bench->step->goal : bench->step->goal_yelp2018;
             snprintf(line.note, sizeof line.note, "%s; best step %.2f ms", bench->label, 1e3 * time.best);
+            if (strcmp(bench->step->backbone, "sgl") == 0) {
+                note_views(bench, &time, &line);
+            }
         }
         status = err->status;
     }
-    if (status == HN_OK) {
+    if (status == HN_OK && hn_comm_rank(bench->world) == 0) {
         bench_line_print(&line);
     }
     hn_trainer_free(&bench->trainer);
-    hn_comm_free(&comm);
     return status;
 }
 
@@ -213,27 +252,56 @@ static void clean_up(Bench *bench) {
     hn_experiment_free(&bench->experiment);
     hn_free(bench->dataset_path);
     hn_free(bench->vectors_path);
-    (void)hn_folder_remove(bench->folder, &ignored);
+    if (hn_comm_rank(bench->world) == 0) {
+        (void)hn_folder_remove(bench->folder, &ignored);
+    }
+    hn_world_end(&bench->world);
+}
+
+/* The longest name that NAME begins with. */
+static const Step *step_of(const char *name) {
+    const Step *found = NULL;
+    for (size_t i = 0; i < sizeof step_kinds / sizeof step_kinds[0]; i++) {
+        const size_t n = strlen(step_kinds[i].name);
+        if (strncmp(name, step_kinds[i].name, n) == 0 && (name[n] == '\0' || name[n] == '-')) {
+            found = &step_kinds[i];
+        }
+    }
+    return found;
 }
 
 int main(int argc, char **argv) {
-    static const char semantic[] = "semantic-step-";
     HnError err = HN_ERROR_INIT;
-    if (argc < 6) {
-        fprintf(stderr, "usage: bench_train NAME LISTS LABEL TEST FOLDER [PEER_MS]\n");
+    const Step *step = argc < 6 ? NULL : step_of(argv[1]);
+    if (step == NULL) {
+        fprintf(stderr, "usage: bench_train NAME LISTS LABEL TEST FOLDER [PEER_COMMAND]; names:");
+        for (size_t i = 0; i < sizeof step_kinds / sizeof step_kinds[0]; i++) {
+            fprintf(stderr, " %s", step_kinds[i].name);
+        }
+        fprintf(stderr, "\n");
         return 2;
     }
-    Bench bench = {
-        .name = argv[1], .lists = argv[2], .label = argv[3], .test = argv[4], .folder = argv[5], .err = &err};
-    bench.peer_ms = argc > 6 ? strtod(argv[6], NULL) : 0.0;
-    bench.text_dim = strncmp(bench.name, semantic, sizeof semantic - 1) == 0
-                         ? strtoull(bench.name + sizeof semantic - 1, NULL, 10)
-                         : 0;
-    HnStatus status = set_up(&bench, &err);
+    Bench bench = {.name = argv[1],
+                   .lists = argv[2],
+                   .label = argv[3],
+                   .test = argv[4],
+                   .folder = argv[5],
+                   .step = step,
+                   .err = &err};
+    bench.text_dim =
+        strcmp(step->sampler, "semantic") == 0 ? strtoull(bench.name + strlen("semantic-step-"), NULL, 10) : 0;
+    HnStatus status = hn_world_start(&argc, &argv, &bench.world, &err);
+    if (status != HN_OK) {
+        fprintf(stderr, "bench_train: %s\n", err.message);
+        return 1;
+    }
+    bench.peer = bench_peer_start(argc > 6 ? argv[6] : NULL);
+    status = set_up(&bench, &err);
     for (int reproducible = 0; reproducible <= 1 && status == HN_OK; reproducible++) {
         status = run_mode(&bench, reproducible == 1, &err);
     }
     clean_up(&bench);
+    bench_peer_stop(bench.peer);
     if (status != HN_OK) {
         fprintf(stderr, "bench_train: %s\n", err.message);
     }

@@ -11,19 +11,35 @@ static int compare_doubles(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-BenchTime bench_time(void (*work)(void *context), void *context, int least, double seconds) {
+double bench_median(double *times, int n) {
+    qsort(times, (size_t)n, sizeof times[0], compare_doubles);
+    return times[n / 2];
+}
+
+BenchTime bench_time_beside(void (*work)(void *context), void *context, int least, double seconds, BenchPeer *peer) {
     static double times[MOST_RUNS];
     int n = 0;
+    bench_peer_turn(peer);
+    bench_peer_forget(peer); /* both warm up */
     work(context);
-    double spent = 0.0;
+    double spent = 0.0, turn = 0.0;
     for (; n < MOST_RUNS && (n < least || spent < seconds); n++) {
         const double start = hn_clock_seconds();
         work(context);
         times[n] = hn_clock_seconds() - start;
         spent += times[n];
+        turn += times[n];
+        if (turn >= BENCH_TURN_SECONDS) {
+            bench_peer_turn(peer);
+            turn = 0.0;
+        }
     }
-    qsort(times, (size_t)n, sizeof times[0], compare_doubles);
-    return (BenchTime){times[0], times[n / 2], spent / n};
+    const double median = bench_median(times, n);
+    return (BenchTime){times[0], median, spent / n};
+}
+
+BenchTime bench_time(void (*work)(void *context), void *context, int least, double seconds) {
+    return bench_time_beside(work, context, least, seconds, NULL);
 }
 
 float *bench_floats(uint64_t n, HnError *err) {

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/rng.h"
+#include "cf/samplers/plain.h"
 #include "store.h"
 
 void expect_ok(HnStatus status, const HnError *err) {
@@ -269,4 +270,15 @@ void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *t
         }
     }
     free(gradient);
+}
+
+void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items) {
+    const HnBatch *batch = &trainer->batch;
+    const HnUserShards *shards = &trainer->shards;
+    const uint64_t *range = shards->train.offsets + batch->user[k], base = shards->train.offsets[0];
+    HnRng rng;
+    hn_rng_start(&rng, (uint64_t)trainer->job->seed, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
+    for (int64_t m = 0; m < trainer->config->sampler.candidates; m++) {
+        items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
+    }
 }

@@ -60,6 +60,8 @@ typedef struct Rig {
 void rig_start(Rig *rig, const World *world, const HnTrainConfig *config, const char *folder, const char *vectors,
                bool reproducible, int64_t seed);
 void rig_end(Rig *rig);
+/* The sampler.candidates items that pair k of the trainer's batch was offered, drawn anew. */
+void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items);
 
 /* Central differences, h apart from the middle, of the total loss of a batch by some elements of a table, against the
  * table's gradient. */

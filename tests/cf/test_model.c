@@ -291,6 +291,27 @@ static void test_gradients_by_hop(void **state) {
     }
 }
 
+/* The other ways of pooling, and backbones whose hops stand side by side or that have more to do. */
+static void test_gradients_by_hop_of_all_backbones(void **state) {
+    (void)state;
+    const struct {
+        HnBackboneName backbone;
+        HnPoolRule pool;
+    } cases[] = {{HN_BACKBONE_LIGHTGCN, HN_POOL_SUM},
+                 {HN_BACKBONE_LIGHTGCN, HN_POOL_FINAL},
+                 {HN_BACKBONE_LIGHTGCN, HN_POOL_UPPER},
+                 {HN_BACKBONE_NGCF, HN_POOL_MEAN},
+                 {HN_BACKBONE_SGL, HN_POOL_MEAN}};
+    for (size_t c = 0; c < 2 * sizeof cases / sizeof cases[0]; c++) {
+        HnTrainConfig config = small_config();
+        config.model.backbone = cases[c / 2].backbone, config.model.pool = cases[c / 2].pool;
+        config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+        config.sampler.name = c % 2 == 0 ? HN_SAMPLER_MIXGCF : HN_SAMPLER_DINS;
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, c % 3 == 0);
+    }
+}
+
 /* ---- tables ---- */
 
 static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
@@ -316,6 +337,47 @@ static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
     hn_table_free(&whole);
 }
 
+/* What a sampler looks at before it chooses: embed's vectors, of all items and of the batch's users; and the step's own
+ * vectors are these rows. */
+static void test_look_is_embed(void **state) {
+    (void)state;
+    static const HnPoolRule pools[] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL};
+    for (int64_t layers = 1; layers <= 4; layers++) {
+        for (int way = 0; way < 6; way++) {
+            HnError err = HN_ERROR_INIT;
+            HnStepReport report;
+            World world = world_gappy();
+            HnTrainConfig config = small_config();
+            Rig rig;
+            config.model.layers = layers;
+            config.model.pool = pools[way % 3];
+            config.sampler.name = way < 3 && config.model.pool == HN_POOL_MEAN ? HN_SAMPLER_MIXGCF : HN_SAMPLER_DNS;
+            rig_start(&rig, &world, &config, folder, NULL, way % 2 == 1, 5);
+            HnTrainer *trainer = rig.trainer;
+            HnBatch *batch = &trainer->batch;
+            const size_t row = 8 * sizeof(float), hops = (size_t)(layers + 1);
+            expect_ok(hn_trainer_gradients(trainer, NULL, &report, &err), &err);
+            float *users = calloc(17 * 8, sizeof *users), *items = calloc(23 * 8, sizeof *items);
+            float *item_hops = batch->item_hops != NULL ? calloc(23 * 8 * hops, sizeof *item_hops) : NULL;
+            expect_ok(trainer->model->embed(trainer->model_state, users, items, item_hops, &err), &err);
+            assert_memory_equal(trainer->final_items, items, 23 * row);
+            for (uint32_t u = 0; u < batch->n_users; u++) {
+                assert_memory_equal(trainer->final_users + batch->users[u] * 8, users + batch->users[u] * 8, row);
+                assert_memory_equal(batch->user_vectors + u * 8, users + batch->users[u] * 8, row);
+            }
+            for (uint32_t i = 0; i < batch->n_items; i++) {
+                assert_memory_equal(batch->item_vectors + i * 8, items + batch->items[i] * 8, row);
+            }
+            if (item_hops != NULL) {
+                assert_memory_equal(trainer->item_hops, item_hops, 23 * row * hops);
+            }
+            free(item_hops), free(items), free(users);
+            rig_end(&rig);
+            world_free(&world);
+        }
+    }
+}
+
 static int set_up(void **state) {
     (void)state;
     folder = folder_make("model");
@@ -332,12 +394,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_propagation_is_the_matrix),
         cmocka_unit_test(test_batch_rows_are_rows_of_the_whole),
+        cmocka_unit_test(test_look_is_embed),
         cmocka_unit_test(test_step_is_gradients_and_update),
         cmocka_unit_test(test_mf_is_lightgcn_without_layers),
         cmocka_unit_test(test_gradients_of_random_negatives),
         cmocka_unit_test(test_gradients_of_views),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
         cmocka_unit_test(test_gradients_by_hop),
+        cmocka_unit_test(test_gradients_by_hop_of_all_backbones),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

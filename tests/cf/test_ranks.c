@@ -51,6 +51,29 @@ static HnTrainConfig semantic_config(void) {
     return config;
 }
 
+static size_t add_hop_cases(Case *cases, size_t n) {
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    return n;
+}
+
 static size_t make_cases(Case *cases) {
     size_t n = 0;
     cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
@@ -69,16 +92,7 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
-    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.layers = 3;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_MF;
-    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
-    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    n = add_hop_cases(cases, n);
     cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
     cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;
@@ -284,6 +298,37 @@ static void floats_are_near(const Case *one) {
     }
 }
 
+/* ---- bytes of a step: those planned, which count as many distinct items as can be, and ranks alike ---- */
+
+static void traffic_is_planned(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    if (world_count(&one->world, 1) <= 2 * (uint64_t)one->config.train.batch) {
+        return; /* no second full batch */
+    }
+    for (int exact = 0; exact <= 1; exact++) {
+        HnTrainJob job = job_of(one, 1, one->folder);
+        HnTrainer *trainer = NULL;
+        HnStepReport report;
+        HnTrainPlan plan;
+        job.reproducible = exact;
+        stop(hn_trainer_create(&job, job_world, &trainer, &err), one->name, &err);
+        stop(hn_trainer_step(trainer, &report, &err), one->name, &err); /* an epoch's start has its own */
+        const uint64_t before = hn_comm_bytes_moved(job_world);
+        stop(hn_trainer_step(trainer, &report, &err), one->name, &err);
+        const double moved = (double)(hn_comm_bytes_moved(job_world) - before);
+        stop(hn_train_plan(&one->config, exact, one->n_users, one->n_items, world_count(&one->world, 1),
+                           one->vectors ? 20 : 0, hn_comm_size(job_world), &plan, &err),
+             one->name, &err);
+        if (moved > 1.1 * (double)plan.bytes_moved_per_step + 256.0 ||
+            moved < 0.5 * (double)plan.bytes_moved_per_step) {
+            fprintf(stderr, "%s: a step moved %.0f bytes, planned were %llu\n", one->name, moved,
+                    (unsigned long long)plan.bytes_moved_per_step);
+            mismatches++;
+        }
+        hn_trainer_free(&trainer);
+    }
+}
+
 /* ---- what goes wrong on one rank is said by all ---- */
 
 static void expect_all(HnStatus status, HnStatus wanted, const char *words, const HnError *err) {
@@ -427,6 +472,7 @@ int main(int argc, char **argv) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
         floats_are_near(&cases[i]);
+        traffic_is_planned(&cases[i]);
         if (i == 1 || i == 3 || i == 5 || i == 6 || cases[i].cut) {
             take_up(&cases[i]);
         }

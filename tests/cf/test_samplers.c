@@ -278,18 +278,6 @@ static int tear_down(void **state) {
     return hn_alloc_live_blocks() == 0 ? 0 : 1;
 }
 
-/* The candidates that a pair is offered, drawn anew here. */
-static void candidates_of(const HnTrainer *trainer, uint32_t k, int n, int32_t *items) {
-    const HnBatch *batch = &trainer->batch;
-    const HnUserShards *shards = &trainer->shards;
-    const uint64_t *range = shards->train.offsets + batch->user[k], base = shards->train.offsets[0];
-    HnRng rng;
-    hn_rng_start(&rng, 21, HN_STREAM_NEGATIVE, batch->epoch, base + batch->local[k]);
-    for (int m = 0; m < n; m++) {
-        items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
-    }
-}
-
 static double score_of(const HnTrainer *trainer, const float *users, const float *items, int32_t user, int32_t item) {
     double sum = 0.0;
     for (int c = 0; c < trainer->dim; c++) {
@@ -304,7 +292,7 @@ static int better_ones(const HnTrainer *trainer, const float *users, const float
     const HnBatch *batch = &trainer->batch;
     int32_t offered[64];
     const int n = (int)config->sampler.candidates;
-    candidates_of(trainer, k, n, offered);
+    rig_candidates(trainer, k, offered);
     const double positive = score_of(trainer, users, items, batch->user[k], batch->positive[k]);
     const double target =
         config->sampler.ahns_beta * pow(positive + config->sampler.ahns_alpha, (double)config->sampler.ahns_p + 1.0);

@@ -1,10 +1,10 @@
 """What the peers share: a graph read from LightGCN lists, its product with a symmetric backward, vectorised sampling, timing."""
 import statistics
+import sys
 import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 
 def read_lists(path):
@@ -23,13 +23,20 @@ class Graph:
     def __init__(self, path):
         self.user, self.item = read_lists(path)
         self.n_users, self.n_items = int(self.user.max()) + 1, int(self.item.max()) + 1
+        self.adjacency = self.normalised(self.user, self.item)
+        self.keys = torch.sort(self.user * self.n_items + self.item).values
+
+    def normalised(self, user, item):
         n = self.n_users + self.n_items
-        row = torch.cat([self.user, self.item + self.n_users])
-        column = torch.cat([self.item + self.n_users, self.user])
+        row, column = torch.cat([user, item + self.n_users]), torch.cat([item + self.n_users, user])
         degree = torch.bincount(row, minlength=n).clamp(min=1).float()
         value = degree[row].rsqrt() * degree[column].rsqrt()
-        self.adjacency = torch.sparse_coo_tensor(torch.stack([row, column]), value, (n, n)).coalesce().to_sparse_csr()
-        self.keys = torch.sort(self.user * self.n_items + self.item).values
+        return torch.sparse_coo_tensor(torch.stack([row, column]), value, (n, n)).coalesce().to_sparse_csr()
+
+    def without(self, share):
+        """The adjacency without that share of the pairs, normalised by its own degrees."""
+        kept = torch.randperm(len(self.user))[:int(len(self.user) * (1 - share))]
+        return self.normalised(self.user[kept], self.item[kept])
 
     def taken(self, user, item):
         key = user * self.n_items + item
@@ -59,22 +66,19 @@ class Propagate(torch.autograd.Function):
         return None, ctx.adjacency @ gradient.contiguous()
 
 
+def lightgcn_layers(adjacency, ego, layers):
+    outputs = [ego]
+    for _ in range(layers):
+        outputs.append(Propagate.apply(adjacency, outputs[-1]))
+    return outputs
+
+
 def lightgcn(adjacency, ego, layers):
     layer = total = ego
     for _ in range(layers):
         layer = Propagate.apply(adjacency, layer)
         total = total + layer
     return total / (layers + 1)
-
-
-def ngcf(adjacency, ego, weights, dropout=0.1):
-    """The paper's form, a pair of weights a layer; message dropout, layers side by side."""
-    layer, layers = ego, [ego]
-    for first, second in zip(weights[::2], weights[1::2]):
-        near = Propagate.apply(adjacency, layer)
-        layer = F.dropout(F.leaky_relu((near + layer) @ first + (near * layer) @ second, 0.2), dropout)
-        layers.append(layer)
-    return torch.cat(layers, 1)
 
 
 def median_ms(work, least=10, seconds=5.0):
@@ -88,3 +92,26 @@ def median_ms(work, least=10, seconds=5.0):
         if time.perf_counter() - start > 60:
             break
     return 1e3 * statistics.median(times)
+
+
+def add_arguments(parser):
+    parser.add_argument("graph")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--turns", action="store_true", help="work half a second for every line of standard input, and answer with the times")
+
+
+def report(work, args):
+    """Milliseconds of work(): their median, or in turns with who asks (tests/bench/peer.c)."""
+    if not args.turns:
+        print(f"{median_ms(work, seconds=args.seconds):.4f}")
+        return
+    for _ in range(3):
+        work()
+    for _ in sys.stdin:
+        times, start = [], time.perf_counter()
+        while not times or time.perf_counter() - start < 0.5:
+            before = time.perf_counter()
+            work()
+            times.append(1e3 * (time.perf_counter() - before))
+        print(*(f"{ms:.4f}" for ms in times), flush=True)

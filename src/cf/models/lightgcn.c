@@ -9,7 +9,8 @@
  * the last backward one writes the gradient itself (its row scale carries root / (L+1)). All of these are exact. What
  * else a row needs is done while it is in the cache: see the functions named *_rows.
  *
- * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g.
+ * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g; upper leaves E0 out, and
+ * 1/L takes the place of 1/(L+1).
  */
 #include <string.h>
 
@@ -121,7 +122,7 @@ static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *ba
     return HN_OK;
 }
 
-static void sides_take(LightGcn *model, HnBatch *batch) {
+void hn_lightgcn_take(LightGcn *model, HnBatch *batch) {
     model->users.rows = batch->users, model->users.n_rows = batch->n_users;
     model->users.vectors = batch->user_vectors, model->users.d_vectors = batch->d_user_vectors;
     model->items.rows = batch->items, model->items.n_rows = batch->n_items;
@@ -167,17 +168,17 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
         if (work->layer > 1) {
             ops->axpy(sum, 1.0f, vector, (int)dim);
         }
-        ops->mix(vector, work->share * side->degrees->root[row], sum, work->share, side->table->value + row * dim,
-                 (int)dim);
+        const float of_ego = hn_lightgcn_pools(side, 0, work->layer) ? work->share : 0.0f;
+        ops->mix(vector, work->share * side->degrees->root[row], sum, of_ego, side->table->value + row * dim, (int)dim);
     }
 }
 
-static void pool(const Side *side, int layers) {
+void hn_lightgcn_pool(const Side *side, int layers) {
     Work work = {.side = side, .layer = layers, .share = 1.0f / hn_lightgcn_divisor(side, layers)};
     hn_rows_done_cpu(&(HnRowsDone){pool_rows, &work}, side->vectors, side->n_rows, side->table->dim);
 }
 
-static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
+void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work) {
     const int left = pass->model->context.layers - layer;
     const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
     hn_lightgcn_start(work, pass, side, layer, x, left > 0 ? hn_lightgcn_block(pass, side, left) : side->vectors,
@@ -192,7 +193,10 @@ static void forward_half(Pass *pass, Side *side, int layer, Work *work) {
 static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
     LightGcn *model = state;
     Side *users = &model->users, *items = &model->items;
-    sides_take(model, batch);
+    hn_lightgcn_take(model, batch);
+    if (hn_lightgcn_looked(model, batch)) {
+        return HN_OK;
+    }
     if (model->context.layers == 0) {
         hn_rows_gather(users->vectors, users->table->value, users->rows, users->n_rows, model->context.dim);
         hn_rows_gather(items->vectors, items->table->value, items->rows, items->n_rows, model->context.dim);
@@ -201,11 +205,11 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
         }
         return HN_OK;
     }
-    Pass pass = {.model = model, .half = forward_half};
+    Pass pass = {.model = model, .half = hn_lightgcn_forward_half};
     HN_TRY(hn_lightgcn_bound(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
     HN_TRY(hn_lightgcn_run(&pass, err));
-    pool(users, model->context.layers);
-    pool(items, model->context.layers);
+    hn_lightgcn_pool(users, model->context.layers);
+    hn_lightgcn_pool(items, model->context.layers);
     return HN_OK;
 }
 
@@ -235,7 +239,7 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
-    const bool none = side->pool == HN_POOL_FINAL && side->d_hops == NULL;
+    const bool none = side->d_hops == NULL && !hn_lightgcn_pools(side, work->n_layers - work->layer, work->n_layers);
     const HnPlaces in = none ? (HnPlaces){0, 0} : hn_rows_within(side->rows, side->n_rows, first, last);
     for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];
@@ -276,7 +280,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
                                   const HnRowsDone *items_done, HnError *err) {
     LightGcn *model = state;
     Side *users = &model->users, *items = &model->items;
-    sides_take(model, batch);
+    hn_lightgcn_take(model, batch);
     if (items->d_hops != NULL) {
         hn_lightgcn_fold_hops(items, model->context.layers);
     }
@@ -294,57 +298,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     return hn_lightgcn_run(&pass, err);
 }
 
-/* ---- all rows ---- */
-
-static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
-    const int left = pass->model->context.layers - layer;
-    const float *x = layer == 1 ? side->other->table->value : hn_lightgcn_block(pass, side->other, left + 1);
-    const bool hops = pass->item_hops != NULL && side == &pass->model->items;
-    hn_lightgcn_start(work, pass, side, layer, x, hn_lightgcn_block(pass, side, left),
-                      hops ? hn_lightgcn_hop_rows : NULL);
-    work->item_hops = pass->item_hops;
-    if (left == 0 || side->pool != HN_POOL_FINAL) {
-        work->half.sum = side == &pass->model->users ? pass->users_sum : pass->items_sum;
-    }
-}
-
-static void pool_all(const Side *side, float *out, int layers) {
-    const float share = 1.0f / hn_lightgcn_divisor(side, layers);
-    const float of_ego = side->pool == HN_POOL_FINAL ? 0.0f : share;
-    const HnRowOps *ops = hn_row_ops_cpu();
-    const size_t dim = (size_t)side->table->dim;
-#pragma omp parallel for schedule(static)
-    for (uint64_t r = 0; r < side->table->n_rows; r++) {
-        const float *e = side->table->value + r * dim;
-        ops->mix(out + r * dim, share * side->degrees->root[r], out + r * dim, of_ego, e, (int)dim);
-    }
-}
-
-static HnStatus lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err) {
-    LightGcn *model = state;
-    const HnTable *users = model->users.table, *items = model->items.table;
-    const size_t row = (size_t)model->context.dim * sizeof(float);
-    if (model->context.layers == 0) {
-        memcpy(users_out, users->value, users->n_rows * row);
-        memcpy(items_out, items->value, items->n_rows * row);
-        if (item_hops != NULL) {
-            memcpy(item_hops, items->value, items->n_rows * row);
-        }
-        return HN_OK;
-    }
-    Pass pass = {
-        .model = model, .half = embed_half, .users_sum = users_out, .items_sum = items_out, .item_hops = item_hops};
-    memset(users_out, 0, users->n_rows * row);
-    memset(items_out, 0, items->n_rows * row);
-    HN_TRY(hn_lightgcn_bound(model, users->value, users->n_rows, &pass.first_bound, err));
-    HN_TRY(hn_lightgcn_run_layers(&pass, err));
-    pool_all(&model->users, users_out, model->context.layers);
-    pool_all(&model->items, items_out, model->context.layers);
-    return HN_OK;
-}
-
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
-                                      .sparse_gradient = false,
                                       .width = hn_model_width_is_dim,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,
@@ -352,4 +306,5 @@ const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
                                       .moved = lightgcn_moved,
                                       .forward = lightgcn_forward,
                                       .backward = lightgcn_backward,
-                                      .embed = lightgcn_embed};
+                                      .embed = hn_lightgcn_embed,
+                                      .look = hn_lightgcn_look};

@@ -1,5 +1,5 @@
 /* Private to LightGCN: its state, and how a pass over the layers is run (lightgcn_pass.c) whatever its halves do
- * (lightgcn.c), and the hops (lightgcn_hops.c). */
+ * (lightgcn.c), all rows (lightgcn_embed.c) and the hops (lightgcn_hops.c). */
 #ifndef HN_CF_LIGHTGCN_PRIVATE_H
 #define HN_CF_LIGHTGCN_PRIVATE_H
 
@@ -28,7 +28,8 @@ typedef struct LightGcn {
     HnModelContext context;
     HnPropagation propagation;
     Side users, items;
-    float *window; /* see HnHalf */
+    float *window;                                          /* see HnHalf */
+    const float *looked_users, *looked_items, *looked_hops; /* what this step's look made; NULL = nothing */
 } LightGcn;
 
 struct Work;
@@ -43,7 +44,7 @@ typedef struct Pass {
     bool chained;                              /* one chain after the other */
     bool keep;                                 /* backward: see HnModelOps */
     const HnRowsDone *users_then, *items_then; /* backward: what the caller wants done with the gradients */
-    float *users_sum, *items_sum;              /* embed: sums of all rows */
+    float *users_out, *items_out;              /* embed: final rows of all */
     float *item_hops;                          /* embed: see HnModelOps, or NULL */
 } Pass;
 
@@ -55,12 +56,18 @@ typedef struct Work {
     int layer, n_layers;
     float share; /* of a pooled layer in the final row: 1 / (L + 1), or 1 */
     const HnRowsDone *then;
-    float *item_hops; /* embed: see HnModelOps */
+    float *item_hops;    /* embed: see HnModelOps */
+    float *out;          /* embed: all rows of the side, final or on their way there */
+    const float *before; /* embed: the side's layer before */
 } Work;
 
 /* What the sum of the pooled layers is divided by. */
 static inline float hn_lightgcn_divisor(const Side *side, int layers) {
-    return side->pool == HN_POOL_MEAN ? (float)(layers + 1) : 1.0f;
+    return side->pool == HN_POOL_MEAN ? (float)(layers + 1) : side->pool == HN_POOL_UPPER ? (float)layers : 1.0f;
+}
+/* Whether layer l of so many has a part in the final row. */
+static inline bool hn_lightgcn_pools(const Side *side, int l, int layers) {
+    return side->pool == HN_POOL_FINAL ? l == layers : side->pool != HN_POOL_UPPER || l > 0;
 }
 
 /* Where the layer lives that comes `left` before the last one. */
@@ -76,6 +83,20 @@ HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_
 /* All halves of a pass, in the order that suits the number of ranks; or layer by layer. Collective. */
 HnStatus hn_lightgcn_run(Pass *pass, HnError *err);
 HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err);
+
+/* lightgcn.c. Whose rows the batch names; a half of the forward pass; final rows of the batch from its layers. */
+void hn_lightgcn_take(LightGcn *model, HnBatch *batch);
+void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work);
+void hn_lightgcn_pool(const Side *side, int layers);
+
+/* lightgcn_look.c. See HnModelOps; and whether the forward pass could take its vectors from there, which it did then.
+ */
+HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *items_out, float *item_hops,
+                          HnError *err);
+bool hn_lightgcn_looked(LightGcn *model, HnBatch *batch);
+
+/* lightgcn_embed.c. See HnModelOps. */
+HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err);
 
 /* lightgcn_hops.c. Hops of the batch's row b, before its layers are pooled; last is z_L. */
 void hn_lightgcn_write_hops(const Work *work, uint64_t b, const float *last);

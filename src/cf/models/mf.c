@@ -4,11 +4,21 @@
 #include "base/alloc.h"
 #include "cf/model.h"
 #include "cf/rows.h"
+#include "propagate.h"
 #include "row.h"
 
 typedef struct Mf {
     HnModelContext context;
+    float *window; /* gradients on their way to who uses them at once */
 } Mf;
+
+static void mf_free(void *state) {
+    Mf *mf = state;
+    if (mf != NULL) {
+        hn_free(mf->window);
+        hn_free(mf);
+    }
+}
 
 static HnStatus mf_create(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err) {
     (void)batch;
@@ -17,18 +27,19 @@ static HnStatus mf_create(const HnModelContext *context, const HnBatch *batch, v
         return HN_MEMORY;
     }
     mf->context = *context;
+    mf->window = hn_alloc(hn_propagate_window(context->dim), sizeof *mf->window, "MF", err);
+    if (mf->window == NULL) {
+        mf_free(mf);
+        return HN_MEMORY;
+    }
     *state = mf;
     return HN_OK;
 }
 
-static void mf_free(void *state) {
-    hn_free(state);
-}
-
 static uint64_t mf_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
                          uint64_t n_positions, bool exact) {
-    (void)config, (void)n_local_users, (void)n_items, (void)n_local_pairs, (void)n_positions, (void)exact;
-    return sizeof(Mf);
+    (void)n_local_users, (void)n_items, (void)n_local_pairs, (void)n_positions, (void)exact;
+    return sizeof(Mf) + hn_propagate_window((int)config->model.dim) * sizeof(float);
 }
 
 static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
@@ -44,18 +55,21 @@ static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
 
 static HnStatus mf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                             const HnRowsDone *items_done, HnError *err) {
-    (void)keep, (void)err;
+    (void)err;
     const Mf *mf = state;
+    const HnTable *users = mf->context.users, *items = mf->context.items;
     if (batch->d_item_hops != NULL) { /* the one hop is the vector */
         for (uint64_t r = 0; r < batch->n_items; r++) {
             const uint64_t at = r * (uint64_t)batch->dim;
             hn_row_ops_cpu()->axpy(batch->d_item_vectors + at, 1.0f, batch->d_item_hops + at, batch->dim);
         }
     }
-    hn_rows_scatter(mf->context.users->gradient, batch->d_user_vectors, batch->users, batch->n_users, batch->dim);
-    hn_rows_scatter(mf->context.items->gradient, batch->d_item_vectors, batch->items, batch->n_items, batch->dim);
-    hn_rows_done_cpu(users_done, mf->context.users->gradient, mf->context.users->n_rows, batch->dim);
-    hn_rows_done_cpu(items_done, mf->context.items->gradient, mf->context.items->n_rows, batch->dim);
+    HnSpread of_users = {.rows = batch->users, .in = batch->d_user_vectors, .n = batch->n_users, .dim = batch->dim};
+    HnSpread of_items = {.rows = batch->items, .in = batch->d_item_vectors, .n = batch->n_items, .dim = batch->dim};
+    of_users.n_rows = users->n_rows, of_users.window = mf->window, of_users.out = keep ? users->gradient : NULL;
+    of_items.n_rows = items->n_rows, of_items.window = mf->window, of_items.out = keep ? items->gradient : NULL;
+    hn_rows_spread(&of_users, users_done);
+    hn_rows_spread(&of_items, items_done);
     return HN_OK;
 }
 
@@ -72,7 +86,6 @@ static HnStatus mf_embed(void *state, float *users, float *items, float *item_ho
 }
 
 const HnModelOps HN_MODEL_MF = {.name = "mf",
-                                .sparse_gradient = true,
                                 .width = hn_model_width_is_dim,
                                 .create = mf_create,
                                 .free = mf_free,

@@ -198,7 +198,6 @@ const float *hn_ngcf_pick(const NgcfSide *side, const float *values) {
 }
 
 const HnModelOps HN_MODEL_NGCF = {.name = "ngcf",
-                                  .sparse_gradient = false,
                                   .width = ngcf_width,
                                   .n_parameters = hn_ngcf_parameters,
                                   .create = ngcf_create,

@@ -155,7 +155,7 @@ HnStatus hn_ngcf_embed(void *state, float *users, float *items, float *item_hops
     return embed(model, users, items, item_hops, err);
 }
 
-HnStatus hn_ngcf_look(void *state, const HnBatch *batch, float *users, float *items, float *item_hops, HnError *err) {
+HnStatus hn_ngcf_look(void *state, HnBatch *batch, float *users, float *items, float *item_hops, HnError *err) {
     Ngcf *model = state;
     model->drops = model->threshold > 0;
     model->step = (uint32_t)batch->step;

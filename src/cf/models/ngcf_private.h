@@ -111,7 +111,7 @@ void hn_ngcf_through_length(float *d, const float *z, float inverse, int dim);
 const float *hn_ngcf_pick(const NgcfSide *side, const float *values);
 
 HnStatus hn_ngcf_forward(void *state, HnBatch *batch, HnError *err);
-HnStatus hn_ngcf_look(void *state, const HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
+HnStatus hn_ngcf_look(void *state, HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
 HnStatus hn_ngcf_embed(void *state, float *users, float *items, float *item_hops, HnError *err);
 HnStatus hn_ngcf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                           const HnRowsDone *items_done, HnError *err);

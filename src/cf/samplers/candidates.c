@@ -18,8 +18,8 @@ static void choose_one(const void *context, const HnBatch *batch, const HnDrawPa
     const float *rows = choice->finals->items;
     int32_t items[HN_MOST_CANDIDATES];
     float scores[HN_MOST_CANDIDATES];
+    hn_sample_next_run(pair, n_items, rng, n, items);
     for (int m = 0; m < n; m++) {
-        items[m] = hn_sample_next(pair->taken, pair->n_taken, n_items, rng);
         hn_row_fetch(rows + (size_t)items[m] * (size_t)dim, dim);
     }
     for (int m = 0; m < n; m++) {

@@ -10,6 +10,7 @@
 #include "row.h"
 
 enum { MOST_HOPS = 17, MOST_DIM = 8192 }; /* the bounds of model.layers and one, of model.dim */
+enum { AHEAD = 2 };                       /* candidates that are fetched before their turn */
 
 HnStatus hn_hop_mix_create(const HnSamplerContext *context, const HnBatch *batch, const HnHopMix *how, void **state,
                            HnError *err) {
@@ -85,11 +86,9 @@ static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair
                     .dim = batch->dim};
     int32_t items[HN_MOST_CANDIDATES];
     float best[MOST_HOPS];
+    hn_sample_next_run(pair, mix->context.shards->n_items, rng, n, items);
     for (int m = 0; m < n; m++) {
-        items[m] = hn_sample_next(pair->taken, pair->n_taken, mix->context.shards->n_items, rng);
-        hn_row_fetch(rows + (size_t)items[m] * row, (int)row);
-    }
-    for (int m = 0; m < n; m++) {
+        hn_row_fetch(rows + (size_t)items[m + AHEAD < n ? m + AHEAD : m] * row, (int)row);
         at.item = items[m];
         consider(mix, batch, &at, user, rows + (size_t)items[m] * row, rows + (size_t)batch->positive[pair->k] * row,
                  drawn, best);
@@ -104,9 +103,15 @@ void hn_hop_mix_draw(void *state, HnBatch *batch, const HnFinals *finals) {
 
 /* ---- mixing ---- */
 
+/* [hops][dim] of an item, which has this row in the batch. */
+static const float *hops_of(const HnBatch *batch, int32_t item, int32_t row) {
+    const size_t n = (size_t)batch->hops * (size_t)batch->dim;
+    return batch->all_item_hops != NULL ? batch->all_item_hops + (size_t)item * n : batch->item_hops + (size_t)row * n;
+}
+
 /* The rows of pair k at hop l. */
 static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k, int hop) {
-    const size_t dim = (size_t)batch->dim, row = (size_t)batch->hops * dim, at = (size_t)hop * dim;
+    const size_t at = (size_t)hop * (size_t)batch->dim;
     const size_t draw = (size_t)k * (size_t)batch->draws + (size_t)hop;
     const float *user = batch->user_vectors + (size_t)batch->user_row[k] * (size_t)batch->width;
     return (HnHopPair){.epoch = batch->epoch,
@@ -115,8 +120,8 @@ static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k,
                        .hop = hop,
                        .dim = batch->dim,
                        .user = mix->concat ? user + at : user,
-                       .positive = batch->item_hops + (size_t)batch->positive_row[k] * row + at,
-                       .candidate = batch->item_hops + (size_t)batch->negative_row[draw] * row + at};
+                       .positive = hops_of(batch, batch->positive[k], batch->positive_row[k]) + at,
+                       .candidate = hops_of(batch, batch->negative[draw], batch->negative_row[draw]) + at};
 }
 
 /* Pools the mixed hops [hops][dim] of a pair; the first is what L2 takes. */

@@ -62,18 +62,32 @@ HnStatus hn_plain_facts(void *state, HnSamplerFacts *facts, HnError *err) {
 }
 
 /* The r-th item outside a sorted list, without rejection: items[j] - j of those outside lie below the j-th taken one.
- */
-int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng) {
-    uint64_t r = hn_rng_below64(rng, n_items - n_taken), low = 0, high = n_taken;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if ((uint64_t)taken[middle] - middle > r) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
+ * The search has no branch that depends on r, which no processor could foretell. */
+static int32_t outside(const int32_t *taken, uint64_t n_taken, uint64_t r) {
+    uint64_t low = 0;
+    for (uint64_t left = n_taken; left > 0;) { /* the answer is low .. low + left */
+        const uint64_t half = left - left / 2, last = low + half - 1;
+        const bool below = (uint64_t)taken[last] - last <= r;
+        low = below ? low + half : low;
+        left = below ? left - half : half - 1;
     }
     return (int32_t)(r + low);
+}
+
+int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng) {
+    return outside(taken, n_taken, hn_rng_below64(rng, n_items - n_taken));
+}
+
+void hn_sample_next_run(const HnDrawPair *pair, uint64_t n_items, HnRng *rng, int n, int32_t *items) {
+    enum { RUN = 64 };
+    uint64_t numbers[RUN];
+    for (int m = 0; m < n; m += RUN) {
+        const int some = n - m < RUN ? n - m : RUN;
+        hn_rng_below64_run(rng, n_items - pair->n_taken, (uint64_t)some, numbers);
+        for (int i = 0; i < some; i++) {
+            items[m + i] = outside(pair->taken, pair->n_taken, numbers[i]);
+        }
+    }
 }
 
 void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, HnDrawOne *draw, const void *context) {

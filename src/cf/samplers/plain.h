@@ -32,6 +32,8 @@ typedef struct HnDrawPair {
     const int32_t *taken;
     uint64_t n_taken;
 } HnDrawPair;
+/* The next n draws for a pair. */
+void hn_sample_next_run(const HnDrawPair *pair, uint64_t n_items, HnRng *rng, int n, int32_t *items);
 /* Draws for one pair, drawn [draws of the batch]; rng begins the pair's own sequence. */
 typedef void HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn);
 /* batch->negative of every pair by draw, by all threads; left as it is, -1, where the user took every item. */
