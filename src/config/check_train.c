@@ -22,12 +22,15 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     const bool without_ego = train->model.pool == HN_POOL_FINAL || train->model.pool == HN_POOL_UPPER;
     if (train->model.backbone == HN_BACKBONE_SGL && without_ego) {
         *key = "model.pool";
-        return "model.pool final and upper do not go with model.backbone sgl, whose views are of all layers together: set "
+        return "model.pool final and upper do not go with model.backbone sgl, whose views are of all layers together: "
+               "set "
                "model.pool: mean";
     }
-    if (train->model.backbone == HN_BACKBONE_LIGHTGCN && train->model.pool == HN_POOL_UPPER && train->model.layers == 0) {
+    if (train->model.backbone == HN_BACKBONE_LIGHTGCN && train->model.pool == HN_POOL_UPPER &&
+        train->model.layers == 0) {
         *key = "model.pool";
-        return "model.pool upper is the mean of layers 1 to the last, of which model.layers 0 has none: set model.layers to "
+        return "model.pool upper is the mean of layers 1 to the last, of which model.layers 0 has none: set "
+               "model.layers to "
                "at least 1, or model.pool: mean";
     }
     return NULL;
