@@ -33,5 +33,9 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
                "model.layers to "
                "at least 1, or model.pool: mean";
     }
+    if (train->model.backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
+        *key = "model.pool";
+        return "model.pool is for model.backbone lightgcn and sgl: NGCF puts layers side by side; set model.pool: mean";
+    }
     return NULL;
 }

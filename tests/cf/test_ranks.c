@@ -51,6 +51,29 @@ static HnTrainConfig semantic_config(void) {
     return config;
 }
 
+static size_t add_hop_cases(Case *cases, size_t n) {
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    return n;
+}
+
 /* Sealed results hold groups too. */
 static void ask_for_groups(HnTrainConfig *config) {
     static double shares[] = {0.8, 0.15, 0.05};
@@ -77,16 +100,7 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
-    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.layers = 3;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_MF;
-    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
-    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    n = add_hop_cases(cases, n);
     cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
     cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;

@@ -111,7 +111,8 @@ static void forms_of_loss_and_published_figures(void **state) {
         {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
         {"sampler.name: mixgcf\ntrain.reg: norm\n", 2, {"train.reg norm", "train.reg: sq_half"}},
-        {"model.pool: concat\n", 1, {"one of mean, sum, final"}},
+        {"model: {backbone: ngcf, pool: sum}\n", 1, {"model.pool is for model.backbone lightgcn"}},
+        {"model.pool: concat\n", 1, {"one of mean, sum, final, upper"}},
         {"published: [\"\"]\n", 1, {"empty text"}},
         {"published: [loss]\n", 1, {"\"loss\"", "ROW; FIGURE; EPOCH; VALUE"}},
         {"published: [a; loss; 0; 1]\n", 1, {"no row is called \"a\""}},
@@ -184,6 +185,9 @@ static void across_keys(void **state) {
         {"llm: {embedder: http, http: {url: http://h}}\n", 1, {"llm.http.embed_model"}},
         {"llm.http.url: 127.0.0.1:8000\n", 1, {"http://127.0.0.1:8000"}},
         {"sampler.name: rns\nalign.negatives: batch\n", 1, {"needs sampler.name semantic"}},
+        {"model.pool: upper\nmodel.layers: 0\n", 1, {"layers 1 to the last", "model.pool: mean"}},
+        {"model.pool: upper\nmodel.backbone: sgl\n", 1, {"sgl", "model.pool: mean"}},
+        {"sampler.name: dins\ntrain.reg: norm\n", 2, {"mixed rows", "train.reg: sq_half"}},
     };
     refuse_all(wrong, sizeof wrong / sizeof wrong[0]);
 }

@@ -21,7 +21,7 @@ static void test_equals_ref(void **state) {
     (void)state;
     const int32_t rows[] = {2, 3, 9, 4000, 70000, 70001, 2147483647};
     for (int dim = 1; dim <= 70; dim++) {
-        const HnKeep keep = {0x123456789ABCDEFull + (uint64_t)dim, 77u * (uint32_t)dim, (uint32_t)dim, 6554};
+        const HnKeep keep = {UINT64_C(0x123456789ABCDEF) + (uint64_t)dim, 77u * (uint32_t)dim, (uint32_t)dim, 6554};
         compare(&keep, 1000u * (uint64_t)dim, NULL, (uint64_t)dim % 23, dim);
         compare(&keep, 3, rows, 7, dim);
     }

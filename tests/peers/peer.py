@@ -5,7 +5,6 @@ import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 
 def read_lists(path):
@@ -80,16 +79,6 @@ def lightgcn(adjacency, ego, layers):
         layer = Propagate.apply(adjacency, layer)
         total = total + layer
     return total / (layers + 1)
-
-
-def ngcf(adjacency, ego, weights, dropout=0.1):
-    """The paper's form, a pair of weights a layer; message dropout, layers side by side."""
-    layer, layers = ego, [ego]
-    for first, second in zip(weights[::2], weights[1::2]):
-        near = Propagate.apply(adjacency, layer)
-        layer = F.dropout(F.leaky_relu((near + layer) @ first + (near * layer) @ second, 0.2), dropout)
-        layers.append(layer)
-    return torch.cat(layers, 1)
 
 
 def median_ms(work, least=10, seconds=5.0):
