@@ -136,7 +136,7 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.ssl.denominator = HN_DENOMINATOR_BATCH;
     cases[n] = (Case){.name = "sgl walk, dim 3, two users", .config = small_config(), .n_users = 2, .n_items = 30};
     cases[n].config.model.backbone = HN_BACKBONE_SGL, cases[n].config.ssl.augment = HN_AUGMENT_WALK;
-    cases[n++].config.model.dim = 3;
+    cases[n].config.train.batch = 7, cases[n++].config.model.dim = 3;
     return n;
 }
 
