@@ -4,12 +4,17 @@ const HnModelOps *hn_model_ops(HnBackboneName backbone) {
     static const HnModelOps *const models[] = {[HN_BACKBONE_MF] = &HN_MODEL_MF,
                                                [HN_BACKBONE_LIGHTGCN] = &HN_MODEL_LIGHTGCN,
                                                [HN_BACKBONE_NGCF] = &HN_MODEL_NGCF,
-                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL};
+                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL,
+                                               [HN_BACKBONE_DGCF] = &HN_MODEL_DGCF};
     return models[backbone];
 }
 
 uint64_t hn_model_layers(const HnTrainConfig *config) {
     return config->model.backbone == HN_BACKBONE_MF ? 0 : (uint64_t)config->model.layers;
+}
+
+bool hn_model_on_host(const HnTrainConfig *config) {
+    return hn_model_ops(config->model.backbone)->on_host && hn_model_layers(config) > 0;
 }
 
 int hn_model_width(const HnTrainConfig *config) {

@@ -36,6 +36,7 @@ typedef struct HnModelOps {
     const char *name;
     /* Columns of a final vector: model.dim, or as many for each hop where those stand side by side. */
     int (*width)(const HnTrainConfig *config);
+    bool on_host; /* items' halves go through the context's host_items, where there are layers */
     int n_blocks; /* of rows of all users and items that it wants seen by all ranks of a host (host_items.h) */
     /* Parameters beside the two tables; NULL = none. */
     uint64_t (*n_parameters)(const HnTrainConfig *config);
@@ -75,10 +76,11 @@ typedef struct HnModelOps {
     HnTable *(*parameters)(void *state);
 } HnModelOps;
 
-extern const HnModelOps HN_MODEL_MF, HN_MODEL_LIGHTGCN, HN_MODEL_NGCF, HN_MODEL_SGL;
+extern const HnModelOps HN_MODEL_MF, HN_MODEL_LIGHTGCN, HN_MODEL_NGCF, HN_MODEL_SGL, HN_MODEL_DGCF;
 const HnModelOps *hn_model_ops(HnBackboneName backbone);
 /* Propagation layers; with none, the final vectors are the tables' rows. */
 uint64_t hn_model_layers(const HnTrainConfig *config);
+bool hn_model_on_host(const HnTrainConfig *config);
 /* Columns of a final vector. A final vector is the mean of its hops, one more than layers, or has them side by side. */
 int hn_model_width(const HnTrainConfig *config);
 int hn_model_hops(const HnTrainConfig *config);

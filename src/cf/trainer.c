@@ -105,7 +105,7 @@ static HnStatus create(HnTrainer *trainer, HnError *err) {
     HN_TRY(hn_comm_agree(trainer->comm, status, err));
     HN_TRY(hn_graph_create(&trainer->shards, trainer->comm, &trainer->graph, err));
     HN_TRY(check_usable(trainer, err));
-    if (hn_model_layers(config) > 0) {
+    if (hn_model_on_host(config)) {
         HN_TRY(hn_host_items_create(trainer->comm, &trainer->graph, trainer->dim, trainer->exact,
                                     trainer->model->n_blocks, &trainer->host_items, err));
     }

@@ -37,5 +37,10 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
         *key = "model.pool";
         return "model.pool is for model.backbone lightgcn and sgl: NGCF puts layers side by side; set model.pool: mean";
     }
+    if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
+        *key = "dgcf.factors";
+        return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
+               "model.dim";
+    }
     return NULL;
 }

@@ -332,6 +332,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
 
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
                                       .width = hn_model_width_is_dim,
+                                      .on_host = true,
                                       .n_blocks = 2,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,

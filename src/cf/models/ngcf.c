@@ -199,6 +199,7 @@ const float *hn_ngcf_pick(const NgcfSide *side, const float *values) {
 
 const HnModelOps HN_MODEL_NGCF = {.name = "ngcf",
                                   .width = ngcf_width,
+                                  .on_host = true,
                                   .n_parameters = hn_ngcf_parameters,
                                   .create = ngcf_create,
                                   .free = hn_ngcf_free,

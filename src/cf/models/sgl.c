@@ -167,6 +167,7 @@ static HnStatus sgl_embed(void *state, float *users, float *items, float *item_h
 
 const HnModelOps HN_MODEL_SGL = {.name = "sgl",
                                  .width = hn_model_width_is_dim,
+                                 .on_host = true,
                                  .n_blocks = 2, /* LightGCN's */
                                  .create = sgl_create,
                                  .free = sgl_free,
