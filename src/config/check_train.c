@@ -33,5 +33,21 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
                "model.layers to "
                "at least 1, or model.pool: mean";
     }
+    const bool one = train->sampler.name == HN_SAMPLER_SEMANTIC || in_batch;
+    const bool plain = train->loss.name == HN_LOSS_BPR && train->loss.epsilon <= 0.0;
+    if (train->sampler.negatives > 1 && (one || !plain)) {
+        *key = "sampler.negatives";
+        return one ? "sampler.negatives above 1 does not go with sampler.name semantic or in_batch: set it to 1"
+                   : "sampler.negatives above 1 is for loss.name bpr without loss.epsilon, whose form for several "
+                     "negatives "
+                     "it is: set it to 1";
+    }
+    const bool all = train->sampler.name == HN_SAMPLER_DNS && train->sampler.mn == HN_DNS_ALL;
+    if (all && (train->sampler.negatives > 1 || train->sampler.pick > 64)) {
+        *key = "sampler.mn";
+        return "sampler.mn all takes sampler.pick negatives, of at most 64, from one pool: set sampler.negatives to 1 "
+               "and "
+               "lower sampler.pick, or set sampler.mn: pick";
+    }
     return NULL;
 }
