@@ -4,7 +4,8 @@ const HnModelOps *hn_model_ops(HnBackboneName backbone) {
     static const HnModelOps *const models[] = {[HN_BACKBONE_MF] = &HN_MODEL_MF,
                                                [HN_BACKBONE_LIGHTGCN] = &HN_MODEL_LIGHTGCN,
                                                [HN_BACKBONE_NGCF] = &HN_MODEL_NGCF,
-                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL};
+                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL,
+                                               [HN_BACKBONE_DGCF] = &HN_MODEL_DGCF};
     return models[backbone];
 }
 

@@ -151,6 +151,13 @@ static HnTrainConfig config_of(const json_t *one) {
         config.ngcf.variant = (HnNgcfVariant)word(ngcf, "variant", variants);
         config.ngcf.dropout = real(ngcf, "dropout");
     }
+    const json_t *dgcf = json_object_get(one, "dgcf");
+    if (dgcf != NULL) {
+        config.model.backbone = HN_BACKBONE_DGCF;
+        config.dgcf.factors = integer(dgcf, "factors");
+        config.dgcf.iterations = integer(dgcf, "iterations");
+        config.dgcf.correlation = real(dgcf, "correlation");
+    }
     if (json_object_get(one, "ssl") != NULL) {
         read_ssl(json_object_get(one, "ssl"), &config);
     }
@@ -353,7 +360,7 @@ static void all_cases(const char *file, bool reproducible) {
 }
 
 static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "steps_forms.json",
-                                    GOLDEN "ngcf.json", GOLDEN "sgl.json"};
+                                    GOLDEN "ngcf.json",  GOLDEN "sgl.json",        GOLDEN "dgcf.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

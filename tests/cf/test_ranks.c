@@ -147,7 +147,8 @@ static size_t make_cases(Case *cases) {
 }
 
 static size_t make_ngcf_cases(Case *cases) {
-    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic", "ngcf recbole"};
+    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic",
+                                        "ngcf recbole, mixgcf"};
     const size_t n = sizeof names / sizeof *names;
     for (size_t v = 0; v < n; v++) {
         cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
@@ -159,13 +160,34 @@ static size_t make_ngcf_cases(Case *cases) {
     cases[1].config.sampler.name = HN_SAMPLER_DNS;
     cases[1].cut = true;
     cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
+    cases[3].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
+    return n;
+}
+
+static size_t make_dgcf_cases(Case *cases) {
+    static const char *const names[] = {"dgcf", "dgcf, dins, deep"};
+    const size_t n = sizeof names / sizeof *names;
+    for (size_t v = 0; v < n; v++) {
+        cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
+        cases[v].config.model.backbone = HN_BACKBONE_DGCF;
+        cases[v].config.model.layers = 1 + (int64_t)v;
+        cases[v].config.dgcf.factors = 4, cases[v].config.dgcf.iterations = 2;
+        cases[v].config.dgcf.correlation = 0.01;
+    }
+    cases[0].cut = true;
+    cases[1].config.sampler.name = HN_SAMPLER_DINS;
     return n;
 }
 
 /* The files of a case, made by rank 0; the data set is opened by all. */
 static void open_case(Case *one, size_t number, const char *root) {
     HnError err = HN_ERROR_INIT;
+    if (number % 2 == 1) { /* what is looked at beside the metrics */
+        static double shares[] = {0.8, 0.15, 0.05};
+        one->config.eval.activity_groups = 3, one->config.eval.false_negative_users = 9;
+        one->config.eval.popularity_shares = (HnDoubleList){shares, 3};
+    }
     one->world = world_make(one->n_users, one->n_items);
     world_fill(&one->world, one->n_users < 10 ? 12.0 : 8.0, 40 + number);
     one->folder = hn_path_printf(&err, "%s/case-%zu", root, number);
@@ -219,8 +241,8 @@ static void train_steps(const Case *one, HnComm *group, int threads, HnText *tex
     for (int64_t e = 0; e < one->config.train.epochs; e++) {
         stop(hn_session_epoch(&session, &err), one->name, &err);
         const double *loss = session.history.loss + (uint64_t)e * HN_N_LOSSES;
-        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a\n", (long long)e + 1,
-                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3]),
+        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a, %a\n", (long long)e + 1,
+                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3], loss[HN_LOSS_FALSE]),
              "text", &err);
     }
     for (uint64_t i = 0; i < session.history.n_evals * session.history.n_metrics; i++) {
@@ -469,6 +491,7 @@ int main(int argc, char **argv) {
     Case cases[32];
     size_t n = make_cases(cases);
     n += make_ngcf_cases(cases + n);
+    n += make_dgcf_cases(cases + n);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
         stop(hn_folder_remove(root, &err), "folder", &err);
