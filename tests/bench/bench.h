@@ -57,6 +57,12 @@ double bench_gather_gbs(const HnCsr *graph); /* rows of 64 floats, fetched in th
 /* hn_gemm on all threads, the best of several. */
 double bench_product_gflops(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k);
 
+/* ---- views.c ---- */
+/* Seconds that a step of SGL takes at the least: three products and one exponential for every row of the batch
+ * (n_users, n_items) and every row of its side, and propagation over the whole graph and both views, forward and
+ * backward. */
+double bench_views_floor(const HnCsr *users, const HnCsr *items, int layers, uint64_t n_users, uint64_t n_items);
+
 /* ---- line.c: the result ---- */
 typedef struct BenchLine {
     const char *name;

@@ -51,12 +51,43 @@ static HnTrainConfig semantic_config(void) {
     return config;
 }
 
+static size_t add_hop_cases(Case *cases, size_t n) {
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    return n;
+}
+
+/* Sealed results hold groups too. */
+static void ask_for_groups(HnTrainConfig *config) {
+    static double shares[] = {0.8, 0.15, 0.05};
+    config->eval.activity_groups = 3;
+    config->eval.popularity_shares = (HnDoubleList){shares, 3};
+}
+
 static size_t make_cases(Case *cases) {
     size_t n = 0;
     cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.model.backbone = HN_BACKBONE_MF;
     cases[n] = (Case){.name = "lightgcn", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n++].config.model.layers = 3;
+    cases[n].config.model.layers = 3;
+    ask_for_groups(&cases[n++].config);
     cases[n] = (Case){.name = "one layer, dim 1, hinge", .config = small_config(), .n_users = 40, .n_items = 30};
     cases[n].config.model.layers = 1, cases[n].config.model.dim = 1;
     cases[n].config.model.init = HN_INIT_NORMAL;
@@ -69,16 +100,7 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
-    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.layers = 3;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_MF;
-    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
-    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    n = add_hop_cases(cases, n);
     cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
     cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;
@@ -127,8 +149,8 @@ static size_t make_cases(Case *cases) {
 }
 
 static size_t make_ngcf_cases(Case *cases) {
-    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic",
-                                        "ngcf recbole, mixgcf"};
+    static const char *const names[] = {"ngcf paper, mixgcf", "ngcf author, dns", "ngcf mixgcf, semantic",
+                                        "ngcf recbole"};
     const size_t n = sizeof names / sizeof *names;
     for (size_t v = 0; v < n; v++) {
         cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
@@ -137,10 +159,10 @@ static size_t make_ngcf_cases(Case *cases) {
         cases[v].config.ngcf.variant = (HnNgcfVariant)v;
         cases[v].config.ngcf.dropout = v == 0 ? 0.0 : 0.2;
     }
+    cases[0].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[1].config.sampler.name = HN_SAMPLER_DNS;
     cases[1].cut = true;
     cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
-    cases[3].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
     return n;
 }
@@ -163,6 +185,7 @@ static size_t make_dgcf_cases(Case *cases) {
 /* The files of a case, made by rank 0; the data set is opened by all. */
 static void open_case(Case *one, size_t number, const char *root) {
     HnError err = HN_ERROR_INIT;
+    one->config.eval.false_negative_users = 9;
     one->world = world_make(one->n_users, one->n_items);
     world_fill(&one->world, one->n_users < 10 ? 12.0 : 8.0, 40 + number);
     one->folder = hn_path_printf(&err, "%s/case-%zu", root, number);
@@ -216,8 +239,8 @@ static void train_steps(const Case *one, HnComm *group, int threads, HnText *tex
     for (int64_t e = 0; e < one->config.train.epochs; e++) {
         stop(hn_session_epoch(&session, &err), one->name, &err);
         const double *loss = session.history.loss + (uint64_t)e * HN_N_LOSSES;
-        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a\n", (long long)e + 1,
-                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3]),
+        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a, %a\n", (long long)e + 1,
+                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3], loss[HN_LOSS_FALSE]),
              "text", &err);
     }
     for (uint64_t i = 0; i < session.history.n_evals * session.history.n_metrics; i++) {

@@ -284,6 +284,37 @@ static void test_memory_may_fail(void **state) {
     world_free(&world);
 }
 
+/* The plan's formula against the blocks that are there. */
+static void test_memory_is_what_is_planned(void **state) {
+    (void)state;
+    World world = world_make(120, 90);
+    world_fill(&world, 9.0, 5);
+    for (int way = 0; way < 4; way++) {
+        HnTrainConfig config = sgl_config(way % 2 == 0 ? HN_AUGMENT_EDGE : HN_AUGMENT_WALK, 0.1);
+        config.model.dim = way < 2 ? 64 : 3;
+        config.ssl.denominator = way < 2 ? HN_DENOMINATOR_FULL : HN_DENOMINATOR_BATCH;
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, true, 3);
+        const Sgl *sgl = rig.trainer->model_state;
+        const HnBatch *batch = &rig.trainer->batch;
+        const uint64_t width = config.model.dim == 64 ? 64 : 16, n = 120 + 90, items = 32, queries = 32 + items;
+        uint64_t taken = 4 * n * width * 4 + queries * 3 * width * 4; /* side_create */
+        taken += queries * (2 * width * 4 + 8 * (width + 1));         /* queries_create */
+        taken += way < 2 ? 0 : 2 * queries * width * 4;
+        taken += (uint64_t)(2 * sgl->n_graphs) * (20 * n + 8 * rig.trainer->shards.n_pairs);
+        const uint64_t with =
+            HN_MODEL_SGL.bytes(&config, 120, 90, rig.trainer->shards.n_pairs, batch->max_positions, true);
+        config.ssl.lambda = 0.0;
+        const uint64_t without =
+            HN_MODEL_SGL.bytes(&config, 120, 90, rig.trainer->shards.n_pairs, batch->max_positions, true);
+        assert_int_equal(sgl->width, width);
+        assert_int_equal(batch->max_positions, 32);
+        assert_true((double)(with - without) > 0.95 * (double)taken && (double)(with - without) < 1.4 * (double)taken);
+        rig_end(&rig);
+    }
+    world_free(&world);
+}
+
 static int set_up(void **state) {
     (void)state;
     folder = folder_make("sgl");
@@ -307,6 +338,7 @@ int main(void) {
         cmocka_unit_test(test_zero_rows),
         cmocka_unit_test(test_a_value_that_is_no_number),
         cmocka_unit_test(test_memory_may_fail),
+        cmocka_unit_test(test_memory_is_what_is_planned),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -46,14 +46,17 @@ static uint64_t sgl_bytes(const HnTrainConfig *config, uint64_t n_local_users, u
     return total;
 }
 
-/* LightGCN's; 2 L layers of each view; the queries and their sums; the items' gradient. */
+/* LightGCN's, and 2 L layers of each view; the queries' sums; a rank's part of the queries and of the items' gradient,
+ * which is half of them or less. */
 static uint64_t sgl_moved(const HnTrainConfig *config, uint64_t n_items, uint64_t n_batch_items, bool exact) {
     const uint64_t layers = (uint64_t)config->model.layers, dim = (uint64_t)config->model.dim;
-    const uint64_t positions = (uint64_t)config->train.batch;
+    const uint64_t columns = (dim + HN_CONTRAST_COLUMNS - 1) / HN_CONTRAST_COLUMNS * HN_CONTRAST_COLUMNS + 1;
     uint64_t total = HN_MODEL_LIGHTGCN.moved(config, n_items, n_batch_items, exact);
     if (has_views(config)) {
+        const bool together = config->ssl.denominator == HN_DENOMINATOR_BATCH;
+        const uint64_t positives = n_batch_items / 2, users = positives; /* about */
         total += HN_SGL_VIEWS * 2 * layers * n_items * dim * (exact ? 8 : 4);
-        total += positions * (dim + 1) * (4 + 8) + n_batch_items * (dim + 1) * 8 + n_items * dim * 4;
+        total += (users + positives) * columns * 8 + (users + (together ? users + positives : n_items)) * columns * 2;
     }
     return total;
 }

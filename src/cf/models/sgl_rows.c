@@ -9,7 +9,7 @@
 #include "row.h"
 #include "shard.h"
 
-enum { BLOCK = 512 }; /* rows that are added up in floats */
+enum { BLOCK = 360 }; /* rows that are added up in floats: five tiles of the kernel */
 
 #define SHORTEST 1e-12f /* a shorter row has no direction: zero, and without a gradient */
 
