@@ -26,7 +26,7 @@ static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t
         total += positions * (2 * width + 4) * 4;
     }
     if (config->sampler.name == HN_SAMPLER_IN_BATCH) {
-        total += positions * (2 * width + 4) * 4;
+        total += positions * (2 * width + 2) * 4;
     }
     return total;
 }

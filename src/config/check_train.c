@@ -33,15 +33,15 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
                "model.layers to "
                "at least 1, or model.pool: mean";
     }
-    if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
-        *key = "dgcf.factors";
-        return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
-               "model.dim";
-    }
     if (train->model.backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
         *key = "model.pool";
         return "model.pool is for model.backbone lightgcn, sgl and dgcf: NGCF puts layers side by side; set "
                "model.pool: mean";
+    }
+    if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
+        *key = "dgcf.factors";
+        return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
+               "model.dim";
     }
     return NULL;
 }

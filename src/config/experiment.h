@@ -206,7 +206,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnMaskRule mask;
         HnSelectOn select_on;
         int64_t false_negative_users; /* whose negatives are held against their test items every epoch; 0 = none */
-        int64_t activity_groups; /* quantiles of users by activity; 0 = none */
+        int64_t activity_groups;      /* quantiles of users by activity; 0 = none */
         HnIntList activity_bounds;
         HnDoubleList popularity_shares;
     } eval; /* eval.* */
