@@ -56,7 +56,8 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     }
     if (train->model.backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
         *key = "model.pool";
-        return "model.pool is for model.backbone lightgcn and sgl: NGCF puts layers side by side; set model.pool: mean";
+        return "model.pool is for model.backbone lightgcn, sgl and dgcf: NGCF puts layers side by side; set "
+               "model.pool: mean";
     }
     if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
         *key = "dgcf.factors";
