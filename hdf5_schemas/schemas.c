@@ -215,6 +215,23 @@ static const HnField result_fields[] = {
      "Metrics of each validation, means over the users that have validation items.", 0},
     {"test/value", HN_F64, "[n_metrics]", "1",
      "Metrics on the test part at the selected epoch, means over the users that have test items.", 0},
+    {"group/kind", HN_STRINGS, "[n_groups]", "1",
+     "What the test users or items are grouped by: activity (a user's train pairs) or popularity (an item's).",
+     OPTIONAL},
+    {"group/name", HN_STRINGS, "[n_groups]", "1", "Name of each group.", OPTIONAL},
+    {"group/least", HN_I64, "[n_groups]", "train pairs", "Fewest train pairs of a member.", OPTIONAL},
+    {"group/most", HN_I64, "[n_groups]", "train pairs", "Most train pairs of a member.", OPTIONAL},
+    {"group/members", HN_I64, "[n_groups]", "1", "Test users of an activity group, or items of a popularity group.",
+     OPTIONAL},
+    {"group/users", HN_I64, "[n_groups]", "1",
+     "Users that the group's metrics are means over: those with test items in it.", OPTIONAL},
+    {"group/value", HN_F64, "[n_groups][n_metrics]", "1",
+     "Test metrics of each group: of its users, or of the test items that belong to it (ranked among all items).",
+     OPTIONAL},
+    {"group/recall_share", HN_F64, "[n_groups][n_ks]", "1",
+     "What each group adds to recall at each k of eval.ks: over the groups of one kind it sums to the recall of the "
+     "test.",
+     OPTIONAL},
     {"rank/users", HN_U64, "[n_ranks]", "1", "Users owned by each trainer rank.", OPTIONAL | VOLATILE},
     {"rank/pairs", HN_U64, "[n_ranks]", "1", "Train pairs owned by each trainer rank.", OPTIONAL | VOLATILE},
     {"rank/memory_bytes", HN_U64, "[n_ranks]", "byte", "Memory that each rank allocated for the training.",
@@ -244,6 +261,38 @@ const HnSchema HN_SCHEMA_RESULT = {"result",
                                    result_attributes,
                                    N_OF(result_attributes)};
 
-const HnSchema *const HN_SCHEMAS[] = {
-    &HN_SCHEMA_DATASET,    &HN_SCHEMA_PROFILES, &HN_SCHEMA_NEGATIVES, &HN_SCHEMA_VECTORS,
-    &HN_SCHEMA_CHECKPOINT, &HN_SCHEMA_MODEL,    &HN_SCHEMA_RESULT,    NULL};
+static const HnField trial_fields[] = {
+    {"setting/key", HN_STRINGS, "[n_settings]", "1", "Keys that tuning varied.", 0},
+    {"setting/value", HN_STRINGS, "[n_settings]", "1", "This trial's value of each, as an experiment file says it.", 0},
+    {"loss/name", HN_STRINGS, "[n_losses]", "1", "Parts of the loss.", 0},
+    {"loss/value", HN_F64, "[n_epochs][n_losses]", "1", "Mean of each part over the batches of each epoch.", 0},
+    {"digest/epoch", HN_STRINGS, "[n_epochs]", "1", "SHA-256 of the parameters after each epoch.", 0},
+    {"metric/name", HN_STRINGS, "[n_metrics]", "1", "Names of the metrics, e.g. recall@20.", 0},
+    {"valid/epoch", HN_I32, "[n_evals]", "epoch", "Epoch of each validation.", 0},
+    {"valid/value", HN_F64, "[n_evals][n_metrics]", "1",
+     "Metrics of each validation, means over the users that have validation items.", 0},
+    {"time/epoch_seconds", HN_F64, "[n_epochs]", "s", "Wall time of each epoch.", OPTIONAL | VOLATILE},
+    {"time/eval_seconds", HN_F64, "[n_evals]", "s", "Wall time of each validation.", OPTIONAL | VOLATILE},
+};
+static const HnAttribute trial_attributes[] = {
+    {"trial", HN_I64, "number of the trial, from 1"},
+    {"n_trials", HN_I64, "trials that were asked for when this one was trained"},
+    {"variant", HN_STRINGS, "name of the row that is tuned"},
+    {"status", HN_STRINGS, "\"done\", or \"failed\": the training stopped at a number that is not finite"},
+    {"reason", HN_STRINGS, "why it failed; empty where it did not"},
+    {"metric", HN_STRINGS, "what trials are compared by"},
+    {"best_epoch", HN_I64, "epoch of the best validation; -1 = none"},
+    {"best_value", HN_F64, "the metric then; 0 where there was none"},
+    {"epochs_run", HN_I64, "epochs trained"},
+};
+const HnSchema HN_SCHEMA_TRIAL = {"trial",
+                                  "One trial of a tuning: its settings and what they reached on validation.",
+                                  1,
+                                  trial_fields,
+                                  N_OF(trial_fields),
+                                  trial_attributes,
+                                  N_OF(trial_attributes)};
+
+const HnSchema *const HN_SCHEMAS[] = {&HN_SCHEMA_DATASET, &HN_SCHEMA_PROFILES,   &HN_SCHEMA_NEGATIVES,
+                                      &HN_SCHEMA_VECTORS, &HN_SCHEMA_CHECKPOINT, &HN_SCHEMA_MODEL,
+                                      &HN_SCHEMA_RESULT,  &HN_SCHEMA_TRIAL,      NULL};

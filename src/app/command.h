@@ -15,6 +15,7 @@ extern const HnCommand hn_commands[]; /* ends with a NULL name */
 int hn_command_prepare(int argc, char **argv);
 int hn_command_synthesize(int argc, char **argv);
 int hn_command_run(int argc, char **argv);
+int hn_command_tune(int argc, char **argv);
 int hn_command_report(int argc, char **argv);
 int hn_command_digest(int argc, char **argv);
 int hn_command_doctor(int argc, char **argv);

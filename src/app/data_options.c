@@ -8,21 +8,21 @@
 #include "base/file.h"
 #include "base/text.h"
 
-static bool parse_part(const char *text, HnDataOptions *options) {
-    char part[24];
+bool hn_parse_part(const char *text, int *part, int *n_parts) {
+    char first[24];
     int64_t index, count;
     const char *slash = strchr(text, '/');
-    if (slash == NULL || (size_t)(slash - text) >= sizeof part) {
+    if (slash == NULL || (size_t)(slash - text) >= sizeof first) {
         return false;
     }
-    memcpy(part, text, (size_t)(slash - text));
-    part[slash - text] = '\0';
-    if (!hn_parse_i64(part, &index) || !hn_parse_i64(slash + 1, &count) || index < 0 || count > 99999 ||
+    memcpy(first, text, (size_t)(slash - text));
+    first[slash - text] = '\0';
+    if (!hn_parse_i64(first, &index) || !hn_parse_i64(slash + 1, &count) || index < 0 || count > 99999 ||
         index >= count) {
         return false;
     }
-    options->part = (int)index;
-    options->n_parts = (int)count;
+    *part = (int)index;
+    *n_parts = (int)count;
     return true;
 }
 
@@ -42,7 +42,8 @@ bool hn_data_options_parse(int argc, char **argv, const char *usage, bool takes_
             options->sets[options->n_sets++] = argv[++i];
         } else if (strcmp(argv[i], "--out") == 0 && more) {
             options->out = argv[++i];
-        } else if (takes_part && strcmp(argv[i], "--part") == 0 && more && parse_part(argv[i + 1], options)) {
+        } else if (takes_part && strcmp(argv[i], "--part") == 0 && more &&
+                   hn_parse_part(argv[i + 1], &options->part, &options->n_parts)) {
             i++;
         } else if (argv[i][0] != '-' && options->experiment == NULL) {
             options->experiment = argv[i];

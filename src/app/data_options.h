@@ -21,6 +21,8 @@ typedef struct HnDataOptions {
 /* True: go on. False: *code is the exit code; help was printed, or what is wrong. */
 bool hn_data_options_parse(int argc, char **argv, const char *usage, bool takes_part, HnDataOptions *options,
                            int *code);
+/* "I/N" with 0 <= I < N; false if it is none. */
+bool hn_parse_part(const char *text, int *part, int *n_parts);
 /* The named file, or the shipped experiment of that name, or the defaults; then the --set strings. */
 HnStatus hn_data_options_load(const HnDataOptions *options, HnExperiment **experiment, HnError *err);
 

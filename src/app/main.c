@@ -16,6 +16,7 @@ const HnCommand hn_commands[] = {
     {"negatives", hn_command_run, "run an experiment up to the hard-negative texts"},
     {"embed", hn_command_run, "run an experiment up to the hard-negative vectors"},
     {"train", hn_command_run, "run an experiment to its end (the same as run)"},
+    {"tune", hn_command_tune, "try settings on validation, and write the experiment of the best"},
     {"report", hn_command_report, "the tables of a run folder: mean, deviation, significance"},
     {"digest", hn_command_digest, "SHA-256 of what stores contain, to compare two runs"},
     {"doctor", hn_command_doctor, "what this machine offers, and what to do about what is missing"},

@@ -5,47 +5,86 @@
 
 #include "app/command.h"
 #include "base/alloc.h"
+#include "base/text.h"
 #include "report/report.h"
 
 static const char usage[] =
-    "usage: hnlmrec report DIR [--format table|csv|json|curves]\n"
-    "       hnlmrec report DIR ... --format published\n\n"
+    "usage: hnlmrec report DIR [--format FORMAT]\n"
+    "       hnlmrec report DIR ... --format published|shares\n\n"
     "Mean and sample standard deviation over seeds of every variant in the run folder DIR, with a paired\n"
-    "test against the first row. Seeds that are not finished are named. curves: losses and validation\n"
-    "metrics of every epoch, as CSV. published: the figures that others printed, as the experiments name\n"
-    "them, beside ours. Never starts MPI.\n";
+    "test against the first row. Seeds that are not finished are named. Never starts MPI.\n\n"
+    "  table (the default), csv, json, markdown, latex\n"
+    "  groups     the test by groups: users by activity, items by popularity (eval.*)\n"
+    "  trials     the trials of `hnlmrec tune`, best first\n"
+    "  curves     losses and validation metrics of every epoch, as CSV\n"
+    "  shares     the test of several runs that differ in data.train_share, as CSV\n"
+    "  published  the figures that others printed, as the experiments name them, beside ours\n\n"
+    "groups-csv, -markdown and -latex, and trials- with the same endings, are for programs, pages and papers.\n";
 
-/* What prints a folder: the tables, or one of the two formats beside them. */
-typedef struct Options {
+typedef HnStatus ReportFn(const char *folder, HnReportFormat format, FILE *out, HnError *err);
+
+static HnStatus curves(const char *folder, HnReportFormat format, FILE *out, HnError *err) {
+    (void)format;
+    return hn_report_curves(folder, out, err);
+}
+
+static HnStatus published(const char *folder, HnReportFormat format, FILE *out, HnError *err) {
+    (void)format;
+    return hn_report_published(folder, out, err);
+}
+
+typedef struct Format {
+    const char *word;
+    ReportFn *report;
     HnReportFormat format;
-    HnStatus (*other)(const char *folder, FILE *out, HnError *err); /* NULL = the tables */
+    bool many; /* takes several folders */
+} Format;
+
+static const Format formats[] = {
+    {"table", hn_report, HN_REPORT_TABLE, false},
+    {"csv", hn_report, HN_REPORT_CSV, false},
+    {"json", hn_report, HN_REPORT_JSON, false},
+    {"markdown", hn_report, HN_REPORT_MARKDOWN, false},
+    {"latex", hn_report, HN_REPORT_LATEX, false},
+    {"groups", hn_report_groups, HN_REPORT_TABLE, false},
+    {"groups-csv", hn_report_groups, HN_REPORT_CSV, false},
+    {"groups-markdown", hn_report_groups, HN_REPORT_MARKDOWN, false},
+    {"groups-latex", hn_report_groups, HN_REPORT_LATEX, false},
+    {"trials", hn_report_trials, HN_REPORT_TABLE, false},
+    {"trials-csv", hn_report_trials, HN_REPORT_CSV, false},
+    {"trials-markdown", hn_report_trials, HN_REPORT_MARKDOWN, false},
+    {"trials-latex", hn_report_trials, HN_REPORT_LATEX, false},
+    {"curves", curves, HN_REPORT_CSV, false},
+    {"published", published, HN_REPORT_TABLE, true},
+    {"shares", NULL, HN_REPORT_CSV, true}, /* all folders at once */
+};
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+typedef struct Options {
+    const Format *format;
     const char **folders;
     int n_folders;
 } Options;
 
-static int parse_format(const char *word, Options *options) {
-    const bool curves = strcmp(word, "curves") == 0, published = strcmp(word, "published") == 0;
-    options->other = curves ? hn_report_curves : published ? hn_report_published : NULL;
-    if (options->other != NULL) {
-        return 0;
+static const Format *find_format(const char *word) {
+    const char *words[N_FORMATS];
+    for (size_t f = 0; f < N_FORMATS; f++) {
+        words[f] = formats[f].word;
+        if (strcmp(word, words[f]) == 0) {
+            return &formats[f];
+        }
     }
-    if (strcmp(word, "table") == 0) {
-        options->format = HN_REPORT_TABLE;
-    } else if (strcmp(word, "csv") == 0) {
-        options->format = HN_REPORT_CSV;
-    } else if (strcmp(word, "json") == 0) {
-        options->format = HN_REPORT_JSON;
-    } else {
-        fprintf(stderr, "hnlmrec report: --format is table, csv, json, curves or published, not \"%s\"\n", word);
-        return HN_USAGE;
-    }
-    return 0;
+    const char *near = hn_nearest_word(word, words, N_FORMATS);
+    fprintf(stderr, "hnlmrec report: no format \"%s\"%s%s%s; `hnlmrec report --help` lists them\n", word,
+            near == NULL ? "" : " (did you mean ", near == NULL ? "" : near, near == NULL ? "" : "?)");
+    return NULL;
 }
 
 static int parse(int argc, char **argv, Options *options) {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
-            if (parse_format(argv[++i], options) != 0) {
+            options->format = find_format(argv[++i]);
+            if (options->format == NULL) {
                 return HN_USAGE;
             }
         } else if (argv[i][0] != '-') {
@@ -59,20 +98,22 @@ static int parse(int argc, char **argv, Options *options) {
         fputs(usage, stderr);
         return HN_USAGE;
     }
-    if (options->n_folders > 1 && options->other != hn_report_published) {
-        fprintf(stderr, "hnlmrec report: several folders are for --format published only\n%s", usage);
+    if (options->n_folders > 1 && !options->format->many) {
+        fprintf(stderr, "hnlmrec report: several folders are for --format published and shares only\n%s", usage);
         return HN_USAGE;
     }
     return 0;
 }
 
 static HnStatus print_all(const Options *options, HnError *err) {
+    if (options->format->report == NULL) {
+        return hn_report_shares(options->folders, (size_t)options->n_folders, stdout, err);
+    }
     for (int f = 0; f < options->n_folders; f++) {
         if (f > 0) {
             (void)fputs("\n", stdout);
         }
-        HN_TRY(options->other != NULL ? options->other(options->folders[f], stdout, err)
-                                      : hn_report(options->folders[f], options->format, stdout, err));
+        HN_TRY(options->format->report(options->folders[f], options->format->format, stdout, err));
     }
     return HN_OK;
 }
@@ -85,7 +126,8 @@ int hn_command_report(int argc, char **argv) {
             return 0;
         }
     }
-    Options options = {.folders = hn_alloc((size_t)argc, sizeof *options.folders, "command line", &err)};
+    Options options = {.format = &formats[0],
+                       .folders = hn_alloc((size_t)argc, sizeof *options.folders, "command line", &err)};
     if (options.folders == NULL) {
         return hn_command_fail(&err);
     }

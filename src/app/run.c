@@ -7,10 +7,12 @@
 #include <time.h>
 
 #include "app/command.h"
+#include "app/data_options.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/tune.h"
 #include "cpu.h"
 #include "report/report.h"
 
@@ -55,12 +57,16 @@ static HnStatus option_with_value(Options *options, const char *name, const char
         run->sets[run->n_sets++] = value;
     } else if (strcmp(name, "--artefacts") == 0) {
         run->artefacts_option = value;
-    } else if (strcmp(name, "--seed-index") == 0) {
+    } else if (strcmp(name, "--part") == 0 && run->tune) {
+        if (!hn_parse_part(value, &run->part, &run->n_parts)) {
+            return hn_fail(err, HN_USAGE, "--part takes I/N with I from 0 to N-1, e.g. 0/4, not \"%s\"", value);
+        }
+    } else if (strcmp(name, "--seed-index") == 0 && !run->tune) {
         if (!hn_parse_i64(value, &run->seed_index) || run->seed_index < 0) {
             return hn_fail(err, HN_USAGE, "--seed-index takes a number from 0 on, not \"%s\"", value);
         }
     } else {
-        return hn_fail(err, HN_USAGE, "unknown option %s; see `hnlmrec run --help`", name);
+        return hn_fail(err, HN_USAGE, "unknown option %s; see `hnlmrec %s --help`", name, run->tune ? "tune" : "run");
     }
     return HN_OK;
 }
@@ -69,6 +75,8 @@ static HnStatus parse_options(int argc, char **argv, Options *options, HnError *
     HnRun *run = &options->run;
     run->seed_index = -1;
     run->until = until_of(argv[0]);
+    run->tune = strcmp(argv[0], "tune") == 0;
+    run->n_parts = 1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             options->help = true;
@@ -116,6 +124,10 @@ static HnStatus load_experiment(HnRun *run, char **default_out, HnError *err) {
         return hn_fail(err, HN_USAGE, "--seed-index %lld: the experiment has %zu seeds, counted from 0",
                        (long long)run->seed_index, run->experiment->seeds.n);
     }
+    if (run->tune) { /* before a folder is made */
+        uint64_t n_trials = 0;
+        HN_TRY(hn_tune_count(run->experiment, &n_trials, err));
+    }
     if (run->out == NULL) {
         *default_out = hn_path_printf(err, "hnlmrec-%s", run->experiment->name);
         run->out = *default_out;
@@ -134,6 +146,9 @@ static HnStatus agree_on_cpu_path(HnRun *run, HnError *err) {
 
 static HnStatus prepare_run(HnRun *run, HnError *err) {
     HN_TRY(hn_run_folder_open(run, err));
+    if (run->tune) {
+        HN_TRY(hn_comm_agree(run->world, hn_run_expand_trials(run, err), err));
+    }
     HN_TRY(hn_run_roles(run, err));
     HN_TRY(agree_on_cpu_path(run, err));
     hn_run_log_number(&run->log, "ranks", hn_comm_size(run->world));
@@ -199,6 +214,7 @@ static HnStatus run_stages(HnRun *run, HnError *err) {
 static HnStatus run_experiment(HnRun *run, HnError *err) {
     HN_TRY(prepare_run(run, err));
     HN_TRY(hn_run_dataset(run, err));
+    HN_TRY(hn_run_check_validation(run, err));
     HN_TRY(plan_and_check(run, err));
     if (run->plan) {
         return HN_OK;
@@ -206,8 +222,9 @@ static HnStatus run_experiment(HnRun *run, HnError *err) {
     HN_TRY(run_stages(run, err));
     HnStatus status = HN_OK;
     if (hn_comm_rank(run->world) == 0 && run->until == HN_UNTIL_END) {
-        status = hn_report(run->out, HN_REPORT_TABLE, stdout, err);
-        if (status == HN_OK && run->experiment->published.n > 0) {
+        status = run->tune ? hn_report_trials(run->out, HN_REPORT_TABLE, stdout, err)
+                           : hn_report(run->out, HN_REPORT_TABLE, stdout, err);
+        if (status == HN_OK && !run->tune && run->experiment->published.n > 0) {
             (void)fputs("\n", stdout);
             status = hn_report_published(run->out, stdout, err);
         }
@@ -222,6 +239,7 @@ static void free_run(HnRun *run) {
     hn_comm_free(&run->trainers);
     hn_experiment_free(&run->experiment);
     hn_free(run->config_yaml);
+    hn_free(run->tuned_row);
     hn_free(run->artefacts);
     hn_free(run->dataset_path);
     hn_free(run->item_profiles);
@@ -269,7 +287,7 @@ int hn_command_run(int argc, char **argv) {
         return hn_command_fail(&err);
     }
     if (options.help) {
-        fputs(usage, stdout);
+        fputs(options.run.tune ? hn_tune_usage : usage, stdout);
         hn_free(options.run.sets);
         return 0;
     }

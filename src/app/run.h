@@ -6,6 +6,7 @@
  *   run-log.jsonl                 one line a start: version, command, ranks, threads, seconds of every stage
  *   artefacts/<stage>-<key>.h5    dataset, profiles, negatives, vectors: sealed, named after what they were made from
  *   train/<variant>/seed-<n>/     checkpoints, then model.h5 and result.h5
+ *   tune/trial-<n>/               checkpoints, then trial.h5
  */
 #ifndef HN_APP_RUN_H
 #define HN_APP_RUN_H
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cf/train.h"
 #include "comm.h"
 #include "config/experiment.h"
 #include "data/dataset.h"
@@ -32,9 +34,12 @@ typedef struct HnRun {
     int64_t seed_index; /* -1 = all seeds */
     bool plan;
     HnUntil until;
+    bool tune;         /* the rows are trials (tune.c) */
+    int part, n_parts; /* of the trials: every n_parts-th */
 
     HnExperiment *experiment;
     char *config_yaml;
+    char *tuned_row; /* name of the row that trials come from */
     char *artefacts; /* folder of the shared artefacts */
     HnRunLog log;
 
@@ -68,6 +73,16 @@ HnStatus hn_run_train(HnRun *run, bool with_vectors, HnError *err);
 /* Folder of one variant and seed; hn_free it. */
 char *hn_run_train_folder(const HnRun *run, const HnVariant *variant, int64_t seed, HnError *err);
 bool hn_variant_needs_vectors(const HnVariant *variant);
+
+/* ---- tune.c ---- */
+extern const char hn_tune_usage[];
+/* Puts the trials in place of the experiment's rows, once the run folder is known to be of this experiment. Local. */
+HnStatus hn_run_expand_trials(HnRun *run, HnError *err);
+bool hn_run_takes_trial(const HnRun *run, size_t trial); /* this job's part */
+HnStatus hn_run_check_validation(const HnRun *run, HnError *err);
+/* What trial `number` (from 0) is; borrows from run. hn_run_trial_free. */
+HnStatus hn_run_trial_make(const HnRun *run, size_t number, HnTrial *trial, HnError *err);
+void hn_run_trial_free(const HnRun *run, HnTrial *trial);
 
 /* ---- run_plan.c ---- */
 /* What the run will take; prints it where print is true; HN_SPACE where the disk is too small. Rank 0 only. */

@@ -41,8 +41,14 @@ static HnStatus plan_training(const HnRun *run, Plan *plan, HnError *err) {
         HN_TRY(hn_train_plan(&variant->train, run->experiment->reproducible, hn_dataset_users(run->dataset),
                              hn_dataset_items(run->dataset), hn_dataset_count(run->dataset, HN_PART_TRAIN),
                              hn_variant_needs_vectors(variant) ? plan->text_dim : 0, run->n_trainers, &train, err));
-        plan->train_bytes += n_seeds * (train.model_bytes + train.checkpoint_bytes);
-        plan->n_files += n_seeds * train.n_files;
+        if (run->tune) { /* a trial leaves its store alone; each group of ranks has one under way */
+            uint64_t under_way = (uint64_t)run->experiment->roles.seed_groups * train.checkpoint_bytes;
+            plan->train_bytes = under_way > plan->train_bytes ? under_way : plan->train_bytes;
+            plan->n_files += hn_run_takes_trial(run, v);
+        } else {
+            plan->train_bytes += n_seeds * (train.model_bytes + train.checkpoint_bytes);
+            plan->n_files += n_seeds * train.n_files;
+        }
         if (train.memory_per_rank > plan->memory_per_rank) {
             plan->memory_per_rank = train.memory_per_rank;
         }
@@ -76,8 +82,8 @@ static void print_plan(const HnRun *run, const Plan *plan) {
     } else {
         printf("requests       none: no variant uses semantic negatives\n");
     }
-    printf("training       %zu variants x %zu seeds; checkpoints and models %s\n", run->experiment->n_variants,
-           run->seed_index < 0 ? run->experiment->seeds.n : (size_t)1,
+    printf("training       %zu %s x %zu seeds; checkpoints and models %s\n", run->experiment->n_variants,
+           run->tune ? "trials" : "variants", run->seed_index < 0 && !run->tune ? run->experiment->seeds.n : (size_t)1,
            hn_format_bytes((double)plan->train_bytes, a, sizeof a));
     printf("memory         %s per trainer rank at most\n", hn_format_bytes((double)plan->memory_per_rank, a, sizeof a));
     printf("messages       %s per step and trainer rank\n", hn_format_bytes((double)plan->bytes_per_step, a, sizeof a));

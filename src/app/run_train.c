@@ -32,14 +32,22 @@ static void slug(const char *name, char *out, size_t n_bytes) {
 
 char *hn_run_train_folder(const HnRun *run, const HnVariant *variant, int64_t seed, HnError *err) {
     char name[128];
+    if (run->tune) {
+        return hn_path_printf(err, "%s/tune/%s", run->out, variant->name);
+    }
     slug(variant->name, name, sizeof name);
     return hn_path_printf(err, "%s/train/%s/seed-%lld", run->out, name, (long long)seed);
 }
 
-static HnStatus train_one(HnRun *run, HnComm *group, const HnVariant *variant, int64_t seed, HnError *err) {
+static HnStatus train_one(HnRun *run, HnComm *group, size_t v, int64_t seed, HnError *err) {
+    const HnVariant *variant = &run->experiment->variants[v];
+    HnTrial trial = {0};
     char *folder = hn_run_train_folder(run, variant, seed, err);
-    if (folder == NULL) {
-        return HN_MEMORY;
+    HnStatus status = folder == NULL ? HN_MEMORY : run->tune ? hn_run_trial_make(run, v, &trial, err) : HN_OK;
+    status = hn_comm_agree(group, status, err);
+    if (status != HN_OK) {
+        hn_free(folder);
+        return status;
     }
     double start = hn_clock_seconds();
     HnTrainJob job = {.config = &variant->train,
@@ -50,15 +58,22 @@ static HnStatus train_one(HnRun *run, HnComm *group, const HnVariant *variant, i
                       .dataset = run->dataset,
                       .vectors_path = hn_variant_needs_vectors(variant) ? run->vectors : NULL,
                       .folder = folder,
-                      .config_yaml = run->config_yaml};
-    HnStatus status = hn_train(&job, group, err);
+                      .config_yaml = run->config_yaml,
+                      .trial = run->tune ? &trial : NULL};
+    status = hn_train(&job, group, err);
     if (status == HN_OK) {
         char stage[256];
         snprintf(stage, sizeof stage, "train %s seed %lld", variant->name, (long long)seed);
         hn_run_log_stage(&run->log, stage, hn_clock_seconds() - start, "trained or found");
     }
+    hn_run_trial_free(run, &trial);
     hn_free(folder);
     return status;
+}
+
+/* A tuning trains with one seed. */
+static bool is_wanted(const HnRun *run, size_t v, size_t s) {
+    return run->tune ? s == 0 && hn_run_takes_trial(run, v) : run->seed_index < 0 || (size_t)run->seed_index == s;
 }
 
 HnStatus hn_run_train(HnRun *run, bool with_vectors, HnError *err) {
@@ -77,9 +92,8 @@ HnStatus hn_run_train(HnRun *run, bool with_vectors, HnError *err) {
             continue;
         }
         for (size_t s = 0; s < experiment->seeds.n && status == HN_OK; s++) {
-            bool wanted = run->seed_index < 0 || (size_t)run->seed_index == s;
-            if (wanted && (int)(job++ % (size_t)groups) == mine) {
-                status = train_one(run, group, variant, experiment->seeds.items[s], err);
+            if (is_wanted(run, v, s) && (int)(job++ % (size_t)groups) == mine) {
+                status = train_one(run, group, v, experiment->seeds.items[s], err);
             }
         }
     }

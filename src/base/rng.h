@@ -20,11 +20,15 @@ typedef enum HnRngStream {
     HN_STREAM_PROJECTION = 8,    /* random projection of the extractive embedder */
     HN_STREAM_RANDOM_VECTOR = 9, /* control: random vectors in place of hard-negative vectors */
     HN_STREAM_DROPOUT = 10,
-    HN_STREAM_PROVIDER = 11,   /* a provider's own choices, e.g. jitter of retries and sampled text */
-    HN_STREAM_AUGMENT = 12,    /* what SGL's views leave out: a = epoch, view and layer */
-    HN_STREAM_EPOCH_PAIR = 30, /* pairs of an epoch that draws them: a = epoch, b = slot */
-    HN_STREAM_MIX = 40,        /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
-    HN_STREAM_TEST = 1000      /* tests only */
+    HN_STREAM_PROVIDER = 11,    /* a provider's own choices, e.g. jitter of retries and sampled text */
+    HN_STREAM_AUGMENT = 12,     /* what SGL's views leave out: a = epoch, view and layer */
+    HN_STREAM_TRAIN_SHARE = 20, /* train pairs that data.train_share keeps: a = user, b = position */
+    HN_STREAM_TUNE = 21,        /* settings of tuning trials: a = trial, b = range */
+    HN_STREAM_LOOK = 22,        /* users whose negatives are looked at: a permutation of all */
+    HN_STREAM_EPOCH_PAIR = 30,  /* pairs of an epoch that draws them: a = epoch, b = slot */
+    HN_STREAM_MIX = 40,         /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
+    HN_STREAM_CORRELATION = 50, /* rows that DGCF correlates: a = 2 * step + (0 users, 1 items) */
+    HN_STREAM_TEST = 1000       /* tests only */
 } HnRngStream;
 
 typedef struct HnRng {

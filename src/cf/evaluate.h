@@ -11,6 +11,8 @@
 #include "comm.h"
 #include "data/dataset.h"
 
+struct HnGroups; /* groups.h */
+
 /* This rank's users with items in one part. */
 typedef struct HnEvalSet {
     uint64_t n_users; /* of this rank */
@@ -28,8 +30,8 @@ HnStatus hn_eval_set_create(const HnDataset *dataset, const HnUserShards *shards
 void hn_eval_set_free(HnEvalSet *set);
 
 /* Means over all ranks' users: exact sums, so the same for any number of ranks. users [n_local][dim], items
- * [n_items][dim]; values [hn_metrics_count]; 0 where no user has items. Collective. */
+ * [n_items][dim]; values [hn_metrics_count]; 0 where no user has items. groups: NULL, or filled too. Collective. */
 HnStatus hn_evaluate(const HnEvalSet *set, const float *users, const float *items, uint64_t n_items, int dim,
-                     const HnIntList *ks, HnComm *comm, double *values, HnError *err);
+                     const HnIntList *ks, struct HnGroups *groups, HnComm *comm, double *values, HnError *err);
 
 #endif

@@ -36,6 +36,14 @@ static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) 
                           (int)c->sampler.mix_per, c->sampler.dins_alpha);
 }
 
+static HnStatus put_backbones(HnText *text, const HnTrainConfig *c, HnError *err) {
+    return hn_text_printf(text, err,
+                          "ngcf.variant: %d\nngcf.dropout: %.17g\ndgcf.factors: %lld\ndgcf.iterations: %lld\n"
+                          "dgcf.correlation: %.17g\n",
+                          (int)c->ngcf.variant, c->ngcf.dropout, (long long)c->dgcf.factors,
+                          (long long)c->dgcf.iterations, c->dgcf.correlation);
+}
+
 static HnStatus put_ssl(HnText *text, const HnTrainConfig *c, HnError *err) {
     return hn_text_printf(text, err,
                           "ssl.augment: %d\nssl.rho: %.17g\nssl.tau: %.17g\nssl.lambda: %.17g\n"
@@ -69,6 +77,17 @@ static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err)
                           (long long)c->train.eval_first);
 }
 
+static HnStatus put_groups(HnText *text, const HnTrainConfig *c, HnError *err) {
+    HN_TRY(put_list(text, "eval.activity_bounds", &c->eval.activity_bounds, err));
+    HN_TRY(hn_text_printf(text, err,
+                          "eval.false_negative_users: %lld\neval.activity_groups: %lld\neval.popularity_shares:",
+                          (long long)c->eval.false_negative_users, (long long)c->eval.activity_groups));
+    for (size_t i = 0; i < c->eval.popularity_shares.n; i++) {
+        HN_TRY(hn_text_printf(text, err, " %.17g", c->eval.popularity_shares.items[i]));
+    }
+    return hn_text_puts(text, "\n", err);
+}
+
 HnStatus hn_session_identity(HnSession *session, HnError *err) {
     const HnTrainJob *job = session->job;
     if (job->vectors_path != NULL) {
@@ -80,9 +99,11 @@ HnStatus hn_session_identity(HnSession *session, HnError *err) {
                        hn_dataset_id(job->dataset), session->vectors_id, (long long)job->seed, job->reproducible);
     status = status == HN_OK ? put_model(&text, job->config, err) : status;
     status = status == HN_OK ? put_sampler(&text, job->config, err) : status;
+    status = status == HN_OK ? put_backbones(&text, job->config, err) : status;
     status = status == HN_OK ? put_ssl(&text, job->config, err) : status;
     status = status == HN_OK ? put_semantic(&text, job->config, err) : status;
     status = status == HN_OK ? put_training(&text, job->config, err) : status;
+    status = status == HN_OK ? put_groups(&text, job->config, err) : status;
     if (status != HN_OK) {
         hn_text_free(&text);
         return status;

@@ -5,7 +5,8 @@
 #include "cf/sums.h"
 #include "row.h"
 
-const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES] = {"total", "ranking", "align", "l2", "own", "harder_share"};
+const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES] = {"total", "ranking",      "align",      "l2",
+                                                     "own",   "harder_share", "false_share"};
 
 HnRanking hn_ranking(const HnTrainConfig *config, const HnBatch *batch) {
     const bool hinge = config->loss.name == HN_LOSS_HINGE;

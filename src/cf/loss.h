@@ -29,10 +29,19 @@ typedef struct HnRanking {
 } HnRanking;
 HnRanking hn_ranking(const HnTrainConfig *config, const HnBatch *batch);
 
-/* Parts of the loss, as logged and stored (own = the backbone's); beside them, no loss, the share of hard negatives
- * (eq. 6) that score higher than the random negative of their pair: where it nears 0, they are not hard. 0 too where
- * there are none. */
-enum { HN_LOSS_TOTAL, HN_LOSS_RANKING, HN_LOSS_ALIGN, HN_LOSS_L2, HN_LOSS_OWN, HN_LOSS_HARDER, HN_N_LOSSES };
+/* Parts of the loss, as logged and stored (own = the backbone's). Beside them stand two shares: of hard negatives (eq.
+ * 6) that score higher than the random negative of their pair (where it nears 0, they are not hard; 0 too where there
+ * are none), and of false negatives (false_negatives.h). */
+enum {
+    HN_LOSS_TOTAL,
+    HN_LOSS_RANKING,
+    HN_LOSS_ALIGN,
+    HN_LOSS_L2,
+    HN_LOSS_OWN,
+    HN_LOSS_HARDER,
+    HN_LOSS_FALSE,
+    HN_N_LOSSES
+};
 extern const char *const HN_LOSS_PART_NAMES[HN_N_LOSSES];
 
 /* Sums over this rank's pairs, in fixed units (sums.h): exact, so independent of order. bad: some pair's loss was NaN

@@ -4,7 +4,8 @@ const HnModelOps *hn_model_ops(HnBackboneName backbone) {
     static const HnModelOps *const models[] = {[HN_BACKBONE_MF] = &HN_MODEL_MF,
                                                [HN_BACKBONE_LIGHTGCN] = &HN_MODEL_LIGHTGCN,
                                                [HN_BACKBONE_NGCF] = &HN_MODEL_NGCF,
-                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL};
+                                               [HN_BACKBONE_SGL] = &HN_MODEL_SGL,
+                                               [HN_BACKBONE_DGCF] = &HN_MODEL_DGCF};
     return models[backbone];
 }
 
@@ -27,6 +28,8 @@ float hn_model_hop_share(const HnTrainConfig *config, int hop) {
         return 1.0f / (float)n_hops;
     case HN_POOL_SUM:
         return 1.0f;
+    case HN_POOL_UPPER:
+        return hop == 0 && n_hops > 1 ? 0.0f : 1.0f / (float)(n_hops > 1 ? n_hops - 1 : 1);
     case HN_POOL_FINAL:
         break;
     }

@@ -72,7 +72,7 @@ typedef struct HnModelOps {
     HnTable *(*parameters)(void *state);
 } HnModelOps;
 
-extern const HnModelOps HN_MODEL_MF, HN_MODEL_LIGHTGCN, HN_MODEL_NGCF, HN_MODEL_SGL;
+extern const HnModelOps HN_MODEL_MF, HN_MODEL_LIGHTGCN, HN_MODEL_NGCF, HN_MODEL_SGL, HN_MODEL_DGCF;
 const HnModelOps *hn_model_ops(HnBackboneName backbone);
 /* Propagation layers; with none, the final vectors are the tables' rows. */
 uint64_t hn_model_layers(const HnTrainConfig *config);

@@ -6,36 +6,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cf/session.h"
+#include "cf/result_store.h"
 #include "cpu.h"
 #include "gemm.h"
 #include "shard.h"
 #include "store.h"
 
 enum { PIECE_BYTES = 4 << 20 };
-
-static HnStatus inputs_text(const HnSession *session, HnText *text, HnError *err) {
-    HN_TRY(hn_text_printf(text, err, "%s  data set\n", hn_dataset_id(session->job->dataset)));
-    return session->vectors_id[0] == '\0' ? HN_OK : hn_text_printf(text, err, "%s  vectors\n", session->vectors_id);
-}
-
-static HnStatus create_store(const HnSession *session, const char *name, const HnSchema *schema, HnStoreWriter **writer,
-                             HnError *err) {
-    HnText inputs = {0};
-    char *path = hn_path_join(session->job->folder, name, err);
-    HnStatus status = path == NULL ? HN_MEMORY : inputs_text(session, &inputs, err);
-    HnProvenance provenance = {.config = session->job->config_yaml,
-                               .inputs = hn_text_get(&inputs),
-                               .processor_path = hn_cpu_path_name(hn_cpu_path()),
-                               .seed = session->job->seed,
-                               .synthetic = hn_dataset_synthetic(session->job->dataset)};
-    if (status == HN_OK) {
-        status = hn_store_create(path, schema, &provenance, writer, err);
-    }
-    hn_text_free(&inputs);
-    hn_free(path);
-    return status;
-}
 
 static int64_t selected_epoch(const HnSession *session) {
     return session->best_epoch >= 0 ? session->best_epoch : (int64_t)session->trainer->epoch;
@@ -70,7 +47,7 @@ static HnStatus start_model(const HnSession *session, const float *items, HnStor
     const HnTrainer *trainer = session->trainer;
     const uint64_t dim = (uint64_t)trainer->width;
     const uint64_t user_dims[2] = {trainer->shards.n_users, dim}, item_dims[2] = {trainer->shards.n_items, dim};
-    HN_TRY(create_store(session, "model.h5", &HN_SCHEMA_MODEL, writer, err));
+    HN_TRY(hn_result_store_create(session, "model.h5", &HN_SCHEMA_MODEL, writer, err));
     HN_TRY(hn_store_set_text(*writer, "variant", session->job->variant, err));
     HN_TRY(hn_store_set_text(*writer, "backbone", trainer->model->name, err));
     HN_TRY(hn_store_set_i64(*writer, "dim", trainer->width, err));
@@ -106,38 +83,6 @@ typedef struct RankFacts {
     uint64_t users, pairs, memory_bytes, bytes_moved;
 } RankFacts;
 
-static HnStatus put(HnStoreWriter *writer, const char *field, uint64_t rows, uint64_t columns, const void *data,
-                    HnError *err) {
-    const uint64_t dims[2] = {rows, columns};
-    return hn_store_write(writer, field, dims, data, err);
-}
-
-static HnStatus put_names(HnStoreWriter *writer, const HnSession *session, HnError *err) {
-    const HnIntList *ks = &session->job->config->eval.ks;
-    HN_TRY(hn_store_strings(writer, "loss/name", HN_LOSS_PART_NAMES, HN_N_LOSSES, err));
-    HN_TRY(hn_store_strings_begin(writer, "metric/name", session->history.n_metrics, err));
-    for (size_t i = 0; i < session->history.n_metrics; i++) {
-        char *name = hn_metrics_name(ks, i, err);
-        HnStatus status =
-            name == NULL ? HN_MEMORY : hn_store_strings_add(writer, "metric/name", name, strlen(name), err);
-        hn_free(name);
-        HN_TRY(status);
-    }
-    return HN_OK;
-}
-
-static HnStatus put_history(HnStoreWriter *writer, const HnHistory *history, HnError *err) {
-    HN_TRY(put(writer, "loss/value", history->n_epochs, HN_N_LOSSES, history->loss, err));
-    HN_TRY(put(writer, "time/epoch_seconds", history->n_epochs, 0, history->epoch_seconds, err));
-    HN_TRY(hn_store_strings_begin(writer, "digest/epoch", history->n_epochs, err));
-    for (uint64_t e = 0; e < history->n_epochs; e++) {
-        HN_TRY(hn_store_strings_add(writer, "digest/epoch", history->digest[e], 64, err));
-    }
-    HN_TRY(put(writer, "valid/epoch", history->n_evals, 0, history->eval_epoch, err));
-    HN_TRY(put(writer, "valid/value", history->n_evals, history->n_metrics, history->metric, err));
-    return put(writer, "time/eval_seconds", history->n_evals, 0, history->eval_seconds, err);
-}
-
 static HnStatus put_ranks(HnStoreWriter *writer, const RankFacts *ranks, uint64_t n, uint64_t *column, HnError *err) {
     static const char *const fields[] = {"rank/users", "rank/pairs", "rank/memory_bytes", "rank/bytes_moved"};
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
@@ -145,7 +90,7 @@ static HnStatus put_ranks(HnStoreWriter *writer, const RankFacts *ranks, uint64_
             const uint64_t facts[] = {ranks[r].users, ranks[r].pairs, ranks[r].memory_bytes, ranks[r].bytes_moved};
             column[r] = facts[f];
         }
-        HN_TRY(put(writer, fields[f], n, 0, column, err));
+        HN_TRY(hn_result_put(writer, fields[f], n, 0, column, err));
     }
     return HN_OK;
 }
@@ -175,14 +120,48 @@ static HnStatus put_attributes(HnStoreWriter *writer, const HnSession *session, 
     return hn_store_set_text(writer, "variant", session->job->variant, err);
 }
 
+/* Names first, then numbers, a field after the other. */
+static HnStatus put_groups(HnStoreWriter *writer, const HnGroups *groups, HnError *err) {
+    static const char *const fields[] = {"group/least", "group/most", "group/members", "group/users"};
+    const size_t n = groups->n;
+    if (n == 0) {
+        return HN_OK;
+    }
+    int64_t *column = hn_alloc(n, sizeof *column, "groups", err);
+    HnStatus status = column == NULL ? HN_MEMORY : hn_store_strings_begin(writer, "group/kind", n, err);
+    for (size_t g = 0; g < n && status == HN_OK; g++) {
+        const char *kind = groups->groups[g].kind;
+        status = hn_store_strings_add(writer, "group/kind", kind, strlen(kind), err);
+    }
+    status = status == HN_OK ? hn_store_strings_begin(writer, "group/name", n, err) : status;
+    for (size_t g = 0; g < n && status == HN_OK; g++) {
+        const char *name = groups->groups[g].name;
+        status = hn_store_strings_add(writer, "group/name", name, strlen(name), err);
+    }
+    for (size_t f = 0; f < sizeof fields / sizeof *fields && status == HN_OK; f++) {
+        for (size_t g = 0; g < n; g++) {
+            const HnGroup *group = &groups->groups[g];
+            const int64_t facts[] = {group->least, group->most, group->members, group->users};
+            column[g] = facts[f];
+        }
+        status = hn_result_put(writer, fields[f], n, 0, column, err);
+    }
+    hn_free(column);
+    status = status == HN_OK ? hn_result_put(writer, "group/value", n, groups->n_metrics, groups->metric, err) : status;
+    return status == HN_OK ? hn_result_put(writer, "group/recall_share", n, groups->n_ks, groups->recall_share, err)
+                           : status;
+}
+
 static HnStatus write_result(const HnSession *session, const HnSamplerFacts *sampler, const RankFacts *ranks,
-                             uint64_t *column, const double *test, uint64_t n_test_users, HnError *err) {
+                             uint64_t *column, const double *test, uint64_t n_test_users, const HnGroups *groups,
+                             HnError *err) {
     HnStoreWriter *writer = NULL;
-    HN_TRY(create_store(session, "result.h5", &HN_SCHEMA_RESULT, &writer, err));
+    HN_TRY(hn_result_store_create(session, "result.h5", &HN_SCHEMA_RESULT, &writer, err));
     HnStatus status = put_attributes(writer, session, sampler, n_test_users, err);
-    status = status == HN_OK ? put_names(writer, session, err) : status;
-    status = status == HN_OK ? put_history(writer, &session->history, err) : status;
-    status = status == HN_OK ? put(writer, "test/value", session->history.n_metrics, 0, test, err) : status;
+    status = status == HN_OK ? hn_result_put_names(writer, session, err) : status;
+    status = status == HN_OK ? hn_result_put_history(writer, &session->history, err) : status;
+    status = status == HN_OK ? hn_result_put(writer, "test/value", session->history.n_metrics, 0, test, err) : status;
+    status = status == HN_OK ? put_groups(writer, groups, err) : status;
     status = status == HN_OK ? put_ranks(writer, ranks, (uint64_t)hn_comm_size(session->comm), column, err) : status;
     if (status != HN_OK) {
         hn_store_abandon(&writer);
@@ -205,7 +184,7 @@ static void log_ranks(const HnSession *session, const RankFacts *ranks) {
 }
 
 HnStatus hn_result_write(HnSession *session, const float *users, const float *items, const double *test,
-                         uint64_t n_test_users, HnError *err) {
+                         uint64_t n_test_users, const HnGroups *groups, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const int size = hn_comm_size(session->comm);
     HnSamplerFacts sampler;
@@ -224,7 +203,7 @@ HnStatus hn_result_write(HnSession *session, const float *users, const float *it
     if (status == HN_OK) {
         if (hn_comm_rank(session->comm) == 0) {
             log_ranks(session, ranks);
-            status = write_result(session, &sampler, ranks, column, test, n_test_users, err);
+            status = write_result(session, &sampler, ranks, column, test, n_test_users, groups, err);
         }
         status = hn_comm_agree(session->comm, status, err);
     }

@@ -11,6 +11,7 @@
 
 void hn_session_free(HnSession *session) {
     hn_free(session->identity);
+    hn_false_negatives_free(&session->false_negatives);
     hn_free(session->best_items);
     hn_free(session->best_users);
     hn_eval_set_free(&session->select_set);
@@ -33,6 +34,9 @@ HnStatus hn_session_create(const HnTrainJob *job, HnComm *comm, HnSession *sessi
     session->best_items = hn_alloc(trainer->items.n_rows, row, "best item vectors", err);
     status = session->best_users && session->best_items ? HN_OK : HN_MEMORY;
     HN_TRY(hn_comm_agree(session->comm, status, err));
+    if (job->trial == NULL) { /* a trial never looks at the test part */
+        HN_TRY(hn_false_negatives_create(trainer, &session->false_negatives, err));
+    }
     bool on_test = config->eval.select_on == HN_SELECT_TEST;
     return hn_eval_set_create(job->dataset, &trainer->shards, on_test ? HN_PART_TEST : HN_PART_VALID,
                               on_test && config->eval.mask == HN_MASK_TRAIN_VALID, session->comm, &session->select_set,
@@ -79,7 +83,7 @@ static HnStatus validate(HnSession *session, HnError *err) {
     HnStatus status = hn_trainer_embed(trainer, err);
     if (status == HN_OK) {
         status = hn_evaluate(&session->select_set, trainer->final_users, trainer->final_items, trainer->items.n_rows,
-                             trainer->width, ks, session->comm, values, err);
+                             trainer->width, ks, NULL, session->comm, values, err);
     }
     if (status == HN_OK) {
         status = hn_comm_agree(
@@ -137,7 +141,9 @@ HnStatus hn_session_epoch(HnSession *session, HnError *err) {
         return HN_OK;
     }
     HN_TRY(hn_trainer_digest(trainer, digest, err));
-    HnStatus status = hn_history_add_epoch(&session->history, loss, digest, hn_clock_seconds() - start, err);
+    double seconds = hn_clock_seconds() - start;
+    HN_TRY(hn_false_negatives_share(&session->false_negatives, trainer, trainer->epoch - 1, &loss[HN_LOSS_FALSE], err));
+    HnStatus status = hn_history_add_epoch(&session->history, loss, digest, seconds, err);
     HN_TRY(hn_comm_agree(session->comm, status, err));
     hn_log(HN_LOG_DEBUG, "%s, seed %lld, epoch %llu: loss %.6f (ranking %.6f, align %.6f, l2 %.6f, own %.6f)",
            session->job->variant, (long long)session->job->seed, (unsigned long long)trainer->epoch,

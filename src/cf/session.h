@@ -2,6 +2,8 @@
 #ifndef HN_CF_SESSION_H
 #define HN_CF_SESSION_H
 
+#include "cf/false_negatives.h"
+#include "cf/groups.h"
 #include "cf/trainer.h"
 
 typedef struct HnHistory {
@@ -29,9 +31,10 @@ typedef struct HnSession {
     size_t stop_metric;   /* which value */
     int64_t best_epoch;   /* epochs done at the best validation; -1 = none yet */
     double best_value;
-    int64_t bad_evals;     /* validations since */
-    float *best_users;     /* [n_local][width] final vectors then */
-    float *best_items;     /* [n_items][width] */
+    int64_t bad_evals; /* validations since */
+    float *best_users; /* [n_local][width] final vectors then */
+    float *best_items; /* [n_items][width] */
+    HnFalseNegatives false_negatives;
     bool warned_easy;      /* said once that hard negatives are not hard */
     uint64_t moved_before; /* bytes that the group had moved for earlier trainings */
     char *identity;        /* "key: value" a line: what is trained, on what */
@@ -57,8 +60,13 @@ HnStatus hn_checkpoint_write(HnSession *session, HnError *err);
 HnStatus hn_checkpoint_read(HnSession *session, bool *found, HnError *err);
 void hn_checkpoint_remove_all(const char *folder); /* rank 0, once the result is sealed */
 
-/* result.c. Collective: model.h5, then result.h5. test [n_metrics]. */
+/* trial.c. Collective: trial.h5. reason: why it failed, or NULL. */
+HnStatus hn_trial_write(HnSession *session, const char *reason, HnError *err);
+/* HN_CONFLICT where the sealed trial has other settings. Local. */
+HnStatus hn_trial_check(const char *path, const HnTrial *trial, HnError *err);
+
+/* result.c. Collective: model.h5, then result.h5. test [n_metrics]; groups: filled. */
 HnStatus hn_result_write(HnSession *session, const float *users, const float *items, const double *test,
-                         uint64_t n_test_users, HnError *err);
+                         uint64_t n_test_users, const HnGroups *groups, HnError *err);
 
 #endif

@@ -67,10 +67,11 @@ static HnStatus all_epochs(HnSession *session, HnError *err) {
 }
 
 /* The best vectors (the last, where nothing was validated) against the test part, once. */
-static HnStatus test(HnSession *session, double *values, HnError *err) {
+static HnStatus test_with(HnSession *session, double *values, HnError *err) {
     HnTrainer *trainer = session->trainer;
     const HnTrainConfig *config = trainer->config;
     HnEvalSet set;
+    HnGroups groups = {0};
     if (session->best_epoch < 0) {
         HN_TRY(hn_trainer_embed(trainer, err));
     }
@@ -78,16 +79,39 @@ static HnStatus test(HnSession *session, double *values, HnError *err) {
     const float *items = session->best_epoch < 0 ? trainer->final_items : session->best_items;
     HN_TRY(hn_eval_set_create(session->job->dataset, &trainer->shards, HN_PART_TEST,
                               config->eval.mask == HN_MASK_TRAIN_VALID, session->comm, &set, err));
-    HnStatus status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->width, &config->eval.ks,
-                                  session->comm, values, err);
+    HnStatus status = hn_groups_create(config, &trainer->shards, &set, session->comm, &groups, err);
+    if (status == HN_OK) {
+        status = hn_evaluate(&set, users, items, trainer->items.n_rows, trainer->width, &config->eval.ks, &groups,
+                             session->comm, values, err);
+    }
     if (status == HN_OK && set.n_users_global == 0 && hn_comm_rank(session->comm) == 0) {
         hn_log(HN_LOG_WARN, "%s: no user has test items: the test metrics are 0 over 0 users", session->job->variant);
     }
     if (status == HN_OK) {
-        status = hn_result_write(session, users, items, values, set.n_users_global, err);
+        status = hn_result_write(session, users, items, values, set.n_users_global, &groups, err);
     }
+    hn_groups_free(&groups);
     hn_eval_set_free(&set);
     return status;
+}
+
+static HnStatus test(HnSession *session, HnError *err) {
+    double *values = hn_alloc(session->history.n_metrics, sizeof(double), "metrics", err);
+    HnStatus status = hn_comm_agree(session->comm, values == NULL ? HN_MEMORY : HN_OK, err);
+    status = status == HN_OK ? test_with(session, values, err) : status;
+    hn_free(values);
+    return status;
+}
+
+/* Settings that make the training diverge are a finding, not an error. */
+static HnStatus end_trial(HnSession *session, HnStatus trained, HnError *err) {
+    HnError reason = *err;
+    if (trained == HN_NUMERIC) {
+        hn_error_clear(err);
+    } else if (trained != HN_OK) {
+        return trained;
+    }
+    return hn_trial_write(session, trained == HN_NUMERIC ? reason.message : NULL, err);
 }
 
 static HnStatus train(HnSession *session, HnError *err) {
@@ -99,27 +123,35 @@ static HnStatus train(HnSession *session, HnError *err) {
                (long long)session->job->seed, (unsigned long long)session->trainer->epoch,
                (unsigned long long)session->trainer->step_in_epoch);
     }
-    HN_TRY(all_epochs(session, err));
-    double *values = hn_alloc(session->history.n_metrics, sizeof(double), "metrics", err);
-    HnStatus status = hn_comm_agree(session->comm, values == NULL ? HN_MEMORY : HN_OK, err);
-    status = status == HN_OK ? test(session, values, err) : status;
-    hn_free(values);
+    HnStatus status = all_epochs(session, err);
+    if (session->job->trial != NULL) {
+        status = end_trial(session, status, err);
+    } else if (status == HN_OK) {
+        status = test(session, err);
+    }
     if (status == HN_OK && hn_comm_rank(session->comm) == 0) {
         hn_checkpoint_remove_all(session->job->folder);
     }
     return status;
 }
 
+/* Rank 0: whether the training is done already. */
+static HnStatus look_for_end(const HnTrainJob *job, bool *done, HnError *err) {
+    char *end = hn_path_join(job->folder, job->trial == NULL ? "result.h5" : "trial.h5", err);
+    HnStatus status = end == NULL ? HN_MEMORY : HN_OK;
+    *done = end != NULL && hn_file_exists(end);
+    if (*done && job->trial != NULL) {
+        status = hn_trial_check(end, job->trial, err);
+    } else if (status == HN_OK && !*done) {
+        status = hn_folder_make(job->folder, err);
+    }
+    hn_free(end);
+    return status;
+}
+
 HnStatus hn_train(const HnTrainJob *job, HnComm *comm, HnError *err) {
     bool done = false;
-    HnStatus status = HN_OK;
-    if (hn_comm_rank(comm) == 0) {
-        char *result = hn_path_join(job->folder, "result.h5", err);
-        status = result == NULL ? HN_MEMORY : HN_OK;
-        done = result != NULL && hn_file_exists(result);
-        hn_free(result);
-        status = status == HN_OK && !done ? hn_folder_make(job->folder, err) : status;
-    }
+    HnStatus status = hn_comm_rank(comm) == 0 ? look_for_end(job, &done, err) : HN_OK;
     HN_TRY(hn_comm_agree(comm, status, err));
     HN_TRY(hn_comm_any(comm, &done, err));
     if (done) {

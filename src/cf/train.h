@@ -12,6 +12,14 @@
 #include "config/experiment.h"
 #include "data/dataset.h"
 
+/* A trial of a tuning: trained and validated, but never tested. Its end is trial.h5, without a model. */
+typedef struct HnTrial {
+    int64_t number, n_trials; /* from 1 */
+    const char *row;          /* of compare, that is tuned */
+    size_t n_settings;
+    const char *const *keys, *const *values; /* [n_settings] */
+} HnTrial;
+
 typedef struct HnTrainJob {
     const HnTrainConfig *config;
     const char *variant; /* name, for messages and the result */
@@ -22,9 +30,11 @@ typedef struct HnTrainJob {
     const char *vectors_path; /* sealed vector store; NULL where the sampler needs none */
     const char *folder;       /* checkpoints, result.h5 and model.h5 go here; made if absent */
     const char *config_yaml;  /* provenance */
+    const HnTrial *trial;     /* NULL = trained for its result */
 } HnTrainJob;
 
-/* Collective over comm. Resumes from the newest whole checkpoint in folder; returns at once where result.h5 is sealed.
+/* Collective over comm. Resumes from the newest whole checkpoint in folder; returns at once where result.h5 (a trial's
+ * trial.h5) is sealed. A trial whose numbers stop being finite is recorded as failed, and no error.
  * HN_INTERRUPTED: a stop was asked for and a checkpoint is on disk. */
 HnStatus hn_train(const HnTrainJob *job, HnComm *comm, HnError *err);
 

@@ -1,6 +1,7 @@
 /* What a training will need, from counts alone: the same size formulas that allocation uses. */
 #include "cf/adapter.h"
 #include "cf/batch.h"
+#include "cf/groups.h"
 #include "cf/loss_sums.h"
 #include "cf/model.h"
 #include "cf/sampler.h"
@@ -25,7 +26,7 @@ static uint64_t moved_per_step(const HnTrainConfig *config, bool exact, uint64_t
         total += positions * (2 * width + 4) * 4;
     }
     if (config->sampler.name == HN_SAMPLER_IN_BATCH) {
-        total += positions * (2 * width + 4) * 4;
+        total += positions * (2 * width + 2) * 4;
     }
     return total;
 }
@@ -81,6 +82,7 @@ HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t 
     memory += order_bytes(config, n_users, n_train, users, pairs);
     memory += hn_in_batch_bytes(config, positions, shape.width);
     memory += hn_rank_bytes(n_items, shape.width);
+    memory += hn_groups_bytes(users, n_items);
     memory += hn_batch_bytes(&shape, capacity, positions, users, n_items);
     memory += hn_loss_adder_bytes(&shape, capacity, hn_batch_most_items(&shape, positions, n_items), reproducible);
     memory += model->bytes(config, users, n_items, pairs, positions, reproducible);

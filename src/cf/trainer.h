@@ -87,6 +87,10 @@ HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err)
  * rank was asked to stop. */
 HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err);
 
+/* The negatives (batch.negatives) that the draws of an epoch give to n train pairs (at most batch.max_positions, the
+ * same on every rank), with the vectors as they are; those are in `finals`. Nothing is learnt. */
+HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, uint64_t epoch, HnError *err);
+
 /* Final vectors of all rows to final_users, final_items. */
 HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err);
 /* SHA-256 over all parameters in global row order, per virtual shard: the same for any number of ranks. */

@@ -29,14 +29,18 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
                                  err);
 }
 
-/* The batch's rows: taken from all, where those are there. */
-static HnStatus forward(HnTrainer *trainer, HnError *err) {
+/* The batch's rows, taken from all. */
+static void gather(HnTrainer *trainer) {
     HnBatch *batch = &trainer->batch;
-    if (trainer->finals.users == NULL || trainer->model->look != NULL) {
-        return trainer->model->forward(trainer->model_state, batch, err);
-    }
     hn_rows_gather(batch->user_vectors, trainer->finals.users, batch->users, batch->n_users, batch->width);
     hn_rows_gather(batch->item_vectors, trainer->finals.items, batch->items, batch->n_items, batch->width);
+}
+
+static HnStatus forward(HnTrainer *trainer, HnError *err) {
+    if (trainer->finals.users == NULL || trainer->model->look != NULL) {
+        return trainer->model->forward(trainer->model_state, &trainer->batch, err);
+    }
+    gather(trainer);
     return HN_OK;
 }
 
@@ -72,6 +76,25 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
         trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
     return hn_batch_index(batch, trainer->comm, err);
+}
+
+HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, uint64_t epoch, HnError *err) {
+    HnBatch *batch = &trainer->batch;
+    batch->step = trainer->steps;
+    HN_TRY(hn_comm_agree(trainer->comm, hn_batch_take_given(batch, &trainer->shards, pairs, n, err), err));
+    batch->epoch = (uint32_t)epoch;
+    if (hn_model_layers(trainer->config) == 0) {
+        trainer->finals = (HnFinals){trainer->users.value, trainer->items.value, trainer->items.value};
+    } else {
+        HN_TRY(trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items,
+                                     trainer->item_hops, err));
+        trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
+    }
+    batch->all_item_hops = trainer->finals.item_hops;
+    trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
+    HN_TRY(hn_batch_index(batch, trainer->comm, err));
+    gather(trainer);
+    return trainer->sampler->forward(trainer->sampler_state, batch, err);
 }
 
 /* A user who took every item has no negative: its pairs are skipped, said once. */

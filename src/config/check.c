@@ -12,7 +12,7 @@
 typedef struct Check {
     const HnExperiment *experiment;
     const char *path;    /* of the file, or NULL */
-    const size_t *lines; /* of the experiment's own keys */
+    const size_t *lines; /* of the experiment's own keys, or NULL */
     const char *variant; /* row under check, or NULL */
     size_t variant_line;
     HnError *err;
@@ -28,7 +28,7 @@ static HnStatus complain(const Check *check, const char *key_name, const char *f
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
     const HnKey *key = hn_key_find(key_name);
-    size_t line = key == NULL ? 0 : check->lines[key - hn_keys];
+    size_t line = key == NULL || check->lines == NULL ? 0 : check->lines[key - hn_keys];
     if (check->variant != NULL && check->variant_line != 0) {
         (void)snprintf(where, sizeof where, "%s:%zu: row \"%s\": ", check->path, check->variant_line, check->variant);
     } else if (check->path != NULL && line != 0) {
@@ -90,6 +90,12 @@ static HnStatus check_inputs(const Check *check) {
     const HnDataConfig *data = &check->experiment->data;
     bool synthetic = data->format == HN_FORMAT_SYNTHETIC;
     bool given = data->split == HN_SPLIT_GIVEN;
+    if (data->dataset[0] != '\0' && data->train_share < 1.0) {
+        return complain(
+            check, "data.train_share",
+            "data.train_share is applied when a data set is prepared, and data.dataset is ready: prepare it "
+            "anew with `hnlmrec prepare --set data.train_share=...`, and drop the key here");
+    }
     if (data->dataset[0] != '\0') {
         return HN_OK;
     }
@@ -204,6 +210,33 @@ static HnStatus check_stop_metric(const Check *check, const HnTrainConfig *train
                           text, at + 1);
 }
 
+/* Groups of users and items. */
+static HnStatus check_groups(const Check *check, const HnTrainConfig *train) {
+    enum { MOST_GROUPS = 1000 };
+    const HnIntList *bounds = &train->eval.activity_bounds;
+    const HnDoubleList *shares = &train->eval.popularity_shares;
+    double sum = 0.0;
+    for (size_t i = 1; i < bounds->n; i++) {
+        if (bounds->items[i] <= bounds->items[i - 1]) {
+            return complain(check, "eval.activity_bounds",
+                            "eval.activity_bounds must ascend; %" PRId64 " comes after %" PRId64, bounds->items[i],
+                            bounds->items[i - 1]);
+        }
+    }
+    for (size_t i = 0; i < shares->n; i++) {
+        sum += shares->items[i];
+    }
+    if (shares->n > 0 && fabs(sum - 1.0) > 1e-9) {
+        return complain(check, "eval.popularity_shares",
+                        "eval.popularity_shares must sum to 1, not %.10g; or give [] for no groups of items", sum);
+    }
+    if (bounds->n > MOST_GROUPS || shares->n > MOST_GROUPS) {
+        return complain(check, bounds->n > MOST_GROUPS ? "eval.activity_bounds" : "eval.popularity_shares",
+                        "at most %d groups; give fewer", (int)MOST_GROUPS);
+    }
+    return HN_OK;
+}
+
 static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
     const HnDataConfig *data = &check->experiment->data;
     const HnIntList *ks = &train->eval.ks;
@@ -217,6 +250,7 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
         }
     }
     HN_TRY(check_stop_metric(check, train));
+    HN_TRY(check_groups(check, train));
     bool shares = data->split == HN_SPLIT_BY_RATIO || data->split == HN_SPLIT_BY_TIME;
     bool no_valid = data->dataset[0] == '\0' && ((shares && data->split_ratio.items[1] <= 0.0) ||
                                                  (data->split == HN_SPLIT_GIVEN && data->valid.n == 0));
@@ -252,6 +286,11 @@ static HnStatus check_published(const Check *check) {
         }
     }
     return HN_OK;
+}
+
+HnStatus hn_train_config_check(const HnExperiment *experiment, const HnTrainConfig *train, HnError *err) {
+    const Check check = {.experiment = experiment, .err = err};
+    return check_train(&check, train);
 }
 
 /* Names tell rows apart in tables, and as folders on disk. */

@@ -19,10 +19,28 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
                "set "
                "train.reg: sq_half";
     }
-    if (train->model.backbone == HN_BACKBONE_SGL && train->model.pool == HN_POOL_FINAL) {
+    const bool without_ego = train->model.pool == HN_POOL_FINAL || train->model.pool == HN_POOL_UPPER;
+    if (train->model.backbone == HN_BACKBONE_SGL && without_ego) {
         *key = "model.pool";
-        return "model.pool final does not go with model.backbone sgl, whose views are of all layers together: set "
+        return "model.pool final and upper do not go with model.backbone sgl, whose views are of all layers together: "
+               "set "
                "model.pool: mean";
+    }
+    if (train->model.backbone == HN_BACKBONE_LIGHTGCN && train->model.pool == HN_POOL_UPPER &&
+        train->model.layers == 0) {
+        *key = "model.pool";
+        return "model.pool upper is the mean of layers 1 to the last, of which model.layers 0 has none: set "
+               "model.layers to "
+               "at least 1, or model.pool: mean";
+    }
+    if (train->model.backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
+        *key = "model.pool";
+        return "model.pool is for model.backbone lightgcn and sgl: NGCF puts layers side by side; set model.pool: mean";
+    }
+    if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
+        *key = "dgcf.factors";
+        return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
+               "model.dim";
     }
     return NULL;
 }

@@ -68,7 +68,7 @@ static HnStatus dump_all(const HnExperiment *experiment, HnText *text, HnText *a
     for (size_t v = 0; v < experiment->n_variants; v++) {
         HN_TRY(dump_row(experiment, &experiment->variants[v], text, a, b, err));
     }
-    return HN_OK;
+    return hn_ranges_dump(experiment, text, err);
 }
 
 HnStatus hn_experiment_dump(const HnExperiment *experiment, char **yaml, HnError *err) {

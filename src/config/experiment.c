@@ -40,6 +40,7 @@ void hn_experiment_free(HnExperiment **experiment) {
         hn_train_config_free(&dying->variants[v].train);
     }
     hn_free(dying->variants);
+    hn_ranges_free(dying);
     for (size_t k = 0; k < hn_n_keys; k++) {
         hn_value_free(&hn_keys[k], hn_key_member(&hn_keys[k], dying));
     }

@@ -38,7 +38,13 @@ typedef enum {
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
-typedef enum { HN_BACKBONE_MF, HN_BACKBONE_LIGHTGCN, HN_BACKBONE_NGCF, HN_BACKBONE_SGL } HnBackboneName;
+typedef enum {
+    HN_BACKBONE_MF,
+    HN_BACKBONE_LIGHTGCN,
+    HN_BACKBONE_NGCF,
+    HN_BACKBONE_SGL,
+    HN_BACKBONE_DGCF
+} HnBackboneName;
 typedef enum { HN_NGCF_PAPER, HN_NGCF_AUTHOR, HN_NGCF_MIXGCF, HN_NGCF_RECBOLE } HnNgcfVariant;
 typedef enum {
     HN_SAMPLER_RNS,
@@ -52,7 +58,7 @@ typedef enum {
 } HnSamplerName;
 typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
-typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL } HnPoolRule;
+typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
 typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
 typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;
@@ -69,6 +75,7 @@ typedef enum { HN_SSL_AS_LOSS, HN_SSL_SUM, HN_SSL_MEAN } HnSslReduce;
 typedef enum { HN_MASK_TRAIN, HN_MASK_TRAIN_VALID } HnMaskRule;
 typedef enum { HN_SELECT_VALID, HN_SELECT_TEST } HnSelectOn;
 typedef enum { HN_VECTOR_F16, HN_VECTOR_F32 } HnVectorType;
+typedef enum { HN_TUNE_GRID, HN_TUNE_RANDOM } HnTuneMethod;
 
 typedef struct HnDataConfig { /* data.* */
     char *dataset;            /* a ready dataset.h5; "" = prepare one from what follows */
@@ -87,6 +94,7 @@ typedef struct HnDataConfig { /* data.* */
     HnSplitRule split;
     HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
+    double train_share;   /* of each user's train pairs, kept */
     bool keep_crossing;   /* split given: pairs of two parts stay in both */
     double max_bad_share; /* share of malformed lines above which the run fails */
     struct {              /* data.synthetic.* */
@@ -142,6 +150,10 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         double dropout;
     } ngcf; /* ngcf.* */
     struct {
+        int64_t factors, iterations;
+        double correlation;
+    } dgcf; /* dgcf.* */
+    struct {
         HnSamplerName name;
         double exponent;          /* popularity */
         int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
@@ -193,6 +205,10 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnIntList ks;
         HnMaskRule mask;
         HnSelectOn select_on;
+        int64_t false_negative_users; /* whose negatives are held against their test items every epoch; 0 = none */
+        int64_t activity_groups;      /* quantiles of users by activity; 0 = none */
+        HnIntList activity_bounds;
+        HnDoubleList popularity_shares;
     } eval; /* eval.* */
 } HnTrainConfig;
 
@@ -200,6 +216,23 @@ typedef struct HnVariant {
     char *name;
     HnTrainConfig train; /* the experiment's own, with this variant's keys applied */
 } HnVariant;
+
+typedef struct HnRange { /* values that tuning may give a key */
+    char *key;
+    HnStringList values; /* as text; none = an interval */
+    double from, to;
+    bool log;   /* uniform in the logarithm */
+    bool whole; /* a whole number */
+} HnRange;
+
+typedef struct HnTuneConfig { /* tune.* ; what trials come of it: tune.h */
+    HnTuneMethod method;
+    int64_t trials, seed;
+    char *metric; /* "" = train.stop_metric */
+    char *row;    /* "" = the only one */
+    HnRange *ranges;
+    size_t n_ranges;
+} HnTuneConfig;
 
 typedef struct HnExperiment {
     char *name;
@@ -214,6 +247,8 @@ typedef struct HnExperiment {
     HnDataConfig data;
     HnLlmConfig llm;
     HnTrainConfig train;
+    HnTuneConfig tune;
+    char *tuned_from;    /* the trial that the settings come from; "" = none */
     HnVariant *variants; /* from compare:, or one variant named after the sampler and backbone */
     size_t n_variants;
 } HnExperiment;
@@ -223,6 +258,10 @@ typedef struct HnExperiment {
 HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
                             HnError *err);
 void hn_experiment_free(HnExperiment **experiment);
+
+/* A row's configuration from another, into zeroed memory; frees one. */
+HnStatus hn_train_config_copy(const HnTrainConfig *from, HnTrainConfig *to, HnError *err);
+void hn_train_config_free(HnTrainConfig *train);
 
 /* The effective configuration as YAML that hn_experiment_load reads back to the same experiment; hn_free it. */
 HnStatus hn_experiment_dump(const HnExperiment *experiment, char **yaml, HnError *err);

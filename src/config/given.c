@@ -122,6 +122,9 @@ HnStatus hn_set_give(const char *set, const HnKeySink *sink, HnError *err) {
     if (strcmp(name, "compare") == 0 || strncmp(name, "compare.", 8) == 0) {
         return hn_fail(err, HN_CONFIG, "%s: rows of compare are written in the experiment file only", where);
     }
+    if (strncmp(name, "tune.ranges", 11) == 0) {
+        return hn_fail(err, HN_CONFIG, "%s: ranges are written in the experiment file only", where);
+    }
     const HnKey *key = hn_key_find(name);
     HnGiven given = {.texts = &value, .n = 1, .where = where, .folder = sink->folder};
     if (key != NULL && (key->type == HN_KEY_INTS || key->type == HN_KEY_REALS || key->type == HN_KEY_PATHS ||

@@ -149,6 +149,70 @@ static HnStatus note_rows(HnYaml *yaml, yaml_node_t *value, size_t line, HnError
     return HN_OK;
 }
 
+/* The text of an interval's part, or NULL where the map does not have it. */
+static HnStatus interval_part(const HnYaml *yaml, const yaml_node_pair_t *pair, HnRangeGiven *given, HnError *err) {
+    const struct {
+        const char *name, **text;
+    } parts[] = {{"from", &given->from}, {"to", &given->to}, {"steps", &given->steps}, {"log", &given->log}};
+    yaml_document_t *document = (yaml_document_t *)&yaml->document;
+    const yaml_node_t *key = yaml_document_get_node(document, pair->key);
+    const yaml_node_t *value = yaml_document_get_node(document, pair->value);
+    HN_TRY(check_scalar(yaml, key, given->name, err));
+    HN_TRY(check_scalar(yaml, value, given->name, err));
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+        if (strcmp(scalar_text(key), parts[p].name) == 0) {
+            *parts[p].text = scalar_text(value);
+            return HN_OK;
+        }
+    }
+    return hn_fail(err, HN_CONFIG, "%s: tune.ranges: %s has \"%s\"; an interval has from, to, log and steps",
+                   given->where, given->name, scalar_text(key));
+}
+
+static HnStatus give_range(HnYaml *yaml, const HnKeySink *sink, const yaml_node_t *value, HnRangeGiven *given,
+                           HnError *err) {
+    size_t room = 0;
+    given->is_list = value->type == YAML_SEQUENCE_NODE;
+    if (given->is_list) {
+        room = (size_t)(value->data.sequence.items.top - value->data.sequence.items.start);
+    } else if (value->type == YAML_MAPPING_NODE) {
+        for (const yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top; p++) {
+            HN_TRY(interval_part(yaml, p, given, err));
+        }
+    } else {
+        return hn_fail(err, HN_CONFIG, "%s: tune.ranges: %s takes a list of values, or {from: .., to: ..}",
+                       given->where, given->name);
+    }
+    const char **texts = hn_alloc(room, sizeof *texts, "a range", err);
+    HnStatus status = texts == NULL ? HN_MEMORY : HN_OK;
+    for (; given->n < room && status == HN_OK; given->n++) {
+        const yaml_node_t *item = yaml_document_get_node(&yaml->document, value->data.sequence.items.start[given->n]);
+        status = check_scalar(yaml, item, given->name, err);
+        texts[given->n] = status == HN_OK ? scalar_text(item) : NULL;
+    }
+    given->texts = texts;
+    status = status == HN_OK ? hn_range_add(sink, given, err) : status;
+    hn_free(texts);
+    return status;
+}
+
+static HnStatus give_ranges(HnYaml *yaml, const HnKeySink *sink, const yaml_node_t *map, size_t line, HnError *err) {
+    if (map->type != YAML_MAPPING_NODE || map->data.mapping.pairs.start == map->data.mapping.pairs.top) {
+        return hn_fail(err, HN_CONFIG,
+                       "%s:%zu: tune.ranges maps keys to their values, e.g. {train.learning_rate: [0.001, 0.003]}",
+                       yaml->path, line);
+    }
+    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start; pair < map->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(&yaml->document, pair->key);
+        char where[4096];
+        HN_TRY(check_scalar(yaml, key, "a key", err));
+        (void)snprintf(where, sizeof where, "%s:%zu", yaml->path, line_of(key));
+        HnRangeGiven given = {.name = scalar_text(key), .where = where};
+        HN_TRY(give_range(yaml, sink, yaml_document_get_node(&yaml->document, pair->value), &given, err));
+    }
+    return HN_OK;
+}
+
 /* All pairs of a map whose keys begin with prefix ("" or "train."). */
 static HnStatus walk(HnYaml *yaml, const HnKeySink *sink, yaml_node_t *map, const char *prefix, int depth,
                      HnError *err) {
@@ -168,6 +232,8 @@ static HnStatus walk(HnYaml *yaml, const HnKeySink *sink, yaml_node_t *map, cons
         }
         if (sink->variant == NULL && strcmp(name, "compare") == 0) {
             HN_TRY(note_rows(yaml, value, line, err));
+        } else if (sink->variant == NULL && strcmp(name, "tune.ranges") == 0) {
+            HN_TRY(give_ranges(yaml, sink, value, line, err));
         } else if (hn_key_is_section(name)) {
             if (is_null(value)) {
                 continue; /* "llm:" with all its keys commented out */

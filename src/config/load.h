@@ -4,6 +4,15 @@
 
 #include "config/keys.h"
 
+/* One range of `tune.ranges`: a list, or an interval whose parts are NULL where they are not given. */
+typedef struct HnRangeGiven {
+    const char *name, *where;
+    bool is_list;
+    const char *const *texts; /* [n] */
+    size_t n;
+    const char *from, *to, *steps, *log;
+} HnRangeGiven;
+
 /* Where keys are put: the experiment itself, or one row of `compare`. */
 typedef struct HnKeySink {
     HnExperiment *experiment;
@@ -30,14 +39,20 @@ HnStatus hn_sink_give(const HnKeySink *sink, const char *name, size_t line, cons
 /* The refusal of a name that is no key. */
 HnStatus hn_sink_refuse(const HnKeySink *sink, const char *name, const char *where, HnError *err);
 
+HnStatus hn_range_add(const HnKeySink *sink, const HnRangeGiven *given, HnError *err);
+void hn_ranges_free(HnExperiment *experiment);
+HnStatus hn_ranges_dump(const HnExperiment *experiment, HnText *text, HnError *err);
+/* The value at a share (0 to 1) of an interval, and how it is written. */
+double hn_range_at(const HnRange *range, double share);
+void hn_range_text(bool whole, double value, char text[32]);
+
+/* Checks of one row's configuration that no file holds. */
+HnStatus hn_train_config_check(const HnExperiment *experiment, const HnTrainConfig *train, HnError *err);
 /* Checks across keys. lines as in the sink; variant_lines[v] = line of row v (0 = not from a file). */
 HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, const size_t *lines,
                              const size_t *variant_lines, HnError *err);
 /* What is wrong with a row's keys as they stand together, and the key to name; NULL = nothing. */
 const char *hn_train_conflict(const HnTrainConfig *train, const char **key);
-/* Fills a row's configuration from the experiment's own; frees one. */
-HnStatus hn_train_config_copy(const HnTrainConfig *from, HnTrainConfig *to, HnError *err);
-void hn_train_config_free(HnTrainConfig *train);
 /* The name of the only row where there is no `compare`: "lightgcn+semantic". */
 HnStatus hn_variant_auto_name(const HnTrainConfig *train, char **name, HnError *err);
 /* A row's name as a folder: letters, digits, '.' and '_' stay (lower case), runs of anything else become one dash. */

@@ -102,8 +102,18 @@ static uint64_t longest_list(const HnPairTable *table) {
     return longest;
 }
 
-static HnStatus split_pairs(HnWork *work, HnError *err) {
-    HnPairTable *table = &work->table;
+/* Pairs that are in no part go. Users and items keep their numbers. */
+static void drop_left_out(HnPairTable *table) {
+    uint64_t kept = 0;
+    for (uint64_t p = 0; p < table->n; p++) {
+        if (table->pairs[p].part != HN_PART_NONE) {
+            table->pairs[kept++] = table->pairs[p];
+        }
+    }
+    table->n = kept;
+}
+
+static HnStatus check_times(const HnWork *work, HnError *err) {
     if (work->split.rule == HN_SPLIT_BY_TIME && !work->have_times) {
         return hn_fail(
             err, HN_INPUT,
@@ -113,6 +123,13 @@ static HnStatus split_pairs(HnWork *work, HnError *err) {
     if (work->split.rule == HN_SPLIT_LEAVE_ONE_OUT && !work->have_times) {
         hn_log(HN_LOG_WARN, "leave_one_out: not every interaction has a time, so the pair left out is a random one");
     }
+    return HN_OK;
+}
+
+/* The parts of every user's pairs; those of given files only lose what data.train_share leaves out. */
+static HnStatus split_pairs(HnWork *work, HnError *err) {
+    HnPairTable *table = &work->table;
+    const bool given = work->split.rule == HN_SPLIT_GIVEN;
     uint64_t longest = longest_list(table);
     int64_t *times = hn_alloc(longest, sizeof *times, "times of a user", err);
     uint8_t *parts = hn_alloc(longest, sizeof *parts, "parts of a user", err);
@@ -122,12 +139,18 @@ static HnStatus split_pairs(HnWork *work, HnError *err) {
         uint32_t user = table->pairs[begin].user;
         for (end = begin; end < table->n && table->pairs[end].user == user; end++) {
             times[end - begin] = table->pairs[end].time;
+            parts[end - begin] = table->pairs[end].part;
         }
-        hn_split_user(&work->split, user, end - begin, work->have_times ? times : NULL, parts, keys);
+        if (given) {
+            hn_split_thin(&work->split, user, end - begin, parts, keys);
+        } else {
+            hn_split_user(&work->split, user, end - begin, work->have_times ? times : NULL, parts, keys);
+        }
         for (uint64_t p = begin; p < end; p++) {
             table->pairs[p].part = parts[p - begin];
         }
     }
+    drop_left_out(table);
     hn_free(keys);
     hn_free(parts);
     hn_free(times);
@@ -168,8 +191,6 @@ HnStatus hn_work_arrange(HnWork *work, HnError *err) {
     }
     HN_TRY(renumber(work, err));
     note_coverage(work);
-    if (work->split.rule == HN_SPLIT_GIVEN) {
-        return HN_OK;
-    }
+    HN_TRY(check_times(work, err));
     return split_pairs(work, err);
 }

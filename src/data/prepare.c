@@ -56,6 +56,23 @@ static HnStatus check_config(const HnDataConfig *config, const HnReaderOps *ops,
     return HN_OK;
 }
 
+static HnStatus recipe_split(const HnWork *work, HnText *recipe, HnError *err) {
+    const double *r = work->split.ratio;
+    long long seed = (long long)work->config->split_seed;
+    switch (work->config->split) {
+    case HN_SPLIT_BY_RATIO:
+        return hn_text_printf(recipe, err, "; split: random per user, %g/%g/%g, seed %lld", r[0], r[1], r[2], seed);
+    case HN_SPLIT_BY_TIME:
+        return hn_text_printf(recipe, err, "; split: by time per user, %g/%g/%g, seed %lld", r[0], r[1], r[2], seed);
+    case HN_SPLIT_LEAVE_ONE_OUT:
+        return hn_text_printf(recipe, err, "; split: leave one out, %s",
+                              work->have_times ? "the last by time" : "a random pair (no times)");
+    case HN_SPLIT_GIVEN:
+        break;
+    }
+    return hn_text_puts(recipe, "; split: given files", err);
+}
+
 HnStatus hn_recipe(const HnWork *work, HnText *recipe, HnError *err) {
     const HnDataConfig *config = work->config;
     HN_TRY(hn_text_printf(recipe, err, "format %s", work->ops->name));
@@ -78,20 +95,8 @@ HnStatus hn_recipe(const HnWork *work, HnText *recipe, HnError *err) {
         HN_TRY(hn_text_printf(recipe, err, "; k-core to a fixed point: %lld per user, %lld per item",
                               (long long)config->core_users, (long long)config->core_items));
     }
-    const double *r = work->split.ratio;
-    long long seed = (long long)config->split_seed;
-    switch (config->split) {
-    case HN_SPLIT_BY_RATIO:
-        return hn_text_printf(recipe, err, "; split: random per user, %g/%g/%g, seed %lld", r[0], r[1], r[2], seed);
-    case HN_SPLIT_BY_TIME:
-        return hn_text_printf(recipe, err, "; split: by time per user, %g/%g/%g, seed %lld", r[0], r[1], r[2], seed);
-    case HN_SPLIT_LEAVE_ONE_OUT:
-        return hn_text_printf(recipe, err, "; split: leave one out, %s",
-                              work->have_times ? "the last by time" : "a random pair (no times)");
-    case HN_SPLIT_GIVEN:
-        break;
-    }
-    return hn_text_puts(recipe, "; split: given files", err);
+    HN_TRY(recipe_split(work, recipe, err));
+    return hn_split_recipe_share(&work->split, recipe, err);
 }
 
 /* Counts over the final pairs. */

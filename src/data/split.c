@@ -7,7 +7,10 @@
 #include "dataset.h"
 
 HnStatus hn_split_setup(const HnDataConfig *config, HnSplit *split, HnError *err) {
-    *split = (HnSplit){.rule = config->split, .seed = (uint64_t)config->split_seed, .ratio = {1, 0, 0}};
+    *split = (HnSplit){.rule = config->split,
+                       .seed = (uint64_t)config->split_seed,
+                       .ratio = {1, 0, 0},
+                       .left_out = 1.0 - config->train_share};
     if (config->split != HN_SPLIT_BY_RATIO && config->split != HN_SPLIT_BY_TIME) {
         return HN_OK;
     }
@@ -35,6 +38,11 @@ static uint64_t round_at_random(const HnSplit *split, uint32_t user, uint64_t dr
     return (uint64_t)whole + (exact - whole > hn_rng_double(&rng) + 1e-9 ? 1 : 0);
 }
 
+uint64_t hn_split_kept(const HnSplit *split, uint64_t n) {
+    uint64_t left_out = (uint64_t)floor((double)n * split->left_out + 1e-9); /* half of 4 is meant to be 2 */
+    return left_out < n ? n - left_out : (n > 0 ? 1 : 0);
+}
+
 void hn_split_counts(const HnSplit *split, uint32_t user, uint64_t n, uint64_t counts[3]) {
     uint64_t test = 0, valid = 0;
     if (split->rule == HN_SPLIT_LEAVE_ONE_OUT) {
@@ -47,7 +55,7 @@ void hn_split_counts(const HnSplit *split, uint32_t user, uint64_t n, uint64_t c
             *(valid > 0 ? &valid : &test) -= 1;
         }
     }
-    counts[HN_PART_TRAIN] = n - test - valid;
+    counts[HN_PART_TRAIN] = hn_split_kept(split, n - test - valid);
     counts[HN_PART_VALID] = valid;
     counts[HN_PART_TEST] = test;
 }
@@ -63,10 +71,27 @@ static int compare_keys(const void *left, const void *right) {
     return (a->position > b->position) - (a->position < b->position);
 }
 
+void hn_split_thin(const HnSplit *split, uint32_t user, uint64_t n, uint8_t *parts, HnSplitKey *keys) {
+    uint64_t n_train = 0;
+    for (uint64_t p = 0; p < n && split->left_out > 0; p++) {
+        if (parts[p] == HN_PART_TRAIN) {
+            HnRng rng;
+            hn_rng_start(&rng, split->seed, HN_STREAM_TRAIN_SHARE, user, p);
+            keys[n_train++] = (HnSplitKey){0, hn_rng_u64(&rng), (uint32_t)p};
+        }
+    }
+    qsort(keys, n_train, sizeof *keys, compare_keys);
+    for (uint64_t k = hn_split_kept(split, n_train); k < n_train; k++) {
+        parts[keys[k].position] = HN_PART_NONE;
+    }
+}
+
 void hn_split_user(const HnSplit *split, uint32_t user, uint64_t n, const int64_t *times, uint8_t *parts,
                    HnSplitKey *keys) {
+    HnSplit whole = *split;
     uint64_t counts[3];
-    hn_split_counts(split, user, n, counts);
+    whole.left_out = 0;
+    hn_split_counts(&whole, user, n, counts);
     bool by_time = times != NULL && split->rule != HN_SPLIT_BY_RATIO;
     for (uint64_t p = 0; p < n; p++) {
         HnRng rng;
@@ -79,4 +104,11 @@ void hn_split_user(const HnSplit *split, uint32_t user, uint64_t n, const int64_
                                   : p < counts[HN_PART_TRAIN] + counts[HN_PART_VALID] ? HN_PART_VALID
                                                                                       : HN_PART_TEST;
     }
+    hn_split_thin(split, user, n, parts, keys);
+}
+
+HnStatus hn_split_recipe_share(const HnSplit *split, HnText *recipe, HnError *err) {
+    return split->left_out > 0 ? hn_text_printf(recipe, err, "; %g %% of each user's train pairs, seed %llu",
+                                                100.0 * (1.0 - split->left_out), (unsigned long long)split->seed)
+                               : HN_OK;
 }

@@ -80,6 +80,9 @@ static HnStatus emit_user(Emit *emit, uint64_t user, HnError *err) {
     for (uint64_t p = 0; p < emit->picks.n; p++) {
         const HnPick *pick = &emit->picks.picks[p];
         int32_t item = (int32_t)pick->item;
+        if (emit->parts[p] == HN_PART_NONE) {
+            continue;
+        }
         HN_TRY(push(emit->writer, &emit->columns[emit->parts[p]], &item, err));
         if (emit->parts[p] == HN_PART_TRAIN) {
             HN_TRY(push(emit->writer, &emit->columns[N_PARTS], &pick->rating, err));
@@ -198,6 +201,7 @@ static HnStatus emit_attributes(Emit *emit, HnError *err) {
         HN_TRY(hn_text_printf(&emit->text, err, ", %g/%g/%g", r[0], r[1], r[2]));
     }
     HN_TRY(hn_text_printf(&emit->text, err, ", seed %llu", (unsigned long long)emit->split.seed));
+    HN_TRY(hn_split_recipe_share(&emit->split, &emit->text, err));
     HN_TRY(hn_store_set_text(emit->writer, "recipe", hn_text_get(&emit->text), err));
     const struct {
         const char *name;
@@ -250,7 +254,8 @@ static void note_counts(Emit *emit) {
     report->n_train = emit->n_pairs[HN_PART_TRAIN];
     report->n_valid = emit->n_pairs[HN_PART_VALID];
     report->n_test = emit->n_pairs[HN_PART_TEST];
-    report->pairs_read = report->pairs_kept = emit->world->n_interactions;
+    report->pairs_read = emit->world->n_interactions;
+    report->pairs_kept = report->n_train + report->n_valid + report->n_test;
     report->density = (double)report->pairs_kept / ((double)report->users * (double)report->items);
     report->takes_reviews = report->takes_items = true;
     report->n_reviews = report->n_train;

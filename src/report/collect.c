@@ -46,6 +46,7 @@ static HnStatus expect(const char *folder, HnResults *results, HnError *err) {
         status = results->note == NULL ? HN_MEMORY : HN_OK;
     } else {
         results->experiment = hn_strdup(experiment->name, err);
+        results->train_share = experiment->data.train_share;
         status = results->experiment == NULL ? HN_MEMORY : HN_OK;
     }
     for (size_t s = 0; experiment != NULL && s < experiment->seeds.n && status == HN_OK; s++) {

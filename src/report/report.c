@@ -12,6 +12,9 @@ static HnStatus write_as(HnReportFormat format, const HnResults *results, const 
         return hn_csv_write(results, cells, out, err);
     case HN_REPORT_JSON:
         return hn_json_write(results, cells, folder, out, err);
+    case HN_REPORT_MARKDOWN:
+    case HN_REPORT_LATEX:
+        return hn_page_write(results, cells, format, out, err);
     }
     return hn_fail(err, HN_INTERNAL, "no such report format");
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "report/report.h"
 
 typedef struct HnResult { /* one row, one seed */
     bool present;
@@ -25,7 +26,8 @@ typedef struct HnResults {
     char *experiment; /* its name; NULL where experiment.yaml could not be read */
     char *note;       /* why not */
     bool synthetic;
-    int64_t *seeds; /* those of the experiment, then others that were found, ascending */
+    double train_share; /* data.train_share; 0 where the experiment could not be read */
+    int64_t *seeds;     /* those of the experiment, then others that were found, ascending */
     size_t n_seeds;
     char **metrics; /* in the order of the first result */
     size_t n_metrics;
@@ -50,10 +52,14 @@ typedef struct HnCell {
 /* cells: [n_rows][n_metrics], freed by hn_free. */
 HnStatus hn_results_summarise(const HnResults *results, HnCell **cells, HnError *err);
 
+#define HN_SYNTHETIC_NOTE "SYNTHETIC DATA: made by a generator; these figures say nothing about real people"
+
 extern const double hn_significance_level;
 bool hn_cell_is_significant(const HnCell *cell);
 
 HnStatus hn_table_write(const HnResults *results, const HnCell *cells, const char *folder, FILE *out, HnError *err);
+/* MARKDOWN and LATEX. */
+HnStatus hn_page_write(const HnResults *results, const HnCell *cells, HnReportFormat format, FILE *out, HnError *err);
 HnStatus hn_csv_write(const HnResults *results, const HnCell *cells, FILE *out, HnError *err);
 HnStatus hn_json_write(const HnResults *results, const HnCell *cells, const char *folder, FILE *out, HnError *err);
 void hn_csv_field(const char *text, FILE *out); /* quoted where it must be */

@@ -4,26 +4,18 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "report/grid.h"
 #include "report/results.h"
 
 enum { CELL_WIDTH = 20, LINE_WIDTH = 112 };
 
-/* Columns that a text takes, near enough: its code points. */
-static size_t width_of(const char *text) {
-    size_t width = 0;
-    for (; *text != '\0'; text++) {
-        width += ((unsigned char)*text & 0xc0) != 0x80 ? 1u : 0u;
-    }
-    return width;
-}
-
 static HnStatus put_padded(HnText *line, const char *text, size_t width, HnError *err) {
-    size_t used = width_of(text);
+    size_t used = hn_text_width(text);
     return hn_text_printf(line, err, "%s%*s", text, used < width ? (int)(width - used) : 0, "");
 }
 
 /* "[0.1234 ± 0.0012]*" */
-static HnStatus put_cell(HnText *line, const HnCell *cell, HnError *err) {
+static HnStatus put_cell(HnText *line, const HnCell *cell, size_t width, HnError *err) {
     char text[96];
     const char *open = cell->best ? "[" : " ", *close = cell->best ? "]" : " ";
     const char *star = hn_cell_is_significant(cell) ? "*" : "";
@@ -34,7 +26,7 @@ static HnStatus put_cell(HnText *line, const HnCell *cell, HnError *err) {
     } else {
         snprintf(text, sizeof text, "%s%.4f \u00b1 %.4f%s%s", open, cell->mean, cell->deviation, close, star);
     }
-    return put_padded(line, text, CELL_WIDTH, err);
+    return put_padded(line, text, width, err);
 }
 
 /* A line ends without the blanks that its last cell was padded with. */
@@ -68,7 +60,7 @@ static HnStatus put_block(const HnResults *results, const HnCell *cells, size_t 
         HN_TRY(put_padded(out, results->rows[r].name, name_width + 2, err));
         HN_TRY(put_padded(out, seeds, 8, err));
         for (size_t m = first; m < last; m++) {
-            HN_TRY(put_cell(out, &cells[r * results->n_metrics + m], err));
+            HN_TRY(put_cell(out, &cells[r * results->n_metrics + m], CELL_WIDTH, err));
         }
         HN_TRY(end_line(out, err));
     }
@@ -126,14 +118,13 @@ static HnStatus put_legend(const HnResults *results, const HnCell *cells, HnText
 static HnStatus put_all(const HnResults *results, const HnCell *cells, const char *folder, HnText *out, HnError *err) {
     size_t name_width = 3;
     for (size_t r = 0; r < results->n_rows; r++) {
-        size_t width = width_of(results->rows[r].name);
+        size_t width = hn_text_width(results->rows[r].name);
         name_width = width > name_width ? width : name_width;
     }
     HN_TRY(
         hn_text_printf(out, err, "%s (%s)\n", results->experiment == NULL ? "results" : results->experiment, folder));
     if (results->synthetic) {
-        HN_TRY(hn_text_puts(out, "SYNTHETIC DATA: made by a generator; these figures say nothing about real people\n",
-                            err));
+        HN_TRY(hn_text_puts(out, HN_SYNTHETIC_NOTE "\n", err));
     }
     HN_TRY(hn_text_puts(out, "\n", err));
     size_t room = name_width + 10 < LINE_WIDTH ? (LINE_WIDTH - name_width - 10) / CELL_WIDTH : 1;
@@ -152,5 +143,52 @@ HnStatus hn_table_write(const HnResults *results, const HnCell *cells, const cha
         (void)fputs(hn_text_get(&text), out); /* hn_report asks the stream for errors */
     }
     hn_text_free(&text);
+    return status;
+}
+
+/* Markdown and LaTeX: one wide table, marks as in the table for people. */
+static HnStatus fill_page(const HnResults *results, const HnCell *cells, HnGrid *grid, HnError *err) {
+    grid->n_columns = 2 + results->n_metrics;
+    HN_TRY(hn_grid_add(grid, err, "row"));
+    HN_TRY(hn_grid_add(grid, err, "seeds"));
+    for (size_t m = 0; m < results->n_metrics; m++) {
+        HN_TRY(hn_grid_add(grid, err, "%s", results->metrics[m]));
+    }
+    for (size_t r = 0; r < results->n_rows; r++) {
+        HN_TRY(hn_grid_add(grid, err, "%s", results->rows[r].name));
+        HN_TRY(hn_grid_add(grid, err, "%zu/%zu", seeds_of(results, &results->rows[r]), results->n_seeds));
+        for (size_t m = 0; m < results->n_metrics; m++) {
+            HnText text = {0};
+            HnStatus status = put_cell(&text, &cells[r * results->n_metrics + m], 0, err);
+            status = status == HN_OK ? hn_grid_add(grid, err, "%s", hn_text_get(&text)) : status;
+            hn_text_free(&text);
+            HN_TRY(status);
+        }
+    }
+    return HN_OK;
+}
+
+HnStatus hn_page_write(const HnResults *results, const HnCell *cells, HnReportFormat format, FILE *out, HnError *err) {
+    HnGrid grid = {0};
+    HnText legend = {0};
+    HnStatus status = fill_page(results, cells, &grid, err);
+    status = status == HN_OK ? put_legend(results, cells, &legend, err) : status;
+    if (status == HN_OK) {
+        if (results->synthetic) {
+            hn_grid_title(HN_SYNTHETIC_NOTE "\n", format, out);
+        }
+        status = hn_grid_write(&grid, format, out, err);
+    }
+    if (status == HN_OK) {
+        (void)fputc('\n', out);
+        for (char *line = legend.data; line != NULL && *line != '\0';) {
+            size_t n = strcspn(line, "\n");
+            line[n] = '\0';
+            hn_grid_title(line, format, out);
+            line += n + 1;
+        }
+    }
+    hn_text_free(&legend);
+    hn_grid_free(&grid);
     return status;
 }

@@ -56,7 +56,7 @@ touch "$work/stamp"
 run 2 run "$tiny" --out "$work/one" || fail "run again"
 [ -z "$(find "$work/one" -name '*.h5' -newer "$work/stamp")" ] && pass "run again: all $before stores found" || fail "run again made stores"
 
-for format in table csv json curves; do
+for format in table csv json markdown latex groups groups-csv groups-markdown groups-latex shares curves; do
     "$program" report "$work/one" --format $format >"$work/report.$format" 2>&1 && [ -s "$work/report.$format" ] &&
         pass "report --format $format" || fail "report --format $format"
 done

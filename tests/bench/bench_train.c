@@ -36,6 +36,7 @@ static const Step step_kinds[] = {
     {"mf-ahns-step", "mf", "0", "ahns", 12.0, 8.0},
     {"lightgcn-mixgcf-step", "lightgcn", "3", "mixgcf", 12.0, 8.0},
     {"ngcf-step", "ngcf", "3", "rns", 12.0, 6.0},
+    {"dgcf-step", "dgcf", "1", "rns", 5.0, 5.0},
     {"sgl-step", "sgl", "3", "rns", 3.0, 3.0},
     {"semantic-step", "lightgcn", "3", "semantic", 0.0, 0.0},
 };

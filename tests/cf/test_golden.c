@@ -78,6 +78,8 @@ static int word(const json_t *object, const char *key, const char *const *words)
     return -1;
 }
 
+static const char *const pools[] = {"mean", "sum", "final", "upper", NULL};
+
 static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
     static const char *const names[] = {"rns",    "semantic", "popularity", "dns", "ahns",
                                         "mixgcf", "dins",     "in_batch",   NULL};
@@ -99,7 +101,7 @@ static void take_forms(const json_t *forms, HnTrainConfig *config) {
     if (forms == NULL) {
         return;
     }
-    config->model.pool = (HnPoolRule)word(forms, "pool", (const char *const[]){"mean", "sum", "final", NULL});
+    config->model.pool = (HnPoolRule)word(forms, "pool", pools);
     config->train.reg = (HnRegRule)word(forms, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
     config->train.reg_divide =
         (HnRegDivisor)word(forms, "reg_divide", (const char *const[]){"none", "batch", "batch2", NULL});
@@ -134,12 +136,22 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (json_object_get(one, "pool") != NULL) {
+        config.model.pool = (HnPoolRule)word(one, "pool", pools);
+    }
     take_sampler(json_object_get(one, "sampler"), &config);
     take_forms(json_object_get(one, "forms"), &config);
     if (ngcf != NULL) {
         config.model.backbone = HN_BACKBONE_NGCF;
         config.ngcf.variant = (HnNgcfVariant)word(ngcf, "variant", variants);
         config.ngcf.dropout = real(ngcf, "dropout");
+    }
+    const json_t *dgcf = json_object_get(one, "dgcf");
+    if (dgcf != NULL) {
+        config.model.backbone = HN_BACKBONE_DGCF;
+        config.dgcf.factors = integer(dgcf, "factors");
+        config.dgcf.iterations = integer(dgcf, "iterations");
+        config.dgcf.correlation = real(dgcf, "correlation");
     }
     if (json_object_get(one, "ssl") != NULL) {
         read_ssl(json_object_get(one, "ssl"), &config);
@@ -343,7 +355,7 @@ static void all_cases(const char *file, bool reproducible) {
 }
 
 static const char *const files[] = {GOLDEN "steps.json", GOLDEN "steps_hops.json", GOLDEN "steps_forms.json",
-                                    GOLDEN "ngcf.json", GOLDEN "sgl.json"};
+                                    GOLDEN "ngcf.json",  GOLDEN "sgl.json",        GOLDEN "dgcf.json"};
 
 static void test_float_sums(void **state) {
     (void)state;

@@ -223,6 +223,57 @@ static void test_pools_are_sums_of_layers(void **state) {
     world_free(&world);
 }
 
+/* Nothing to compare with: no loss but L2. And NaN ends the training, by name of its step. */
+static void test_edges_of_in_batch(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    World world = small_world();
+    for (int softmax = 0; softmax <= 1; softmax++) {
+        HnTrainConfig config = small_config();
+        config.sampler.name = HN_SAMPLER_IN_BATCH;
+        config.loss.name = softmax ? HN_LOSS_SOFTMAX : HN_LOSS_BPR;
+        config.model.dim = 1;
+        config.train.l2 = 0.0;
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, softmax == 1, 5);
+        const uint64_t pair = 3;
+        HnStepReport report;
+        expect_ok(hn_trainer_gradients(rig.trainer, &(HnGivenBatch){&pair, NULL, 1}, &report, &err), &err);
+        assert_true(report.n_pairs == 1 && report.loss[HN_LOSS_TOTAL] == 0.0);
+        for (int u = 0; u < USERS; u++) {
+            assert_true(rig.trainer->users.gradient[u] == 0.0f);
+        }
+        rig.trainer->items.value[0] = (float)NAN;
+        double loss[HN_N_LOSSES];
+        assert_int_equal(hn_trainer_epoch(rig.trainer, loss, &err), HN_NUMERIC);
+        assert_non_null(strstr(err.message, "step 1"));
+        hn_error_clear(&err);
+        rig_end(&rig);
+    }
+    world_free(&world);
+}
+
+/* A user who took every item has no negative under any sampler: its pairs are skipped, and are nobody's negatives. */
+static void test_in_batch_skips_who_took_everything(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    World world = small_world();
+    memset(world.part + 2 * world.n_items, 1, world.n_items);
+    HnTrainConfig config = small_config();
+    config.sampler.name = HN_SAMPLER_IN_BATCH;
+    config.loss.name = HN_LOSS_SOFTMAX;
+    config.train.batch = 1000;
+    Rig rig;
+    rig_start(&rig, &world, &config, folder, NULL, true, 5);
+    HnStepReport report;
+    expect_ok(hn_trainer_gradients(rig.trainer, NULL, &report, &err), &err);
+    assert_int_equal(report.n_pairs, world_count(&world, 1) - ITEMS);
+    const double ranking = ranking_of(&config, &rig.trainer->batch);
+    assert_true(fabs(report.loss[HN_LOSS_RANKING] - ranking) < 1e-6 * ranking);
+    rig_end(&rig);
+    world_free(&world);
+}
+
 /* ---- epochs ---- */
 
 /* Every position of an epoch that the batches name, with its pair; counts pairs by user. */
@@ -340,6 +391,8 @@ int main(void) {
         cmocka_unit_test(test_epsilon_and_pools),
         cmocka_unit_test(test_pools_are_sums_of_layers),
         cmocka_unit_test(test_units_of_an_epoch),
+        cmocka_unit_test(test_edges_of_in_batch),
+        cmocka_unit_test(test_in_batch_skips_who_took_everything),
         cmocka_unit_test(test_draws_are_uniform),
         cmocka_unit_test(test_repeated_pairs_draw_anew),
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cf/groups.h"
 
 static char *folder;
 
@@ -109,6 +110,15 @@ static void reference_user(const World *world, const float *users, const float *
     free(list);
 }
 
+static void fill_vectors(float *users, uint64_t n_users, float *items, uint64_t n_items) {
+    for (uint64_t k = 0; k < n_users * 8; k++) {
+        users[k] = (float)((int)(k * 2654435761u >> 7 & 7) - 3);
+    }
+    for (uint64_t k = 0; k < n_items * 8; k++) {
+        items[k] = (float)((int)(k * 40503u >> 5 & 7) - 3);
+    }
+}
+
 static void test_against_sorting(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -121,18 +131,13 @@ static void test_against_sorting(void **state) {
     HnTrainConfig config = small_config();
     rig_start(&rig, &world, &config, folder, NULL, true, 2);
     float *users = rig.trainer->final_users, *items = rig.trainer->final_items;
-    for (uint64_t k = 0; k < 70 * 8; k++) {
-        users[k] = (float)((int)(k * 2654435761u >> 7 & 7) - 3);
-    }
-    for (uint64_t k = 0; k < 90 * 8; k++) {
-        items[k] = (float)((int)(k * 40503u >> 5 & 7) - 3);
-    }
+    fill_vectors(users, 70, items, 90);
     for (int mask_valid = 0; mask_valid <= 1; mask_valid++) {
         HnEvalSet set;
         double got[20], want[20] = {0};
         expect_ok(hn_eval_set_create(rig.dataset, &rig.trainer->shards, HN_PART_TEST, mask_valid, rig.comm, &set, &err),
                   &err);
-        expect_ok(hn_evaluate(&set, users, items, 90, 8, &ks, rig.comm, got, &err), &err);
+        expect_ok(hn_evaluate(&set, users, items, 90, 8, &ks, NULL, rig.comm, got, &err), &err);
         uint64_t n = 0;
         for (uint64_t u = 0; u < 70; u++) {
             bool any = false;
@@ -155,6 +160,191 @@ static void test_against_sorting(void **state) {
     world_free(&world);
 }
 
+/* ---- groups ---- */
+
+static uint64_t pairs_of_user(const World *world, uint64_t u) {
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < world->n_items; i++) {
+        n += world->part[u * world->n_items + i] == 1;
+    }
+    return n;
+}
+
+static uint64_t pairs_of_item(const World *world, uint64_t i) {
+    uint64_t n = 0;
+    for (uint64_t u = 0; u < world->n_users; u++) {
+        n += world->part[u * world->n_items + i] == 1;
+    }
+    return n;
+}
+
+/* Items that are less popular than item i, or as popular and before it. */
+static uint64_t place_of_item(const World *world, uint64_t item) {
+    uint64_t mine = pairs_of_item(world, item), place = 0;
+    for (uint64_t i = 0; i < world->n_items; i++) {
+        uint64_t other = pairs_of_item(world, i);
+        place += other < mine || (other == mine && i < item);
+    }
+    return place;
+}
+
+/* Metrics of the users or test items that are members, by the reference above on a world without the other targets
+ * (which stay in the ranking: they become items that nobody took). */
+static uint64_t reference_group(const World *world, const float *users, const float *items, const bool *user_in,
+                                const bool *item_in, const HnIntList *ks, double *means) {
+    World cut = world_make(world->n_users, world->n_items);
+    uint64_t n = 0;
+    memset(means, 0, 5 * ks->n * sizeof *means);
+    for (uint64_t u = 0; u < world->n_users; u++) {
+        bool any = false;
+        for (uint64_t i = 0; i < world->n_items; i++) {
+            uint8_t part = world->part[u * world->n_items + i];
+            cut.part[u * world->n_items + i] = part == 3 && !item_in[i] ? 0 : part;
+            any = any || (part == 3 && item_in[i]);
+        }
+        if (any && user_in[u]) {
+            n++;
+            reference_user(&cut, users, items, u, false, ks, means);
+        }
+    }
+    for (size_t i = 0; i < 5 * ks->n && n > 0; i++) {
+        means[i] /= (double)n;
+    }
+    world_free(&cut);
+    return n;
+}
+
+static void check_group(const World *world, const HnGroups *groups, size_t g, const float *users, const float *items,
+                        const bool *user_in, const bool *item_in, const HnIntList *ks) {
+    double want[20];
+    uint64_t n = reference_group(world, users, items, user_in, item_in, ks, want);
+    assert_int_equal(groups->groups[g].users, n);
+    for (size_t i = 0; i < 5 * ks->n; i++) {
+        near(groups->metric[g * 5 * ks->n + i], want[i]);
+    }
+}
+
+static void check_shares(const HnGroups *groups, size_t first, size_t last, const double *recall) {
+    for (size_t j = 0; j < groups->n_ks; j++) {
+        double sum = 0.0;
+        for (size_t g = first; g < last; g++) {
+            sum += groups->recall_share[g * groups->n_ks + j];
+        }
+        near(sum, recall[j]);
+    }
+}
+
+/* Every group against the reference; shares of recall sum to recall over each kind. */
+static void check_groups(const World *world, const HnTrainConfig *config, const int64_t *bounds, size_t n_activity) {
+    HnError err = HN_ERROR_INIT;
+    Rig rig;
+    HnEvalSet set;
+    HnGroups groups;
+    double got[20];
+    const HnIntList *ks = &config->eval.ks;
+    const double shares[] = {0.8, 0.95, 1.0};
+    rig_start(&rig, world, config, folder, NULL, true, 2);
+    float *users = rig.trainer->final_users, *items = rig.trainer->final_items;
+    fill_vectors(users, world->n_users, items, world->n_items);
+    expect_ok(hn_eval_set_create(rig.dataset, &rig.trainer->shards, HN_PART_TEST, false, rig.comm, &set, &err), &err);
+    expect_ok(hn_groups_create(config, &rig.trainer->shards, &set, rig.comm, &groups, &err), &err);
+    expect_ok(hn_evaluate(&set, users, items, world->n_items, 8, ks, &groups, rig.comm, got, &err), &err);
+    assert_int_equal(groups.n_activity, n_activity);
+    assert_int_equal(groups.n_popularity, 3);
+    bool *user_in = calloc(world->n_users, 1), *item_in = calloc(world->n_items, 1);
+    memset(item_in, 1, world->n_items);
+    for (size_t g = 0; g < n_activity; g++) {
+        for (uint64_t u = 0; u < world->n_users; u++) {
+            int64_t n = (int64_t)pairs_of_user(world, u);
+            user_in[u] = (g == 0 || n > bounds[g - 1]) && (g + 1 == n_activity || n <= bounds[g]);
+        }
+        check_group(world, &groups, g, users, items, user_in, item_in, ks);
+        assert_int_equal(groups.groups[g].members, groups.groups[g].users);
+    }
+    memset(user_in, 1, world->n_users);
+    for (size_t g = 0; g < 3; g++) {
+        for (uint64_t i = 0; i < world->n_items; i++) {
+            uint64_t place = place_of_item(world, i);
+            uint64_t n = world->n_items;
+            item_in[i] = (g == 0 || place >= (uint64_t)llround(shares[g - 1] * (double)n)) &&
+                         place < (uint64_t)llround(shares[g] * (double)n);
+        }
+        check_group(world, &groups, n_activity + g, users, items, user_in, item_in, ks);
+    }
+    check_shares(&groups, 0, n_activity, got);
+    check_shares(&groups, n_activity, groups.n, got);
+    free(user_in);
+    free(item_in);
+    hn_groups_free(&groups);
+    hn_eval_set_free(&set);
+    rig_end(&rig);
+}
+
+static void test_groups(void **state) {
+    (void)state;
+    static int64_t declared[] = {6, 9, 12, 40};
+    static double shares[] = {0.8, 0.15, 0.05};
+    HnTrainConfig config = small_config();
+    World world = world_make(70, 90);
+    world_fill(&world, 15.0, 8);
+    memset(world.part + 5 * 90, 0, 90);
+    config.eval.activity_bounds = (HnIntList){declared, 4}; /* the last group has no user */
+    config.eval.popularity_shares = (HnDoubleList){shares, 3};
+    check_groups(&world, &config, declared, 5);
+    world_free(&world);
+}
+
+/* Quantiles: 8 users with 1, 1, 1, 2, 2, 3, 4, 9 train pairs and one test item each. Halves end after the first
+ * user count at which half of the users are reached: 2 pairs. More groups than distinct counts: one for each count. */
+static void test_quantiles(void **state) {
+    (void)state;
+    static const uint64_t pairs[8] = {1, 9, 1, 2, 3, 2, 4, 1};
+    static int64_t halves[] = {2, INT64_MAX}, each[] = {1, 2, 3, 4, 9};
+    static double shares[] = {0.8, 0.15, 0.05};
+    HnTrainConfig config = small_config();
+    World world = world_make(8, 12);
+    for (uint64_t u = 0; u < 8; u++) {
+        memset(world.part + u * 12, 1, pairs[u]);
+        world.part[u * 12 + 11] = 3;
+    }
+    config.eval.popularity_shares = (HnDoubleList){shares, 3};
+    config.eval.activity_groups = 2;
+    check_groups(&world, &config, halves, 2);
+    config.eval.activity_groups = 1000;
+    check_groups(&world, &config, each, 5);
+    config.eval.activity_groups = 1;
+    check_groups(&world, &config, each, 1);
+    world_free(&world);
+}
+
+/* Without test items there are no groups, and nothing is divided by zero. */
+static void test_no_groups(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    HnTrainConfig config = small_config();
+    static double one[] = {1.0};
+    World world = world_make(3, 4);
+    memset(world.part, 1, 6);
+    config.eval.activity_groups = 3;
+    config.eval.popularity_shares = (HnDoubleList){one, 1};
+    Rig rig;
+    HnEvalSet set;
+    HnGroups groups;
+    double got[10];
+    rig_start(&rig, &world, &config, folder, NULL, true, 2);
+    expect_ok(hn_eval_set_create(rig.dataset, &rig.trainer->shards, HN_PART_TEST, false, rig.comm, &set, &err), &err);
+    expect_ok(hn_groups_create(&config, &rig.trainer->shards, &set, rig.comm, &groups, &err), &err);
+    assert_int_equal(groups.n, 0);
+    expect_ok(hn_evaluate(&set, rig.trainer->final_users, rig.trainer->final_items, 4, 8, &config.eval.ks, &groups,
+                          rig.comm, got, &err),
+              &err);
+    near(got[0], 0.0);
+    hn_groups_free(&groups);
+    hn_eval_set_free(&set);
+    rig_end(&rig);
+    world_free(&world);
+}
+
 static int set_up(void **state) {
     (void)state;
     folder = folder_make("metrics");
@@ -168,7 +358,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_answers), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_against_sorting)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_answers),   cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_against_sorting), cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_quantiles),       cmocka_unit_test(test_no_groups)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -291,6 +291,27 @@ static void test_gradients_by_hop(void **state) {
     }
 }
 
+/* The other ways of pooling, and backbones whose hops stand side by side or that have more to do. */
+static void test_gradients_by_hop_of_all_backbones(void **state) {
+    (void)state;
+    const struct {
+        HnBackboneName backbone;
+        HnPoolRule pool;
+    } cases[] = {{HN_BACKBONE_LIGHTGCN, HN_POOL_SUM},
+                 {HN_BACKBONE_LIGHTGCN, HN_POOL_FINAL},
+                 {HN_BACKBONE_LIGHTGCN, HN_POOL_UPPER},
+                 {HN_BACKBONE_NGCF, HN_POOL_MEAN},
+                 {HN_BACKBONE_SGL, HN_POOL_MEAN}};
+    for (size_t c = 0; c < 2 * sizeof cases / sizeof cases[0]; c++) {
+        HnTrainConfig config = small_config();
+        config.model.backbone = cases[c / 2].backbone, config.model.pool = cases[c / 2].pool;
+        config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+        config.sampler.name = c % 2 == 0 ? HN_SAMPLER_MIXGCF : HN_SAMPLER_DINS;
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, c % 3 == 0);
+    }
+}
+
 /* ---- tables ---- */
 
 static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
@@ -380,6 +401,7 @@ int main(void) {
         cmocka_unit_test(test_gradients_of_views),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
         cmocka_unit_test(test_gradients_by_hop),
+        cmocka_unit_test(test_gradients_by_hop_of_all_backbones),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -28,10 +28,10 @@ static void check_gradients(const HnTrainConfig *config, bool exact) {
     Rig rig;
     rig_start(&rig, &world, config, folder, vectors, exact, 14);
     uint64_t pairs[20];
-    int32_t negatives[20];
+    int32_t negatives[20 * 4]; /* one a hop, where the sampler works by hop */
     const uint64_t n_train = world_count(&world, 1);
-    for (uint64_t k = 0; k < 20; k++) {
-        pairs[k] = (k * 7) % n_train;
+    for (uint64_t k = 0; k < 80; k++) {
+        pairs[k % 20] = (k % 20 * 7) % n_train;
         negatives[k] = (int32_t)((k * 5) % 22);
     }
     HnGivenBatch given = {pairs, negatives, 20};
@@ -56,6 +56,8 @@ static void test_gradients(void **state) {
             config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
             config.sampler.name = layers == 3 ? HN_SAMPLER_SEMANTIC : HN_SAMPLER_RNS;
             check_gradients(&config, layers % 2 == 0);
+            config.sampler.name = layers == 1 ? HN_SAMPLER_DINS : HN_SAMPLER_MIXGCF;
+            check_gradients(&config, layers % 2 == 1);
         }
     }
 }

@@ -51,6 +51,29 @@ static HnTrainConfig semantic_config(void) {
     return config;
 }
 
+static size_t add_hop_cases(Case *cases, size_t n) {
+    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
+    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "dins ngcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_NGCF, cases[n].config.ngcf.dropout = 0.2;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "mixgcf sgl", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.backbone = HN_BACKBONE_SGL;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    return n;
+}
+
 static size_t make_cases(Case *cases) {
     size_t n = 0;
     cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
@@ -69,16 +92,7 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
-    cases[n] = (Case){.name = "mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.layers = 3;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "mixgcf mf, by element", .config = small_config(), .n_users = 61, .n_items = 43};
-    cases[n].config.model.backbone = HN_BACKBONE_MF;
-    cases[n].config.sampler.mix_per = HN_MIX_PER_ELEMENT;
-    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
-    cases[n] = (Case){.name = "dins", .config = small_config(), .n_users = 50, .n_items = 37};
-    cases[n].config.train.batch = 100, cases[n].config.train.l2 = 0.01;
-    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    n = add_hop_cases(cases, n);
     cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
     cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;
@@ -127,7 +141,8 @@ static size_t make_cases(Case *cases) {
 }
 
 static size_t make_ngcf_cases(Case *cases) {
-    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic", "ngcf recbole"};
+    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic",
+                                        "ngcf recbole, mixgcf"};
     const size_t n = sizeof names / sizeof *names;
     for (size_t v = 0; v < n; v++) {
         cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
@@ -139,13 +154,34 @@ static size_t make_ngcf_cases(Case *cases) {
     cases[1].config.sampler.name = HN_SAMPLER_DNS;
     cases[1].cut = true;
     cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
+    cases[3].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
+    return n;
+}
+
+static size_t make_dgcf_cases(Case *cases) {
+    static const char *const names[] = {"dgcf", "dgcf, dins, deep"};
+    const size_t n = sizeof names / sizeof *names;
+    for (size_t v = 0; v < n; v++) {
+        cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
+        cases[v].config.model.backbone = HN_BACKBONE_DGCF;
+        cases[v].config.model.layers = 1 + (int64_t)v;
+        cases[v].config.dgcf.factors = 4, cases[v].config.dgcf.iterations = 2;
+        cases[v].config.dgcf.correlation = 0.01;
+    }
+    cases[0].cut = true;
+    cases[1].config.sampler.name = HN_SAMPLER_DINS;
     return n;
 }
 
 /* The files of a case, made by rank 0; the data set is opened by all. */
 static void open_case(Case *one, size_t number, const char *root) {
     HnError err = HN_ERROR_INIT;
+    if (number % 2 == 1) { /* what is looked at beside the metrics */
+        static double shares[] = {0.8, 0.15, 0.05};
+        one->config.eval.activity_groups = 3, one->config.eval.false_negative_users = 9;
+        one->config.eval.popularity_shares = (HnDoubleList){shares, 3};
+    }
     one->world = world_make(one->n_users, one->n_items);
     world_fill(&one->world, one->n_users < 10 ? 12.0 : 8.0, 40 + number);
     one->folder = hn_path_printf(&err, "%s/case-%zu", root, number);
@@ -199,8 +235,8 @@ static void train_steps(const Case *one, HnComm *group, int threads, HnText *tex
     for (int64_t e = 0; e < one->config.train.epochs; e++) {
         stop(hn_session_epoch(&session, &err), one->name, &err);
         const double *loss = session.history.loss + (uint64_t)e * HN_N_LOSSES;
-        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a\n", (long long)e + 1,
-                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3]),
+        stop(hn_text_printf(text, &err, "epoch %lld: %s losses %a %a %a %a, %a\n", (long long)e + 1,
+                            session.history.digest[e], loss[0], loss[1], loss[2], loss[3], loss[HN_LOSS_FALSE]),
              "text", &err);
     }
     for (uint64_t i = 0; i < session.history.n_evals * session.history.n_metrics; i++) {
@@ -288,6 +324,9 @@ static void floats_are_near(const Case *one) {
 
 static void traffic_is_planned(const Case *one) {
     HnError err = HN_ERROR_INIT;
+    if (world_count(&one->world, 1) <= 2 * (uint64_t)one->config.train.batch) {
+        return; /* no second full batch */
+    }
     for (int exact = 0; exact <= 1; exact++) {
         HnTrainJob job = job_of(one, 1, one->folder);
         HnTrainer *trainer = NULL;
@@ -446,6 +485,7 @@ int main(int argc, char **argv) {
     Case cases[32];
     size_t n = make_cases(cases);
     n += make_ngcf_cases(cases + n);
+    n += make_dgcf_cases(cases + n);
     char *root = hn_path_printf(&err, "%s/tests/cf-ranks", HN_BUILD_DIR);
     if (hn_comm_rank(job_world) == 0) {
         stop(hn_folder_remove(root, &err), "folder", &err);

@@ -109,9 +109,11 @@ static void forms_of_loss_and_published_figures(void **state) {
     (void)state;
     const Wrong wrong[] = {
         {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
+        {"model: {backbone: dgcf, dim: 10}\ndgcf.factors: 4\n", 2, {"dgcf.factors", "divisor of model.dim"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
         {"sampler.name: mixgcf\ntrain.reg: norm\n", 2, {"train.reg norm", "train.reg: sq_half"}},
-        {"model.pool: concat\n", 1, {"one of mean, sum, final"}},
+        {"model: {backbone: ngcf, pool: sum}\n", 1, {"model.pool is for model.backbone lightgcn"}},
+        {"model.pool: concat\n", 1, {"one of mean, sum, final, upper"}},
         {"published: [\"\"]\n", 1, {"empty text"}},
         {"published: [loss]\n", 1, {"\"loss\"", "ROW; FIGURE; EPOCH; VALUE"}},
         {"published: [a; loss; 0; 1]\n", 1, {"no row is called \"a\""}},
@@ -167,6 +169,11 @@ static void across_keys(void **state) {
         {"data: {date_to: \"2018-02-30\"}\n", 1, {"YYYY-MM-DD"}},
         {"data:\n  date_from: 2018-01-01\n  date_to: 2017-01-01\n", 3, {"before data.date_from"}},
         {"data.synthetic: {users: 10, items: 10, interactions: 60}\n", 1, {"over half"}},
+        {"data.dataset: d.h5\ndata.train_share: 0.5\n", 2, {"hnlmrec prepare", "data.train_share"}},
+        {"data.train_share: 0\n", 1, {"data.train_share"}},
+        {"eval.activity_bounds: [5, 5]\n", 1, {"must ascend"}},
+        {"eval.popularity_shares: [0.8, 0.1]\n", 1, {"sum to 1", "0.9"}},
+        {"eval.false_negative_users: -1\n", 1, {"from 0"}},
         {"eval.ks: []\n", 0, {"eval.ks is empty"}},
         {"eval.ks: [20, 10]\n", 1, {"must ascend"}},
         {"eval.ks: [20, 20]\n", 1, {"must ascend"}},
@@ -179,6 +186,9 @@ static void across_keys(void **state) {
         {"llm: {embedder: http, http: {url: http://h}}\n", 1, {"llm.http.embed_model"}},
         {"llm.http.url: 127.0.0.1:8000\n", 1, {"http://127.0.0.1:8000"}},
         {"sampler.name: rns\nalign.negatives: batch\n", 1, {"needs sampler.name semantic"}},
+        {"model.pool: upper\nmodel.layers: 0\n", 1, {"layers 1 to the last", "model.pool: mean"}},
+        {"model.pool: upper\nmodel.backbone: sgl\n", 1, {"sgl", "model.pool: mean"}},
+        {"sampler.name: dins\ntrain.reg: norm\n", 2, {"mixed rows", "train.reg: sq_half"}},
     };
     refuse_all(wrong, sizeof wrong / sizeof wrong[0]);
 }

@@ -40,7 +40,7 @@ static size_t load_folder(const char *folder, const char *prefix) {
         if (hn_folder_exists(path)) {
             name = hn_path_printf(NULL, "%s%s/", prefix, names[i]);
             n_loaded += load_folder(path, name);
-        } else {
+        } else if (strcmp(names[i], "README.md") != 0) {
             HnError err = HN_ERROR_INIT;
             size_t length = strlen(names[i]);
             assert_true(length > 5 && strcmp(names[i] + length - 5, ".yaml") == 0);

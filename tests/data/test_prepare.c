@@ -107,6 +107,39 @@ static void pairs_with_filters(void **state) {
     fixture_release(&prepared);
 }
 
+/* data.train_share: the train part shrinks, other parts and all numbers of users and items stay. */
+static void share_of_train(void **state) {
+    (void)state;
+    fixture_text("t.txt", "0 0 1 2 3 4 5 6 7 8 9\n1 3\n2 10 11 12\n");
+    fixture_text("v.txt", "0 10\n");
+    fixture_text("x.txt", "0 11\n1 12 0\n");
+    for (int share = 2; share <= 10; share += 4) {
+        char key[40], recipe[80];
+        snprintf(key, sizeof key, "data.train_share=%g", share / 10.0);
+        snprintf(recipe, sizeof recipe, "; %d %% of each user's train pairs", 10 * share);
+        fixture_prepare(&prepared, "share.h5", "data.format=lightgcn", set("data.interactions", "t.txt"),
+                        set("data.valid", "v.txt"), set("data.test", "x.txt"), "data.split=given", key, NULL);
+        assert_int_equal(prepared.status, HN_OK);
+        assert_int_equal(hn_dataset_users(prepared.dataset), 3);
+        assert_int_equal(hn_dataset_items(prepared.dataset), 13);
+        const uint64_t *offsets = prepared.pairs[HN_PART_TRAIN].offsets;
+        assert_int_equal(offsets[1], share);
+        assert_int_equal(offsets[2] - offsets[1], 1); /* at least one */
+        assert_int_equal(offsets[3] - offsets[2], share == 2 ? 1 : share == 6 ? 2 : 3);
+        assert_string_equal(part_text(HN_PART_VALID), "0:10");
+        assert_string_equal(part_text(HN_PART_TEST), "0:11 1:0,12");
+        HnStore *store = NULL;
+        HnError err = HN_ERROR_INIT;
+        char *text = NULL;
+        assert_int_equal(hn_store_open(fixture_path("share.h5"), &HN_SCHEMA_DATASET, &store, &err), HN_OK);
+        assert_int_equal(hn_store_get_text(store, "recipe", &text, &err), HN_OK);
+        assert_true((strstr(text, recipe) != NULL) == (share < 10));
+        hn_free(text);
+        hn_store_close(&store);
+        fixture_release(&prepared);
+    }
+}
+
 static void provenance(void **state) {
     (void)state;
     fixture_text("p.csv", "user,item\na,x\na,y\nb,x\nb,y\n");
@@ -284,13 +317,10 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lightgcn_given),
-        cmocka_unit_test(a_test_pair_of_train_can_count),
-        cmocka_unit_test(pairs_with_filters),
-        cmocka_unit_test(provenance),
-        cmocka_unit_test(texts),
-        cmocka_unit_test(keep_lists),
-        cmocka_unit_test(small_worlds),
+        cmocka_unit_test(lightgcn_given),     cmocka_unit_test(a_test_pair_of_train_can_count),
+        cmocka_unit_test(pairs_with_filters), cmocka_unit_test(share_of_train),
+        cmocka_unit_test(provenance),         cmocka_unit_test(texts),
+        cmocka_unit_test(keep_lists),         cmocka_unit_test(small_worlds),
         cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);

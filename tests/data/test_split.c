@@ -123,6 +123,36 @@ static void leave_one_out(void **state) {
     }
 }
 
+/* A share of the train pairs: counts as promised, validation and test as without, and each share within the next. */
+static void shares_are_nested(void **state) {
+    (void)state;
+    static const double shares[] = {0.001, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0};
+    for (uint32_t user = 0; user < 300; user++) {
+        HnSplit split = {.rule = HN_SPLIT_BY_RATIO, .ratio = {0.8, 0.1, 0.1}, .seed = 3};
+        uint64_t n = user % 43, counts[3], whole_counts[3];
+        uint8_t whole[MOST], before[MOST], parts[MOST];
+        hn_split_user(&split, user, n, NULL, whole, keys);
+        count_parts(whole, n, whole_counts);
+        memset(before, HN_PART_NONE, sizeof before);
+        for (size_t k = 0; k < sizeof shares / sizeof *shares; k++) {
+            uint64_t seen[4] = {0, 0, 0, 0};
+            split.left_out = 1.0 - shares[k];
+            hn_split_counts(&split, user, n, counts);
+            hn_split_user(&split, user, n, NULL, parts, keys);
+            for (uint64_t p = 0; p < n; p++) {
+                seen[parts[p]]++;
+                assert_true(before[p] == HN_PART_NONE || parts[p] == before[p]); /* what was kept is kept */
+                assert_true(parts[p] == whole[p] || (parts[p] == HN_PART_NONE && whole[p] == HN_PART_TRAIN));
+            }
+            assert_memory_equal(seen, counts, sizeof counts);
+            uint64_t want = (uint64_t)ceil(shares[k] * (double)whole_counts[HN_PART_TRAIN] - 1e-6);
+            assert_int_equal(counts[HN_PART_TRAIN], want > 0 || n == 0 ? want : 1);
+            memcpy(before, parts, sizeof before);
+        }
+        assert_memory_equal(before, whole, n); /* the last share is all */
+    }
+}
+
 static void setup_refuses(void **state) {
     (void)state;
     double shares[3];
@@ -145,7 +175,11 @@ static void setup_refuses(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ratio), cmocka_unit_test(seeds), cmocka_unit_test(by_time),
-                                       cmocka_unit_test(leave_one_out), cmocka_unit_test(setup_refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ratio),
+                                       cmocka_unit_test(seeds),
+                                       cmocka_unit_test(by_time),
+                                       cmocka_unit_test(leave_one_out),
+                                       cmocka_unit_test(shares_are_nested),
+                                       cmocka_unit_test(setup_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ static HnDataConfig config_of(int64_t users, int64_t items, int64_t interactions
     config.synthetic.seed = 7;
     config.synthetic.popularity_exponent = 0.8;
     config.synthetic.review_words = 20;
+    config.train_share = 1;
     return config;
 }
 

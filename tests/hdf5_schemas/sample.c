@@ -49,10 +49,11 @@ static uint64_t size_named(const char *name, uint64_t scale) {
     static const struct {
         const char *name;
         uint64_t size;
-    } sizes[] = {{"n_users", 7},   {"n_items", 5},    {"n_train", 23},      {"n_valid", 0},   {"n_test", 4},
-                 {"n_inputs", 2},  {"n_rows", 6},     {"n_pairs", 9},       {"n_samples", 2}, {"dim", 3},
-                 {"n_local", 4},   {"n_adapter", 11}, {"n_epochs", 3},      {"n_losses", 2},  {"n_evals", 2},
-                 {"n_metrics", 4}, {"n_ranks", 2},    {"n_parameters", 13}, {"width", 6}};
+    } sizes[] = {{"n_users", 7},       {"n_items", 5},    {"n_train", 23},   {"n_valid", 0},   {"n_test", 4},
+                 {"n_inputs", 2},      {"n_rows", 6},     {"n_pairs", 9},    {"n_samples", 2}, {"dim", 3},
+                 {"n_local", 4},       {"n_adapter", 11}, {"n_epochs", 3},   {"n_losses", 2},  {"n_evals", 2},
+                 {"n_groups", 3},      {"n_ks", 2},       {"n_settings", 2}, {"n_metrics", 4}, {"n_ranks", 2},
+                 {"n_parameters", 13}, {"width", 6}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (strcmp(sizes[i].name, name) == 0) {
             bool narrow = strcmp(name, "dim") == 0 || strcmp(name, "width") == 0 || strcmp(name, "n_samples") == 0;

@@ -3,7 +3,7 @@ cf/table.c, the samplers): so that a rendering gets the same initial values, bat
 the program. Everything works on whole arrays."""
 import numpy as np
 
-INIT_USER, INIT_ITEM, INIT_LAYER, SHUFFLE, NEGATIVE, MIX = 1, 2, 3, 4, 5, 40
+INIT_USER, INIT_ITEM, INIT_LAYER, SHUFFLE, NEGATIVE, DROPOUT, MIX = 1, 2, 3, 4, 5, 10, 40
 U32, U64 = np.uint32, np.uint64
 MASK = 0xFFFFFFFFFFFFFFFF
 STEP = 0x9E3779B97F4A7C15
@@ -96,6 +96,22 @@ def xavier(seed, stream, n_rows, dim):
     size = np.sqrt(6.0 / (n_rows + dim))
     values = (size * (2.0 * draw - 1.0)).astype(np.float32)
     return values.transpose(1, 2, 0).reshape(n_rows, -1)[:, :dim].copy()
+
+
+def layer_weights(seed, matrix, rows, columns):
+    """hn_table_init_layer with xavier's bound: a dense layer's matrix (NGCF's W, and b as one row)."""
+    draw = to_float(words(seed, INIT_LAYER, matrix, np.arange((rows * columns + 3) // 4), 0)).astype(np.float64)
+    bound = np.sqrt(6.0 / (rows + columns))
+    return (bound * (2.0 * draw - 1.0)).astype(np.float32).T.reshape(-1)[: rows * columns].reshape(rows, columns).copy()
+
+
+def kept(seed, step, part, n_rows, dim, dropout):
+    """kernels/keep.h: 1 / (1 - p) where an element is kept, else 0; p in multiples of 2^-16."""
+    threshold = round(dropout * 65536)
+    nodes, blocks = np.meshgrid(np.arange(n_rows), np.arange((dim + 7) // 8), indexing="ij")
+    w = words(seed, DROPOUT, step, part * 2**32 + nodes, blocks)
+    bits = np.stack([w & U32(0xFFFF), w >> U32(16)], axis=1).reshape(8, n_rows, -1)  # word by word, low half first
+    return (bits.transpose(1, 2, 0).reshape(n_rows, -1)[:, :dim] >= threshold) * (65536 / (65536 - threshold))
 
 
 def philox2(key, half, round_key):

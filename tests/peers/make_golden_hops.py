@@ -34,6 +34,10 @@ def layers_of(users, items, rows, n_layers):
     return torch.stack(hops)
 
 
+POOLS = {"mean": lambda hops: hops.mean(0), "sum": lambda hops: hops.sum(0), "final": lambda hops: hops[-1],
+         "upper": lambda hops: hops[1:].mean(0)}  # of [hops][...]
+
+
 def candidates_of(pair, taken):
     outside = [item for item in range(N_ITEMS) if item not in taken]
     sequence = Sequence(SEED, NEGATIVE, EPOCH, pair)
@@ -49,9 +53,9 @@ def shares(sampler, pair, item, n_hops):
     return torch.tensor([[s.real() for _ in range(DIM)] for s in sequences], dtype=torch.float64)
 
 
-def negative_of(sampler, hops, user, positive, pair, pool):
+def negative_of(sampler, hops, query, positive, pair, pool):
     """Mixed hops [n_hops][dim] of one pair (cf-methods 2.3, 2.4), and the item chosen for each."""
-    query, p = hops[:, user].mean(0), hops[:, N_USERS + positive]
+    p = hops[:, N_USERS + positive]
     mixed, chosen = [], []
     for l in range(len(hops)):
         h = torch.stack([hops[l, N_USERS + item] for item in pool])
@@ -85,11 +89,12 @@ def render(case, seed):
         batch = rng.choice(len(pairs), BATCH, replace=False).tolist()
         users, positives = [pairs[p][0] for p in batch], [pairs[p][1] for p in batch]
         optimiser.zero_grad()
-        hops = layers_of(params["users"], params["items"], rows, case["layers"])
-        made = [negative_of(case["sampler"], hops, u, i, p, candidates_of(p, rows[u]))
+        hops, pooled = layers_of(params["users"], params["items"], rows, case["layers"]), POOLS[case["pool"]]
+        final = pooled(hops)
+        made = [negative_of(case["sampler"], hops, final[u], i, p, candidates_of(p, rows[u]))
                 for u, i, p in zip(users, positives, batch)]
-        negatives, final = torch.stack([m for m, _ in made]), hops.mean(0)
-        e_u, e_p, e_n = final[users], final[[N_USERS + i for i in positives]], negatives.mean(1)
+        negatives = torch.stack([m for m, _ in made])
+        e_u, e_p, e_n = final[users], final[[N_USERS + i for i in positives]], pooled(negatives.transpose(0, 1))
         ranking = F.softplus((e_u * e_n).sum(1) - (e_u * e_p).sum(1)).mean()
         ego = [params["users"][users], params["items"][positives], negatives[:, 0]]
         l2 = case["l2"] / 2 * sum((rows_of ** 2).sum() for rows_of in ego) / BATCH
@@ -109,7 +114,7 @@ def main():
     default = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "golden" / "steps_hops.json"
     parser.add_argument("--out", type=pathlib.Path, default=default)
     out = parser.parse_args().out
-    base = dict(loss="bpr", margin=0.0, l2=1e-2, learning_rate=1e-2, semantic=None)
+    base = dict(loss="bpr", margin=0.0, l2=1e-2, learning_rate=1e-2, semantic=None, pool="mean")
     mixgcf = dict(name="mixgcf", mix_per="hop", dins_alpha=0.5, candidates=CANDIDATES)
     dins = dict(mixgcf, name="dins")
     cases = [
@@ -117,12 +122,15 @@ def main():
         dict(base, name="mf_mixgcf", layers=0, sampler=mixgcf),
         dict(base, name="lightgcn_mixgcf_element", layers=2, sampler=dict(mixgcf, mix_per="element")),
         dict(base, name="lightgcn_dins", layers=3, sampler=dins),
+        dict(base, name="lightgcn_dins_upper", layers=2, sampler=dins, pool="upper"),
+        dict(base, name="lightgcn_mixgcf_sum", layers=2, sampler=mixgcf, pool="sum"),
+        dict(base, name="lightgcn_mixgcf_final", layers=3, sampler=mixgcf, pool="final"),
         dict(base, name="mf_dins", layers=0, sampler=dict(dins, dins_alpha=2.5)),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
         "n_users": N_USERS, "n_items": N_ITEMS, "dim": DIM, "batch": BATCH,
-        "cases": [render(case, 310 + number) for number, case in enumerate(cases)],
+        "cases": [render(case, 330 + number) for number, case in enumerate(cases)],
     }
     text = json.dumps(golden, separators=(",", ":")).replace('{"loss":"', '\n{"loss":"').replace('"initial"', '\n"initial"')
     out.write_text(text.replace('{"pairs"', '\n{"pairs"').replace('"gradient"', '\n"gradient"') + "\n")

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 
 def read_lists(path):
@@ -79,6 +80,39 @@ def lightgcn(adjacency, ego, layers):
         layer = Propagate.apply(adjacency, layer)
         total = total + layer
     return total / (layers + 1)
+
+
+def dgcf(graph, ego, factors=4, turns=2):
+    """One layer of routing over the directed edges."""
+    n = graph.n_users + graph.n_items
+    head = torch.cat([graph.user, graph.item + graph.n_users])
+    tail = torch.cat([graph.item + graph.n_users, graph.user])
+    logits = torch.ones(len(head), factors)
+    chunks = ego.reshape(n, factors, -1)
+    bent = torch.tanh(F.normalize(chunks, dim=-1))
+    for turn in range(turns):
+        share = torch.softmax(logits, 1)
+        root = torch.zeros(n, factors).index_add(0, head, share).clamp(min=1e-8).rsqrt()
+        message = (share * root[head] * root[tail])[:, :, None] * chunks[tail]
+        z = torch.zeros_like(chunks).index_add(0, head, message)
+        if turn + 1 < turns:
+            logits = logits + (F.normalize(z, dim=-1)[head] * bent[tail]).sum(2)
+    return (ego + z.reshape(n, -1)) / 2
+
+
+def correlation(rows, factors=4):
+    """Distance correlation of neighbouring factors."""
+    def centred(x):
+        square = (x * x).sum(1)
+        d = (square[:, None] - 2 * x @ x.T + square[None, :]).clamp(min=0).add(1e-8).sqrt()
+        return d - d.mean(0, keepdim=True) - d.mean(1, keepdim=True) + d.mean()
+
+    def covariance(a, b):
+        return ((a * b).sum() / len(a) ** 2).clamp(min=0).add(1e-8).sqrt()
+
+    m = [centred(x) for x in rows.reshape(len(rows), factors, -1).unbind(1)]
+    total = sum(covariance(a, b) / ((covariance(a, a) * covariance(b, b)).sqrt() + 1e-10) for a, b in zip(m, m[1:]))
+    return total / (factors * (factors + 1) / 2)
 
 
 def median_ms(work, least=10, seconds=5.0):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Milliseconds of one training step in CPU PyTorch: draw a batch and its negatives, propagate, BPR and squared L2 of the ego rows, backward,
-dense Adam. Backbones MF, LightGCN, NGCF (the paper's form, message dropout 0.1), SGL (two views without a tenth of the edges, InfoNCE over all users
+dense Adam. Backbones MF, LightGCN, NGCF (the paper's form, message dropout 0.1), DGCF (one layer), SGL (two views without a tenth of the edges, InfoNCE over all users
 and all items). Random negatives, or the choice among candidates of DNS, AHNS or MixGCF; semantic negatives where --text-dim is given: an MLP adapter
 over the pair's text vector (stored in float16), mixing with the random negative, InfoNCE with the pair's own hard negative.
 """
@@ -9,7 +9,7 @@ import argparse
 import torch
 import torch.nn.functional as F
 
-from peer import Graph, Propagate, add_arguments, lightgcn, lightgcn_layers, report
+from peer import Graph, Propagate, add_arguments, correlation, dgcf, lightgcn, lightgcn_layers, report
 
 DIM, BATCH, L2, RATE, ALPHA, TAU, WEIGHT = 64, 2048, 1e-4, 1e-3, 0.1, 0.2, 1e-3
 AHNS_ALPHA, AHNS_BETA = 1.0, 0.1  # p = -2
@@ -63,7 +63,7 @@ def mix_hops(user, positive, candidates, hops, n_users):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--backbone", choices=["mf", "lightgcn", "ngcf", "sgl"], default="lightgcn")
+    parser.add_argument("--backbone", choices=["mf", "lightgcn", "ngcf", "dgcf", "sgl"], default="lightgcn")
     parser.add_argument("--sampler", choices=["rns", "dns", "ahns", "mixgcf"], default="rns")
     parser.add_argument("--candidates", type=int, default=32)
     parser.add_argument("--text-dim", type=int, default=0)
@@ -99,6 +99,8 @@ def main():
         hops = None
         if ngcf is not None:
             final = ngcf(graph.adjacency, ego)
+        elif args.backbone == "dgcf":
+            final = dgcf(graph, ego)
         elif args.sampler == "mixgcf":
             hops = torch.stack(lightgcn_layers(graph.adjacency, ego, 3), 1)
             final = hops.mean(1)
@@ -119,6 +121,10 @@ def main():
             close, far = F.cosine_similarity(e_u, e_p), F.cosine_similarity(e_u, e_n)
             loss = loss + WEIGHT * F.softplus((far - close) / TAU).mean()
         loss = loss + F.softplus((e_u * (e_n - e_p)).sum(1)).mean()
+        if args.backbone == "dgcf":
+            drawn = max(graph.n_users, graph.n_items) // (n_pairs // BATCH + 1)
+            rows = torch.cat([torch.randperm(graph.n_users)[:drawn], graph.n_users + torch.randperm(graph.n_items)[:drawn]])
+            loss = loss + 0.01 * correlation(final[rows])
         if views:
             first, second = (lightgcn(view, ego, 3).split([graph.n_users, graph.n_items]) for view in views)
             loss = loss + SSL_WEIGHT * (info_nce(first[0], second[0], user) + info_nce(first[1], second[1], positive))

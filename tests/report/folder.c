@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "store.h"
 
-static void put_fields(HnStoreWriter *writer, size_t n, const char *const *metrics, const double *values) {
+static void put_fields(HnStoreWriter *writer, size_t n, const char *const *metrics, const double *values, bool tested) {
     HnError err = HN_ERROR_INIT;
     const char *losses[] = {"total", "l2"}, *digests[] = {"d1", "d2"};
     const double loss_values[] = {0.7, 0.01, 0.5, 0.02};
@@ -25,8 +25,31 @@ static void put_fields(HnStoreWriter *writer, size_t n, const char *const *metri
     assert_int_equal(hn_store_strings(writer, "metric/name", metrics, n, &err), HN_OK);
     assert_int_equal(hn_store_write(writer, "valid/epoch", (uint64_t[]){2}, epochs, &err), HN_OK);
     assert_int_equal(hn_store_write(writer, "valid/value", (uint64_t[]){2, n}, valid, &err), HN_OK);
-    assert_int_equal(hn_store_write(writer, "test/value", (uint64_t[]){n}, values, &err), HN_OK);
+    if (tested) {
+        assert_int_equal(hn_store_write(writer, "test/value", (uint64_t[]){n}, values, &err), HN_OK);
+    }
     hn_free(valid);
+}
+
+/* Two groups of users, "few" with half and "many" with twice the test's values; "few" adds a quarter to recall. */
+static void put_groups(HnStoreWriter *writer, size_t n, const double *values) {
+    HnError err = HN_ERROR_INIT;
+    const char *kinds[] = {"activity", "activity"}, *names[] = {"few", "many|more"};
+    const int64_t least[] = {1, 6}, most[] = {5, 99}, members[] = {30, 10}, users[] = {29, 9};
+    const double share[] = {0.25 * values[0], 0.75 * values[0]};
+    double *value = hn_alloc(2 * n, sizeof *value, "values", &err);
+    for (size_t i = 0; i < 2 * n; i++) {
+        value[i] = (i < n ? 0.5 : 2.0) * values[i % n];
+    }
+    assert_int_equal(hn_store_strings(writer, "group/kind", kinds, 2, &err), HN_OK);
+    assert_int_equal(hn_store_strings(writer, "group/name", names, 2, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/least", (uint64_t[]){2}, least, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/most", (uint64_t[]){2}, most, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/members", (uint64_t[]){2}, members, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/users", (uint64_t[]){2}, users, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/value", (uint64_t[]){2, n}, value, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "group/recall_share", (uint64_t[]){2, 1}, share, &err), HN_OK);
+    hn_free(value);
 }
 
 void folder_put_result(const char *folder, const char *slug, const char *variant, int64_t seed, size_t n,
@@ -38,13 +61,55 @@ void folder_put_result(const char *folder, const char *slug, const char *variant
     assert_int_equal(hn_folder_make(place, &err), HN_OK);
     char *path = hn_path_join(place, "result.h5", &err);
     assert_int_equal(hn_store_create(path, &HN_SCHEMA_RESULT, &provenance, &writer, &err), HN_OK);
-    put_fields(writer, n, metrics, values);
+    put_fields(writer, n, metrics, values, true);
+    if (seed != 9) { /* seed 9 was trained without groups */
+        put_groups(writer, n, values);
+    }
     assert_int_equal(hn_store_set_text(writer, "variant", variant, &err), HN_OK);
     const char *names[] = {"best_epoch", "epochs_run",   "n_test_users", "n_vectors_used", "n_pairs_without_vector",
                            "batches",    "reproducible", "ranks",        "threads"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_int_equal(hn_store_set_i64(writer, names[i], (int64_t)i + 1, &err), HN_OK);
     }
+    if (hn_store_seal(&writer, &err) != HN_OK) {
+        fail_msg("%s", err.message);
+    }
+    hn_free(path);
+    hn_free(place);
+}
+
+void folder_put_trial(const char *folder, int64_t number, const char *rate, double value, bool failed) {
+    HnError err = HN_ERROR_INIT;
+    const HnProvenance provenance = {.seed = 5, .synthetic = true};
+    const char *keys[] = {"train.learning_rate"}, *metrics[] = {"recall@10"};
+    const double seconds[] = {1.5, 2.0};
+    const struct {
+        const char *name, *value;
+    } texts[] = {{"variant", "the, row"},
+                 {"status", failed ? "failed" : "done"},
+                 {"reason", failed ? "not finite" : ""},
+                 {"metric", "recall@10"}};
+    const struct {
+        const char *name;
+        int64_t value;
+    } numbers[] = {{"trial", number}, {"n_trials", 6}, {"best_epoch", 2}, {"epochs_run", 2}};
+    HnStoreWriter *writer = NULL;
+    char *place = hn_path_printf(&err, "%s/tune/trial-%04lld", folder, (long long)number);
+    assert_int_equal(hn_folder_make(place, &err), HN_OK);
+    char *path = hn_path_join(place, "trial.h5", &err);
+    assert_int_equal(hn_store_create(path, &HN_SCHEMA_TRIAL, &provenance, &writer, &err), HN_OK);
+    put_fields(writer, 1, metrics, &value, false);
+    assert_int_equal(hn_store_strings(writer, "setting/key", keys, 1, &err), HN_OK);
+    assert_int_equal(hn_store_strings(writer, "setting/value", &rate, 1, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "time/epoch_seconds", (uint64_t[]){2}, seconds, &err), HN_OK);
+    assert_int_equal(hn_store_write(writer, "time/eval_seconds", (uint64_t[]){2}, seconds, &err), HN_OK);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(hn_store_set_text(writer, texts[i].name, texts[i].value, &err), HN_OK);
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        assert_int_equal(hn_store_set_i64(writer, numbers[i].name, numbers[i].value, &err), HN_OK);
+    }
+    assert_int_equal(hn_store_set_f64(writer, "best_value", value, &err), HN_OK);
     if (hn_store_seal(&writer, &err) != HN_OK) {
         fail_msg("%s", err.message);
     }

@@ -243,15 +243,131 @@ static void curves_hold_every_epoch(void **state) {
     hn_free(folder);
 }
 
-/* Every allocation of a whole report fails once: an error each time, and no block is left. */
-static void report_without_memory(void **state) {
+static HnStatus report_groups(const char *folder, HnReportFormat format, HnError *err) {
+    FILE *stream = tmpfile();
+    HnStatus status = hn_report_groups(folder, format, stream, err);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    return status;
+}
+
+static void groups_are_means_over_seeds(void **state) {
     (void)state;
-    char *folder = put_run("memory", true, false);
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("groups", true, true);
+    assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("SYNTHETIC DATA");
+    /* Zeta's recall is .1, .2, .3 over all; "few" has half of it, and adds a quarter. */
+    assert_says("Zeta, first  activity  few        30       29     0.1000 \u00b1 0.0500  0.2083 \u00b1 0.0722");
+    assert_says("0.0500 \u00b1 0.0250\n");
+    assert_int_equal(report_groups(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says("\"Zeta, first\",activity,many|more,6,99,10,9,recall@10,3,0.4000");
+    assert_says("Alpha,activity,few,1,5,30,29,recall_share@10,2,0.0625");
+    assert_int_equal(report_groups(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
+    assert_says("| row | kind | group | members | users | recall@10 | ndcg@10 | recall_share@10 |\n|---|---|");
+    assert_says("| many\\|more |");
+    assert_int_equal(report_groups(folder, HN_REPORT_LATEX, &err), HN_OK);
+    assert_says("% SYNTHETIC DATA");
+    assert_says("recall\\_share@10 \\\\\n\\midrule");
+    assert_says("0.1000 $\\pm$ 0.0500 &");
+    assert_int_equal(report_groups(folder, HN_REPORT_JSON, &err), HN_USAGE);
+    hn_free(folder);
+
+    hn_error_clear(&err);
+    folder = hn_path_join(top, "no-groups", NULL);
+    folder_put_result(folder, "only", "only", 9, 2, metrics, (double[]){0.125, 0.25}, false);
+    assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "eval.activity_groups"));
+    hn_free(folder);
+}
+
+/* Two runs of two shares; one that does not say its share is refused. */
+static void shares_stand_side_by_side(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *whole = put_run("share-whole", true, true), *half = put_run("share-half", false, false);
+    folder_put_experiment(half, "name: half\nseeds: [1, 2, 3]\ndata.train_share: 0.5\ncompare: [{name: Alpha}]\n");
+    const char *const folders[] = {half, whole};
+    FILE *stream = tmpfile();
+    assert_int_equal(hn_report_shares(folders, 2, stream, &err), HN_OK);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    assert_says("row,train_share,metric,n_seeds,mean,sample_deviation,synthetic\nAlpha,0.5,recall@10,2,0.25");
+    assert_says("Alpha,1,recall@10,2,0.25");
+    assert_says("\"Zeta, first\",1,ndcg@10,3,0.41666666666666669,0.1443375672974064");
+    assert_says(",1\n");
+    hn_free(whole);
+    hn_free(half);
+    char *bare = put_run("share-unknown", false, false);
+    const char *const unknown[] = {bare};
+    stream = tmpfile();
+    assert_int_equal(hn_report_shares(unknown, 1, stream, &err), HN_INPUT);
+    assert_non_null(strstr(err.message, "data.train_share"));
+    fclose(stream);
+    hn_free(bare);
+}
+
+static HnStatus report_trials(const char *folder, HnReportFormat format, HnError *err) {
+    FILE *stream = tmpfile();
+    HnStatus status = hn_report_trials(folder, format, stream, err);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    return status;
+}
+
+/* Best first, ties by number, failures last whatever they had reached. */
+static void trials_best_first(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = hn_path_join(top, "trials", NULL);
+    assert_int_equal(report_trials(folder, HN_REPORT_TABLE, &err), HN_INPUT);
+    hn_error_clear(&err);
+    folder_put_trial(folder, 3, "0.1", 0.25, false);
+    folder_put_trial(folder, 1, "0.01", 0.125, false);
+    folder_put_trial(folder, 2, "0.5", 0.75, true);
+    folder_put_trial(folder, 4, "0.2", 0.25, false);
+    assert_int_equal(report_trials(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("trial  train.learning_rate  recall@10  best_epoch  epochs  seconds  status\n"
+                "3      0.1                  0.250000   2           2       7.0      done\n"
+                "4      0.2                  0.250000   2           2       7.0      done\n"
+                "1      0.01                 0.125000   2           2       7.0      done\n"
+                "2      0.5                  -          2           2       7.0      failed\n"
+                "4 of 6 trials are done");
+    assert_says("SYNTHETIC DATA");
+    assert_int_equal(report_trials(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says("2,0.5,0.75,2,2,7.0,failed,5,\"the, row\",recall@10,");
+    assert_says(",not finite,1\n");
+    assert_int_equal(report_trials(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
+    assert_says("| 3 | 0.1 | 0.250000 | 2 | 2 | 7.0 | done |\n");
+    hn_free(folder);
+}
+
+static void pages_hold_the_whole_table(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = put_run("pages", true, false);
+    assert_int_equal(report(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
+    assert_says(
+        "| row | seeds | recall@10 | ndcg@10 |\n|---|---|---|---|\n| Zeta, first | 3/3 | [0.2000 \u00b1 0.1000]");
+    assert_says("| not run | 0/3 |");
+    assert_says("missing: Alpha 3 (seeds");
+    assert_int_equal(report(folder, HN_REPORT_LATEX, &err), HN_OK);
+    assert_says("Zeta, first & 3/3 & [0.2000 $\\pm$ 0.1000]");
+    assert_says("\\end{tabular}\n\n% mean");
+    hn_free(folder);
+}
+
+/* Every allocation of a whole report fails once: an error each time, and no block is left. */
+static void fail_every_allocation(HnStatus (*make)(const char *folder, HnReportFormat format, HnError *err),
+                                  const char *folder) {
     uint64_t before = hn_alloc_live_blocks();
     for (uint64_t n = 1;; n++) {
         HnError err = HN_ERROR_INIT;
         hn_alloc_fail_at(n);
-        HnStatus status = report(folder, HN_REPORT_TABLE, &err);
+        HnStatus status = make(folder, HN_REPORT_TABLE, &err);
         hn_alloc_fail_at(0);
         assert_int_equal(hn_alloc_live_blocks(), before);
         if (status == HN_OK) {
@@ -263,6 +379,19 @@ static void report_without_memory(void **state) {
             fail_msg("allocation %d: status %d, %s", (int)n, (int)status, err.message);
         }
     }
+}
+
+static void report_without_memory(void **state) {
+    (void)state;
+    char *folder = put_run("memory", true, false);
+    fail_every_allocation(report, folder);
+    hn_free(folder);
+    folder = hn_path_join(top, "memory-small", NULL); /* each allocation costs a whole report */
+    folder_put_result(folder, "only", "only", 1, 2, metrics, (double[]){0.125, 0.25}, false);
+    folder_put_experiment(folder, "name: small\nseeds: [1]\ncompare: [{name: only}]\n");
+    folder_put_trial(folder, 1, "0.1", 0.25, false);
+    fail_every_allocation(report_groups, folder);
+    fail_every_allocation(report_trials, folder);
     hn_free(folder);
 }
 
@@ -329,7 +458,9 @@ int main(void) {
         cmocka_unit_test(csv_has_full_precision),        cmocka_unit_test(json_says_everything),
         cmocka_unit_test(without_the_experiment),        cmocka_unit_test(one_seed_has_no_deviation),
         cmocka_unit_test(rows_may_differ_in_metrics),    cmocka_unit_test(what_cannot_be_read_is_an_error),
-        cmocka_unit_test(curves_hold_every_epoch),       cmocka_unit_test(report_without_memory),
+        cmocka_unit_test(curves_hold_every_epoch),       cmocka_unit_test(groups_are_means_over_seeds),
+        cmocka_unit_test(shares_stand_side_by_side),     cmocka_unit_test(trials_best_first),
+        cmocka_unit_test(pages_hold_the_whole_table),    cmocka_unit_test(report_without_memory),
     };
     return cmocka_run_group_tests(tests, make_top, drop_top);
 }

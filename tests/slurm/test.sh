@@ -90,4 +90,22 @@ wait_for 60 no_job_left || fail "the cancelled job did not end" cancelled.log
 if [ "$(state_of "$job")" = "CANCELLED " ]; then echo "ok: a cancelled job stays cancelled ($SECONDS s)"; else
     fail "the cancelled job is $(state_of "$job")" cancelled.log
 fi
+
+# 6. a tuning as an array: each element its share of the trials, and what was killed goes on with the next submission
+{
+    cat "$tiny"
+    printf 'tune:\n  row: random\n  ranges: {train.learning_rate: [0.003, 0.01, 0.03], model.layers: [1, 2]}\n'
+} >tuning.yaml
+slow='--set train.epochs=40 --set train.patience=0 --set train.checkpoint_every=5 --set train.eval_every=10'
+# shellcheck disable=SC2086 # a list of arguments
+"$program" tune tuning.yaml --out tuned $slow >tuned.log 2>&1 || fail "direct tuning" tuned.log
+export COMMAND=tune EXPERIMENT=$work/tuning.yaml OUT=$work/shared-out ARGS=$slow
+trial_checkpoint() { [ -n "$(find "$OUT/tune" -name '*checkpoint*' 2>/dev/null | head -n 1)" ]; }
+job=$(sbatch --parsable --array=0-1 --ntasks=1 --output=tune-%a.log "$scripts/array.sbatch")
+wait_for 60 trial_checkpoint || fail "no trial wrote a checkpoint" tune-0.log
+scancel --signal=KILL --full "$job"
+wait_for 60 no_job_left || fail "the killed array did not end" tune-0.log
+[ "$(find "$OUT/tune" -name trial.h5 | wc -l)" -lt 6 ] || fail "nothing was left to do when the array was killed"
+timeout 300 sbatch --wait --array=0-1 --ntasks=1 --output=tune-%a.log "$scripts/array.sbatch" >/dev/null || fail "the array again" tune-0.log
+same_contents "a tuning as an array, killed and submitted again" tuned "$OUT" tune-1.log
 [ $failures = 0 ]

@@ -9,7 +9,8 @@
  * the last backward one writes the gradient itself (its row scale carries root / (L+1)). All of these are exact. What
  * else a row needs is done while it is in the cache: see the functions named *_rows.
  *
- * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g.
+ * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g; upper leaves E0 out, and
+ * 1/L takes the place of 1/(L+1).
  */
 #include <string.h>
 
@@ -167,8 +168,8 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
         if (work->layer > 1) {
             ops->axpy(sum, 1.0f, vector, (int)dim);
         }
-        ops->mix(vector, work->share * side->degrees->root[row], sum, work->share, side->table->value + row * dim,
-                 (int)dim);
+        const float of_ego = hn_lightgcn_pools(side, 0, work->layer) ? work->share : 0.0f;
+        ops->mix(vector, work->share * side->degrees->root[row], sum, of_ego, side->table->value + row * dim, (int)dim);
     }
 }
 
@@ -238,7 +239,7 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     const Side *side = work->side;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)side->table->dim;
-    const bool none = side->pool == HN_POOL_FINAL && side->d_hops == NULL;
+    const bool none = side->d_hops == NULL && !hn_lightgcn_pools(side, work->n_layers - work->layer, work->n_layers);
     const HnPlaces in = none ? (HnPlaces){0, 0} : hn_rows_within(side->rows, side->n_rows, first, last);
     for (uint32_t b = in.begin; b < in.end; b++) {
         const size_t row = (size_t)side->rows[b];

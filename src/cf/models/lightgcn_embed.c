@@ -42,8 +42,8 @@ static void embed_rows(void *context, uint64_t first, uint64_t last, float *valu
             sum = out;
         }
         if (ends) {
-            ops->mix(out, work->share * side->degrees->root[r], sum, alone ? 0.0f : work->share,
-                     side->table->value + r * dim, d);
+            const float of_ego = hn_lightgcn_pools(side, 0, work->n_layers) ? work->share : 0.0f;
+            ops->mix(out, work->share * side->degrees->root[r], sum, of_ego, side->table->value + r * dim, d);
         }
     }
 }

@@ -3,7 +3,7 @@
  *
  * Hop l of a row is root * z_l. With gradients K_l of the items' hops, beside G of the final vectors, the backward pass
  * (lightgcn.c) adds G + (L + 1) K_l over root wherever it added g: l = L enters the first layer, l = 0 is added by the
- * last. (L + 1 is the divisor of pooling; where the last layer alone is the final row, G belongs to l = L only.)
+ * last. (L + 1 is the divisor of pooling; G belongs to layers that are pooled only.)
  */
 #include <string.h>
 
@@ -45,7 +45,7 @@ void hn_lightgcn_fold_hops(const Side *items, int layers) {
         float *gradient = items->d_vectors + (size_t)b * (size_t)dim;
         float *hops = items->d_hops + (size_t)b * (size_t)(layers + 1) * (size_t)dim;
         for (int l = 0; l <= layers; l++) {
-            const float share = items->pool == HN_POOL_FINAL && l < layers ? 0.0f : 1.0f;
+            const float share = hn_lightgcn_pools(items, l, layers) ? 1.0f : 0.0f;
             ops->mix(hops + l * dim, hn_lightgcn_divisor(items, layers), hops + l * dim, share, gradient, dim);
         }
         memcpy(gradient, hops + layers * dim, (size_t)dim * sizeof(float));

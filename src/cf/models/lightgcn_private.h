@@ -63,7 +63,11 @@ typedef struct Work {
 
 /* What the sum of the pooled layers is divided by. */
 static inline float hn_lightgcn_divisor(const Side *side, int layers) {
-    return side->pool == HN_POOL_MEAN ? (float)(layers + 1) : 1.0f;
+    return side->pool == HN_POOL_MEAN ? (float)(layers + 1) : side->pool == HN_POOL_UPPER ? (float)layers : 1.0f;
+}
+/* Whether layer l of so many has a part in the final row. */
+static inline bool hn_lightgcn_pools(const Side *side, int l, int layers) {
+    return side->pool == HN_POOL_FINAL ? l == layers : side->pool != HN_POOL_UPPER || l > 0;
 }
 
 /* Where the layer lives that comes `left` before the last one. */

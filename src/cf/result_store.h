@@ -1,0 +1,19 @@
+/* What the stores at the end of a training have in common: result.c, trial.c. */
+#ifndef HN_CF_RESULT_STORE_H
+#define HN_CF_RESULT_STORE_H
+
+#include "cf/session.h"
+#include "store.h"
+
+/* <folder of the job>/name with its provenance. Rank 0 only, as all below. */
+HnStatus hn_result_store_create(const HnSession *session, const char *name, const HnSchema *schema,
+                                HnStoreWriter **writer, HnError *err);
+/* A whole field; columns 0 = one dimension. */
+HnStatus hn_result_put(HnStoreWriter *writer, const char *field, uint64_t rows, uint64_t columns, const void *data,
+                       HnError *err);
+/* loss/name, metric/name. */
+HnStatus hn_result_put_names(HnStoreWriter *writer, const HnSession *session, HnError *err);
+/* loss, digest, valid and time of every epoch. */
+HnStatus hn_result_put_history(HnStoreWriter *writer, const HnHistory *history, HnError *err);
+
+#endif
