@@ -105,8 +105,8 @@ static size_t make_cases(Case *cases) {
 }
 
 static size_t make_ngcf_cases(Case *cases) {
-    static const char *const names[] = {"ngcf paper", "ngcf author, dns", "ngcf mixgcf, semantic",
-                                        "ngcf recbole, mixgcf"};
+    static const char *const names[] = {"ngcf paper, mixgcf", "ngcf author, dns", "ngcf mixgcf, semantic",
+                                        "ngcf recbole"};
     const size_t n = sizeof names / sizeof *names;
     for (size_t v = 0; v < n; v++) {
         cases[v] = (Case){.name = names[v], .config = small_config(), .n_users = 61, .n_items = 43};
@@ -115,10 +115,10 @@ static size_t make_ngcf_cases(Case *cases) {
         cases[v].config.ngcf.variant = (HnNgcfVariant)v;
         cases[v].config.ngcf.dropout = v == 0 ? 0.0 : 0.2;
     }
+    cases[0].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[1].config.sampler.name = HN_SAMPLER_DNS;
     cases[1].cut = true;
     cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
-    cases[3].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
     return n;
 }
