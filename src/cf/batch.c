@@ -26,21 +26,21 @@
     X(d_user_vectors, c, row)                          \
     X(item_vectors, i, row)                            \
     X(d_item_vectors, i, row)                          \
-    X(negatives, c, row)                               \
+    X(negative_vectors, negatives *c, row)             \
     X(d_user, c, row)                                  \
     X(d_positive, c, row)                              \
-    X(d_negative, c, row)                              \
+    X(d_negative, negatives *c, row)                   \
     X(ids, (1 + draws) * positions, sizeof(int32_t))   \
     X(user_mark, n_local_users, sizeof(int32_t))       \
     X(item_mark, n_items, sizeof(int32_t))
 
 /* The same, where the sampler works by hop. */
-#define HOP_ARRAYS(X)           \
-    X(item_hops, i, hops)       \
-    X(d_item_hops, i, hops)     \
-    X(d_positive_hops, c, hops) \
-    X(d_negative_hops, c, hops) \
-    X(negative_ego, c, ego)
+#define HOP_ARRAYS(X)                      \
+    X(item_hops, i, hops)                  \
+    X(d_item_hops, i, hops)                \
+    X(d_positive_hops, c, hops)            \
+    X(d_negative_hops, negatives *c, hops) \
+    X(negative_ego, negatives *c, ego)
 
 uint64_t hn_batch_most_items(const HnBatchShape *shape, uint64_t max_positions, uint64_t n_items) {
     const uint64_t named = (1 + (uint64_t)shape->draws) * max_positions;
@@ -50,7 +50,8 @@ uint64_t hn_batch_most_items(const HnBatchShape *shape, uint64_t max_positions, 
 uint64_t hn_batch_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t max_positions, uint64_t n_local_users,
                         uint64_t n_items) {
     uint64_t c = capacity, positions = max_positions, row = (uint64_t)shape->width * sizeof(float);
-    uint64_t draws = (uint64_t)shape->draws, i = hn_batch_most_items(shape, positions, n_items), total = 0;
+    uint64_t draws = (uint64_t)shape->draws, negatives = (uint64_t)shape->negatives,
+             i = hn_batch_most_items(shape, positions, n_items), total = 0;
     uint64_t ego = (uint64_t)shape->dim * sizeof(float), hops = (uint64_t)shape->hops * ego;
 #define BATCH_BYTES(name, count, bytes) total += (uint64_t)(count) * (uint64_t)(bytes);
     BATCH_ARRAYS(BATCH_BYTES)
@@ -65,12 +66,14 @@ HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, con
                          HnError *err) {
     uint64_t n_local_users = hn_user_shards_count(shards), n_items = shards->n_items, positions = max_positions;
     uint64_t c = shape->repeats || positions < shards->n_local_pairs ? positions : shards->n_local_pairs;
-    uint64_t draws = (uint64_t)shape->draws, i = hn_batch_most_items(shape, positions, n_items);
+    uint64_t draws = (uint64_t)shape->draws, negatives = (uint64_t)shape->negatives,
+             i = hn_batch_most_items(shape, positions, n_items);
     size_t row = (size_t)shape->width * sizeof(float), ego = (size_t)shape->dim * sizeof(float);
     size_t hops = (size_t)shape->hops * ego;
     *batch = (HnBatch){.dim = shape->dim,
                        .width = shape->width,
                        .hops = shape->hops,
+                       .negatives = shape->negatives,
                        .draws = shape->draws,
                        .capacity = c,
                        .max_positions = positions,

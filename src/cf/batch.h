@@ -15,13 +15,14 @@
 typedef struct HnBatchShape {
     int dim, width; /* of a table's row, of a final vector */
     int hops;       /* hop vectors of an item, where the sampler works by hop; else 0 */
-    int draws;      /* items drawn for a pair: one a hop, or one */
+    int negatives;  /* that a pair is compared with */
+    int draws;      /* items drawn for a pair: one for each negative, or one for each of its hops */
     bool repeats;   /* a batch may hold a pair more than once */
 } HnBatchShape;
 
 typedef struct HnBatch {
-    int dim, width, hops, draws; /* its shape */
-    uint64_t capacity;           /* pairs that fit: this rank's share of a batch can be all of it */
+    int dim, width, hops, negatives, draws; /* its shape; K negatives below */
+    uint64_t capacity;                      /* pairs that fit: this rank's share of a batch can be all of it */
     uint64_t max_positions;
     uint64_t most_items; /* that it can touch */
     uint64_t step;       /* optimiser steps done before this one */
@@ -52,18 +53,20 @@ typedef struct HnBatch {
     uint32_t *item_begin; /* [n_items + 1] */
     uint32_t *item_entries; /* [(1 + draws) n] (1 + draws) * pair + (0 as positive, 1 + d as draw d), in order */
 
-    float *user_vectors, *d_user_vectors;    /* [n_users][width] final vectors of the batch's users; gradient */
-    float *item_vectors, *d_item_vectors;    /* [n_items][width] */
-    float *negatives;                        /* [n][width] the negative each pair is compared with */
-    float *d_user, *d_positive, *d_negative; /* [n][width] gradient of each pair's loss */
+    float *user_vectors, *d_user_vectors; /* [n_users][width] final vectors of the batch's users; gradient */
+    float *item_vectors, *d_item_vectors; /* [n_items][width] */
+    float *negative_vectors;              /* [n][K][width] the negatives each pair is compared with */
+    float *d_user, *d_positive;           /* [n][width] gradient of each pair's loss */
+    float *d_negative;                    /* [n][K][width] */
 
-    /* Where the sampler works by hop; else NULL. Draw d of a pair is an item of which hop d is used. */
+    /* Where the sampler works by hop; else NULL. Draw k * hops + l of a pair is the item whose hop l negative k uses.
+     */
     float *item_hops, *d_item_hops; /* [n_items][hops][dim] vectors after 0, 1 .. layers; gradient beside that of
                                      * item_vectors */
     const float *all_item_hops;     /* [n_items of the data set][hops][dim], in place of item_hops; or NULL */
     float *d_positive_hops;         /* [n][hops][dim] gradient of each pair's loss by the positive's hops */
-    float *d_negative_hops;         /* [n][hops][dim] and by hop d of draw d */
-    float *negative_ego;            /* [n][dim] what L2 takes for the negative's layer-0 row; its gradient is the
+    float *d_negative_hops;         /* [n][K][hops][dim] and by the hops of the drawn items */
+    float *negative_ego;            /* [n][K][dim] what L2 takes for the negative's layer-0 row; its gradient is the
                                      * sampler's business */
 
     int32_t *ids;       /* [max_positions][1 + draws] positive + 1 and negatives + 1 of every position */

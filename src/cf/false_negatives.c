@@ -64,12 +64,13 @@ void hn_false_negatives_free(HnFalseNegatives *look) {
     *look = (HnFalseNegatives){0};
 }
 
-static bool is_false(const HnFalseNegatives *look, const HnTrainer *trainer, uint32_t k) {
+/* Negative m of the batch. */
+static bool is_false(const HnFalseNegatives *look, const HnTrainer *trainer, uint64_t m) {
     const HnBatch *batch = &trainer->batch;
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t d = (size_t)batch->width;
-    const float *negative = batch->negatives + (size_t)k * d;
-    const uint64_t *offsets = look->test.offsets + batch->user[k];
+    const float *negative = batch->negative_vectors + m * d;
+    const uint64_t *offsets = look->test.offsets + batch->user[m / (uint64_t)batch->negatives];
     const double square = (double)ops->dot(negative, negative, batch->width);
     for (uint64_t t = offsets[0] - look->test.offsets[0]; t < offsets[1] - look->test.offsets[0]; t++) {
         const float *item = trainer->finals.items + (size_t)look->test.items[t] * d;
@@ -90,13 +91,14 @@ HnStatus hn_false_negatives_share(HnFalseNegatives *look, HnTrainer *trainer, ui
     for (uint64_t begin = 0; begin < look->n_pairs; begin += at_once) {
         uint64_t left = look->n_pairs - begin;
         HN_TRY(hn_trainer_look(trainer, look->pairs + begin, left < at_once ? left : at_once, epoch, err));
+        const uint64_t n = (uint64_t)trainer->batch.n * (uint64_t)trainer->batch.negatives;
         int64_t n_false = 0;
 #pragma omp parallel for schedule(static) reduction(+ : n_false)
-        for (uint32_t k = 0; k < trainer->batch.n; k++) {
-            n_false += is_false(look, trainer, k);
+        for (uint64_t m = 0; m < n; m++) {
+            n_false += is_false(look, trainer, m);
         }
         counts[0] += n_false;
-        counts[1] += (int64_t)trainer->batch.n;
+        counts[1] += (int64_t)n;
     }
     if (look->n_pairs > 0) {
         HN_TRY(hn_comm_sum_i64(trainer->comm, counts, 2, err));

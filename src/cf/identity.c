@@ -30,10 +30,11 @@ static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) 
     return hn_text_printf(text, err,
                           "sampler.exponent: %.17g\nsampler.candidates: %lld\nsampler.pick: %lld\n"
                           "sampler.ahns_alpha: %.17g\nsampler.ahns_beta: %.17g\nsampler.ahns_p: %lld\n"
-                          "sampler.mix_per: %d\nsampler.dins_alpha: %.17g\n",
+                          "sampler.mix_per: %d\nsampler.dins_alpha: %.17g\nsampler.negatives: %lld\nsampler.mn: %d\n",
                           c->sampler.exponent, (long long)c->sampler.candidates, (long long)c->sampler.pick,
                           c->sampler.ahns_alpha, c->sampler.ahns_beta, (long long)c->sampler.ahns_p,
-                          (int)c->sampler.mix_per, c->sampler.dins_alpha);
+                          (int)c->sampler.mix_per, c->sampler.dins_alpha, (long long)c->sampler.negatives,
+                          (int)c->sampler.mn);
 }
 
 static HnStatus put_backbones(HnText *text, const HnTrainConfig *c, HnError *err) {

@@ -85,7 +85,7 @@ static Block table_squares(const HnTable *table, double limit) {
 
 static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTable *items, HnLossSums *sums) {
     const double limit = hn_loss_limit(batch->n_positions);
-    const size_t d = (size_t)batch->dim;
+    const size_t d = (size_t)batch->dim, negatives = (size_t)batch->negatives;
     int64_t of_users = 0, of_positives = 0, of_negatives = 0;
     int bad = 0;
 #pragma omp parallel for schedule(static) reduction(+ : of_users, of_positives, of_negatives, bad) if (batch->n > 64)
@@ -93,9 +93,11 @@ static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTa
         Block user = {0, 0}, positive = {0, 0}, negative = {0, 0};
         add_row(&user, users->value + (size_t)batch->user[k] * d, batch->dim, limit);
         add_row(&positive, items->value + (size_t)batch->positive[k] * d, batch->dim, limit);
-        add_row(&negative,
-                batch->hops > 0 ? batch->negative_ego + k * d : items->value + (size_t)batch->negative[k] * d,
-                batch->dim, limit);
+        for (size_t m = k * negatives; m < (k + 1) * negatives; m++) {
+            add_row(&negative,
+                    batch->hops > 0 ? batch->negative_ego + m * d : items->value + (size_t)batch->negative[m] * d,
+                    batch->dim, limit);
+        }
         of_users += user.total, of_positives += positive.total, of_negatives += negative.total;
         bad += user.bad + positive.bad + negative.bad;
     }

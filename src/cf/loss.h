@@ -22,11 +22,14 @@ extern const HnPairLoss HN_LOSS_OPS_BPR, HN_LOSS_OPS_HINGE;
 /* NULL for softmax, which is no function of two scores. */
 const HnPairLoss *hn_pair_loss(HnLossName name);
 
-/* The ranking loss of one batch: the sum over its pairs, over the divisor. */
+/* The ranking loss of one batch: the sum over its pairs, over the divisor. Of K negatives: ln(1 + sum_k exp(s_k - s_p))
+ * (joint, MixGCF's family: BPR for K = 1), or the sum over them of the pair loss (DNS(M,N) with all of M). */
 typedef struct HnRanking {
     const HnPairLoss *loss;
     float parameter, divisor;
+    bool joint;
 } HnRanking;
+enum { HN_MOST_NEGATIVES = 64 }; /* the bound of sampler.negatives */
 HnRanking hn_ranking(const HnTrainConfig *config, const HnBatch *batch);
 
 /* Parts of the loss, as logged and stored (own = the backbone's). Beside them stand two shares: of hard negatives (eq.

@@ -25,8 +25,9 @@ static uint64_t item_row(int width, int hops, int dim) {
 }
 
 /* Elements of a pair's rows: of the positive and of the drawn items, by hop or not. */
-static uint64_t pair_row(int width, int hops, int dim) {
-    return (uint64_t)width + (hops > 0 ? 2 * hop_row(hops, dim) : (uint64_t)width);
+static uint64_t pair_row(int width, int hops, int dim, int negatives) {
+    const uint64_t n = (uint64_t)negatives;
+    return (uint64_t)width + (hops > 0 ? (1 + n) * hop_row(hops, dim) : n * (uint64_t)width);
 }
 
 static uint64_t rows_of_totals(uint64_t n_batch_items, bool exact) {
@@ -36,7 +37,8 @@ static uint64_t rows_of_totals(uint64_t n_batch_items, bool exact) {
 
 uint64_t hn_loss_adder_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t n_batch_items, bool exact) {
     const uint64_t items = rows_of_totals(n_batch_items, exact) * item_row(shape->width, shape->hops, shape->dim);
-    return exact ? 4 * capacity * pair_row(shape->width, shape->hops, shape->dim) + 8 * items : 4 * items;
+    return exact ? 4 * capacity * pair_row(shape->width, shape->hops, shape->dim, shape->negatives) + 8 * items
+                 : 4 * items;
 }
 
 HnStatus hn_loss_adder_create(HnComm *comm, bool exact, const HnBatch *batch, HnLossAdder *adder, HnError *err) {
@@ -44,7 +46,7 @@ HnStatus hn_loss_adder_create(HnComm *comm, bool exact, const HnBatch *batch, Hn
     const uint64_t row_of_item = item_row(batch->width, batch->hops, batch->dim);
     const uint64_t n = rows_of_totals(batch->most_items, exact) * row_of_item + N_LOSS_SUMS;
     if (exact) {
-        const uint64_t row = pair_row(batch->width, batch->hops, batch->dim);
+        const uint64_t row = pair_row(batch->width, batch->hops, batch->dim, batch->negatives);
         adder->fixed = hn_alloc(batch->capacity, row * sizeof(int32_t), "fixed-point gradients", err);
         adder->totals = hn_alloc(n, sizeof(int64_t), "fixed-point gradient sums", err);
     } else {
@@ -89,14 +91,15 @@ typedef struct Part {
 static int parts_of(const HnBatch *batch, uint32_t entry, Part parts[2]) {
     const uint32_t stride = 1 + (uint32_t)batch->draws, draw = entry % stride;
     const size_t pair = entry / stride, width = (size_t)batch->width, dim = (size_t)batch->dim;
-    const size_t hops = (size_t)batch->hops * dim, at = (draw - 1) * dim;
+    const size_t hops = (size_t)batch->hops * dim;
     if (draw == 0) {
         parts[0] = (Part){POSITIVES, pair * width, 0, batch->width};
         parts[1] = (Part){POSITIVE_HOPS, pair * hops, 0, (int)hops};
         return batch->hops > 0 ? 2 : 1;
     }
-    parts[0] = batch->hops > 0 ? (Part){NEGATIVE_HOPS, pair * hops + at, at, batch->dim}
-                               : (Part){NEGATIVES, pair * width, 0, batch->width};
+    const size_t drawn = pair * (stride - 1) + draw - 1; /* [pairs][draws] */
+    parts[0] = batch->hops > 0 ? (Part){NEGATIVE_HOPS, drawn * dim, drawn % (size_t)batch->hops * dim, batch->dim}
+                               : (Part){NEGATIVES, drawn * width, 0, batch->width};
     return 1;
 }
 
@@ -113,8 +116,9 @@ typedef struct Sources {
 static Sources sources_of(const HnBatch *batch) {
     const size_t n = (size_t)batch->n * (size_t)batch->width;
     const size_t n_hops = (size_t)batch->n * (size_t)batch->hops * (size_t)batch->dim;
+    const size_t negatives = (size_t)batch->negatives;
     return (Sources){{batch->d_positive, batch->d_negative, batch->d_positive_hops, batch->d_negative_hops},
-                     {n, batch->hops > 0 ? 0 : n, n_hops, n_hops}};
+                     {n, batch->hops > 0 ? 0 : n * negatives, n_hops, n_hops * negatives}};
 }
 
 static void pack_losses(const HnLossSums *sums, int64_t out[N_LOSS_SUMS]) {

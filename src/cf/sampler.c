@@ -16,12 +16,18 @@ const HnSamplerOps *hn_sampler_ops(HnSamplerName name) {
     return samplers[name];
 }
 
+int hn_sampler_negatives(const HnTrainConfig *config) {
+    const bool all = config->sampler.name == HN_SAMPLER_DNS && config->sampler.mn == HN_DNS_ALL;
+    return (int)(all ? config->sampler.pick : config->sampler.negatives);
+}
+
 HnBatchShape hn_batch_shape(const HnTrainConfig *config) {
     const bool by_hop = hn_sampler_ops(config->sampler.name)->by_hop;
-    const int hops = hn_model_hops(config);
+    const int hops = hn_model_hops(config), negatives = hn_sampler_negatives(config);
     return (HnBatchShape){.dim = (int)config->model.dim,
                           .width = hn_model_width(config),
                           .hops = by_hop ? hops : 0,
-                          .draws = by_hop ? hops : 1,
+                          .negatives = negatives,
+                          .draws = by_hop ? negatives * hops : negatives,
                           .repeats = config->train.epoch_unit != HN_EPOCH_EDGE};
 }

@@ -51,7 +51,7 @@ typedef struct HnSamplerOps {
     /* Fills batch->negative: an item per draw, -1 where the user took every item. finals: NULL unless by_score. Local.
      */
     void (*draw)(void *state, HnBatch *batch, const HnFinals *finals);
-    /* Fills batch->negatives from item_vectors at negative_row; by hop from item_hops, and negative_ego too. */
+    /* Fills batch->negative_vectors from item_vectors at negative_row; by hop from item_hops, and negative_ego too. */
     HnStatus (*forward)(void *state, HnBatch *batch, HnError *err);
     /* Adds the alignment loss (eq. 9), if the sampler has hard negatives. Collective. */
     HnStatus (*align)(void *state, HnBatch *batch, HnLossSums *sums, HnError *err);
@@ -68,6 +68,8 @@ typedef struct HnSamplerOps {
 extern const HnSamplerOps HN_SAMPLER_OPS_RNS, HN_SAMPLER_OPS_SEMANTIC, HN_SAMPLER_OPS_POPULARITY, HN_SAMPLER_OPS_DNS,
     HN_SAMPLER_OPS_AHNS, HN_SAMPLER_OPS_MIXGCF, HN_SAMPLER_OPS_DINS, HN_SAMPLER_OPS_IN_BATCH;
 const HnSamplerOps *hn_sampler_ops(HnSamplerName name);
+/* Negatives that a pair is compared with. */
+int hn_sampler_negatives(const HnTrainConfig *config);
 /* What batches are made for: the backbone's widths, and hops where the sampler wants them. */
 HnBatchShape hn_batch_shape(const HnTrainConfig *config);
 

@@ -1,6 +1,27 @@
 /* Keys of a row that cannot stand together. */
 #include "config/load.h"
 
+/* Keys of several negatives a pair. */
+static const char *several_negatives(const HnTrainConfig *train, const char **key) {
+    const bool in_batch = train->sampler.name == HN_SAMPLER_IN_BATCH;
+    const bool one = train->sampler.name == HN_SAMPLER_SEMANTIC || in_batch;
+    const bool plain = train->loss.name == HN_LOSS_BPR && train->loss.epsilon <= 0.0;
+    if (train->sampler.negatives > 1 && (one || !plain)) {
+        *key = "sampler.negatives";
+        return one ? "sampler.negatives above 1 does not go with sampler.name semantic or in_batch: set it to 1"
+                   : "sampler.negatives above 1 is for loss.name bpr without loss.epsilon, whose form it is: set it to "
+                     "1";
+    }
+    const bool all = train->sampler.name == HN_SAMPLER_DNS && train->sampler.mn == HN_DNS_ALL;
+    if (all && (train->sampler.negatives > 1 || train->sampler.pick > 64)) {
+        *key = "sampler.mn";
+        return "sampler.mn all takes sampler.pick negatives, of at most 64, from one pool: set sampler.negatives to 1, "
+               "and "
+               "lower sampler.pick, or set sampler.mn: pick";
+    }
+    return NULL;
+}
+
 const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     const bool in_batch = train->sampler.name == HN_SAMPLER_IN_BATCH;
     if (train->loss.name == HN_LOSS_SOFTMAX && !in_batch) {
@@ -35,12 +56,13 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     }
     if (train->model.backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
         *key = "model.pool";
-        return "model.pool is for model.backbone lightgcn and sgl: NGCF puts layers side by side; set model.pool: mean";
+        return "model.pool is for model.backbone lightgcn, sgl and dgcf: NGCF puts layers side by side; set "
+               "model.pool: mean";
     }
     if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
         *key = "dgcf.factors";
         return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
                "model.dim";
     }
-    return NULL;
+    return several_negatives(train, key);
 }

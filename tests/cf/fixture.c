@@ -177,7 +177,7 @@ HnTrainConfig small_config(void) {
     config.sampler.exponent = 0.75;
     config.sampler.candidates = 8, config.sampler.pick = 1;
     config.sampler.ahns_alpha = 1.0, config.sampler.ahns_beta = 0.1, config.sampler.ahns_p = -2;
-    config.sampler.dins_alpha = 0.5;
+    config.sampler.dins_alpha = 0.5, config.sampler.negatives = 1;
     config.semantic.alpha = 0.1;
     config.semantic.activation = HN_ACTIVATION_LEAKY_RELU;
     config.align.lambda = 0.001;

@@ -91,7 +91,11 @@ static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
     if (json_object_get(sampler, "mix_per") != NULL) {
         config->sampler.mix_per = is_word(sampler, "mix_per", "element") ? HN_MIX_PER_ELEMENT : HN_MIX_PER_HOP;
         config->sampler.dins_alpha = real(sampler, "dins_alpha");
-    } else {
+    }
+    if (json_object_get(sampler, "mn") != NULL) {
+        config->sampler.mn = is_word(sampler, "mn", "all") ? HN_DNS_ALL : HN_DNS_PICK;
+    }
+    if (json_object_get(sampler, "pick") != NULL) {
         config->sampler.pick = integer(sampler, "pick");
         config->sampler.exponent = real(sampler, "exponent");
     }
@@ -138,6 +142,7 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.virtual_shards = 3;
     if (json_object_get(one, "pool") != NULL) {
         config.model.pool = (HnPoolRule)word(one, "pool", pools);
+        config.sampler.negatives = integer(one, "negatives");
     }
     take_sampler(json_object_get(one, "sampler"), &config);
     take_forms(json_object_get(one, "forms"), &config);

@@ -68,10 +68,11 @@ static double in_batch_loss(const HnTrainConfig *config, const HnBatch *batch, u
 static double ranking_of(const HnTrainConfig *config, const HnBatch *batch) {
     double sum = 0.0;
     for (uint32_t k = 0; k < batch->n; k++) {
-        sum += config->sampler.name == HN_SAMPLER_IN_BATCH
-                   ? in_batch_loss(config, batch, k)
-                   : pair_loss(config, dot(user_of(batch, k), positive_of(batch, k), batch->width),
-                               dot(user_of(batch, k), batch->negatives + k * (uint32_t)batch->width, batch->width));
+        sum +=
+            config->sampler.name == HN_SAMPLER_IN_BATCH
+                ? in_batch_loss(config, batch, k)
+                : pair_loss(config, dot(user_of(batch, k), positive_of(batch, k), batch->width),
+                            dot(user_of(batch, k), batch->negative_vectors + k * (uint32_t)batch->width, batch->width));
     }
     return config->loss.reduce == HN_REDUCE_SUM ? sum : sum / batch->n;
 }

@@ -312,6 +312,25 @@ static void test_gradients_by_hop_of_all_backbones(void **state) {
     }
 }
 
+/* Several negatives a pair, of every sampler that can have them, with one loss or each its own. */
+static void test_gradients_of_several_negatives(void **state) {
+    (void)state;
+    const HnSamplerName names[] = {HN_SAMPLER_RNS,    HN_SAMPLER_POPULARITY, HN_SAMPLER_DNS, HN_SAMPLER_AHNS,
+                                   HN_SAMPLER_MIXGCF, HN_SAMPLER_DINS,       HN_SAMPLER_DNS};
+    for (int way = 0; way < 14; way++) {
+        HnTrainConfig config = small_config();
+        const bool all = way % 7 == 6;
+        config.model.layers = 1;
+        config.model.backbone = way < 7 ? HN_BACKBONE_LIGHTGCN : HN_BACKBONE_NGCF;
+        config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+        config.sampler.name = names[way % 7];
+        config.sampler.negatives = all ? 1 : 2;
+        config.sampler.mn = all ? HN_DNS_ALL : HN_DNS_PICK, config.sampler.pick = all ? 4 : 1;
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, way % 2 == 0);
+    }
+}
+
 /* ---- tables ---- */
 
 static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
@@ -402,6 +421,7 @@ int main(void) {
         cmocka_unit_test(test_gradients_of_semantic_negatives),
         cmocka_unit_test(test_gradients_by_hop),
         cmocka_unit_test(test_gradients_by_hop_of_all_backbones),
+        cmocka_unit_test(test_gradients_of_several_negatives),
         cmocka_unit_test(test_initial_rows_do_not_depend_on_the_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

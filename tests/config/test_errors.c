@@ -188,6 +188,9 @@ static void across_keys(void **state) {
         {"sampler.name: rns\nalign.negatives: batch\n", 1, {"needs sampler.name semantic"}},
         {"model.pool: upper\nmodel.layers: 0\n", 1, {"layers 1 to the last", "model.pool: mean"}},
         {"model.pool: upper\nmodel.backbone: sgl\n", 1, {"sgl", "model.pool: mean"}},
+        {"sampler: {name: rns, negatives: 2}\nloss.name: hinge\n", 1, {"loss.name bpr", "set it to 1"}},
+        {"sampler: {name: semantic, negatives: 2}\n", 1, {"semantic", "set it to 1"}},
+        {"sampler: {name: dns, mn: all, pick: 3, negatives: 2}\n", 1, {"sampler.negatives to 1"}},
         {"sampler.name: dins\ntrain.reg: norm\n", 2, {"mixed rows", "train.reg: sq_half"}},
     };
     refuse_all(wrong, sizeof wrong / sizeof wrong[0]);

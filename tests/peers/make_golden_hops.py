@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Renders tests/fixtures/golden/steps_hops.json: training steps of samplers that make negatives hop by hop (MixGCF, DINS), as
-make_golden.py does. Candidates and mixing coefficients are drawn here too, by the project's random numbers, and the hardest are
+"""Renders tests/fixtures/golden/steps_hops.json: training steps of samplers that make negatives hop by hop (MixGCF, DINS), and of
+several negatives a pair, as make_golden.py does. Candidates and mixing coefficients are drawn here too, by the project's random numbers, and the hardest are
 chosen here: the C side draws and chooses by itself, and must have chosen the same. Run by hand:
     .cache/peers/bin/python tests/peers/make_golden_hops.py
 """
@@ -38,34 +38,52 @@ POOLS = {"mean": lambda hops: hops.mean(0), "sum": lambda hops: hops.sum(0), "fi
          "upper": lambda hops: hops[1:].mean(0)}  # of [hops][...]
 
 
-def candidates_of(pair, taken):
+def pools_of(pair, taken, n):
+    """The candidates of each of a pair's n negatives, drawn one after the other."""
     outside = [item for item in range(N_ITEMS) if item not in taken]
     sequence = Sequence(SEED, NEGATIVE, EPOCH, pair)
-    return [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
+    return [[outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)] for _ in range(n)]
 
 
-def shares(sampler, pair, item, n_hops):
-    """MixGCF's share a of the positive, [n_hops][dim]."""
+def shares(sampler, pair, item, n_hops, k):
+    """MixGCF's share a of the positive for the pair's negative k, [n_hops][dim]."""
     if sampler["mix_per"] == "hop":
         sequence = Sequence(SEED, MIX, EPOCH, pair)
-        return torch.tensor([[sequence.real()] * DIM for _ in range(n_hops)], dtype=torch.float64)
-    sequences = [Sequence(SEED, MIX, EPOCH, (pair * N_ITEMS + item) * n_hops + l) for l in range(n_hops)]
+        drawn = [sequence.real() for _ in range((k + 1) * n_hops)]
+        return torch.tensor([[a] * DIM for a in drawn[k * n_hops:]], dtype=torch.float64)
+    sequences = [Sequence(SEED, MIX, EPOCH, (pair * N_ITEMS + item) * n_hops + l + (k << 56)) for l in range(n_hops)]
     return torch.tensor([[s.real() for _ in range(DIM)] for s in sequences], dtype=torch.float64)
 
 
-def negative_of(sampler, hops, query, positive, pair, pool):
+def choose(scores, which=0):
+    """The place of the candidate that has so many others above it; of equal ones the one drawn first ranks higher."""
+    apart = np.diff(-np.sort(-scores))[:which + 1]
+    assert not ((apart < -1e-12) & (apart > -CLOSE)).any(), "two candidates are nearly equally hard: choose another seed"
+    return sorted(range(len(scores)), key=lambda m: (-round(float(scores[m]), 11), m))[which]
+
+
+def whole_items(case, final, user, pair, taken):
+    """Final vectors [K][dim] of DNS(M,N) with all of M, or of K times DNS, and the items chosen."""
+    def scores(pool):
+        return (final[[N_USERS + item for item in pool]] @ final[user]).detach().numpy()
+    every = case["sampler"]["mn"] == "all"
+    k = case["sampler"]["pick"] if every else case["negatives"]
+    pools = pools_of(pair, taken, 1 if every else k)
+    chosen = [pools[0][choose(scores(pools[0]), m)] if every else pools[m][choose(scores(pools[m]))] for m in range(k)]
+    return final[[N_USERS + item for item in chosen]], chosen
+
+
+def negative_of(sampler, hops, query, positive, pair, pool, k):
     """Mixed hops [n_hops][dim] of one pair (cf-methods 2.3, 2.4), and the item chosen for each."""
     p = hops[:, N_USERS + positive]
     mixed, chosen = [], []
     for l in range(len(hops)):
         h = torch.stack([hops[l, N_USERS + item] for item in pool])
         if sampler["name"] == "mixgcf":
-            a = torch.stack([shares(sampler, pair, item, len(hops))[l] for item in pool])
+            a = torch.stack([shares(sampler, pair, item, len(hops), k)[l] for item in pool])
             h = a * p[l] + (1 - a) * h
         scores = (h @ query).detach().numpy()
-        apart = scores.max() - scores  # items with the same neighbours are equally hard: the one drawn first
-        assert not ((apart > 1e-12) & (apart < CLOSE)).any(), "two candidates are nearly equally hard: choose another seed"
-        best = int((apart <= 1e-12).argmax())
+        best = choose(scores)
         vector = h[best]
         if sampler["name"] == "dins":
             of_negative, of_positive = torch.exp(query * vector), sampler["dins_alpha"] * torch.exp(query * p[l])
@@ -91,12 +109,23 @@ def render(case, seed):
         optimiser.zero_grad()
         hops, pooled = layers_of(params["users"], params["items"], rows, case["layers"]), POOLS[case["pool"]]
         final = pooled(hops)
-        made = [negative_of(case["sampler"], hops, final[u], i, p, candidates_of(p, rows[u]))
-                for u, i, p in zip(users, positives, batch)]
-        negatives = torch.stack([m for m, _ in made])
-        e_u, e_p, e_n = final[users], final[[N_USERS + i for i in positives]], pooled(negatives.transpose(0, 1))
-        ranking = F.softplus((e_u * e_n).sum(1) - (e_u * e_p).sum(1)).mean()
-        ego = [params["users"][users], params["items"][positives], negatives[:, 0]]
+        e_u, e_p = final[users], final[[N_USERS + i for i in positives]]
+        if case["sampler"]["name"] == "dns":
+            made = [whole_items(case, final, u, p, rows[u]) for u, p in zip(users, batch)]
+            e_n = torch.stack([m for m, _ in made])  # [B][K][dim]
+            ego_n = params["items"][[item for _, chosen in made for item in chosen]]
+        else:
+            made = [negative_of(case["sampler"], hops, final[u], i, p, pool, k) for u, i, p in zip(users, positives, batch)
+                    for k, pool in enumerate(pools_of(p, rows[u], case["negatives"]))]
+            negatives = torch.stack([m for m, _ in made])  # [B K][hops][dim]
+            e_n = pooled(negatives.transpose(0, 1)).view(BATCH, case["negatives"], DIM)
+            ego_n = negatives[:, 0]
+        apart = (e_u[:, None] * (e_n - e_p[:, None])).sum(2)  # [B][K]
+        if case["sampler"].get("mn") == "all":
+            ranking = F.softplus(apart).sum(1).mean()
+        else:
+            ranking = torch.log1p(apart.exp().sum(1)).mean()
+        ego = [params["users"][users], params["items"][positives], ego_n]
         l2 = case["l2"] / 2 * sum((rows_of ** 2).sum() for rows_of in ego) / BATCH
         (ranking + l2).backward()
         record = dict(pairs=batch, negatives=[item for _, chosen in made for item in chosen],
@@ -114,9 +143,10 @@ def main():
     default = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "golden" / "steps_hops.json"
     parser.add_argument("--out", type=pathlib.Path, default=default)
     out = parser.parse_args().out
-    base = dict(loss="bpr", margin=0.0, l2=1e-2, learning_rate=1e-2, semantic=None, pool="mean")
+    base = dict(loss="bpr", margin=0.0, l2=1e-2, learning_rate=1e-2, semantic=None, pool="mean", negatives=1)
     mixgcf = dict(name="mixgcf", mix_per="hop", dins_alpha=0.5, candidates=CANDIDATES)
     dins = dict(mixgcf, name="dins")
+    dns = dict(mixgcf, name="dns", pick=3, exponent=0.75, mn="pick")
     cases = [
         dict(base, name="lightgcn_mixgcf", layers=3, sampler=mixgcf),
         dict(base, name="mf_mixgcf", layers=0, sampler=mixgcf),
@@ -125,12 +155,17 @@ def main():
         dict(base, name="lightgcn_dins_upper", layers=2, sampler=dins, pool="upper"),
         dict(base, name="lightgcn_mixgcf_sum", layers=2, sampler=mixgcf, pool="sum"),
         dict(base, name="lightgcn_mixgcf_final", layers=3, sampler=mixgcf, pool="final"),
+        dict(base, name="lightgcn_mixgcf_3_negatives", layers=1, sampler=mixgcf, negatives=3),
+        dict(base, name="lightgcn_mixgcf_element_2_negatives", layers=1, sampler=dict(mixgcf, mix_per="element"), negatives=2),
+        dict(base, name="lightgcn_dins_2_negatives", layers=2, sampler=dins, negatives=2),
+        dict(base, name="lightgcn_dns_all", layers=2, sampler=dict(dns, mn="all")),
+        dict(base, name="mf_dns_2_negatives", layers=0, sampler=dict(dns, pick=1), negatives=2),
         dict(base, name="mf_dins", layers=0, sampler=dict(dins, dins_alpha=2.5)),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
         "n_users": N_USERS, "n_items": N_ITEMS, "dim": DIM, "batch": BATCH,
-        "cases": [render(case, 330 + number) for number, case in enumerate(cases)],
+        "cases": [render(case, 360 + number) for number, case in enumerate(cases)],
     }
     text = json.dumps(golden, separators=(",", ":")).replace('{"loss":"', '\n{"loss":"').replace('"initial"', '\n"initial"')
     out.write_text(text.replace('{"pairs"', '\n{"pairs"').replace('"gradient"', '\n"gradient"') + "\n")

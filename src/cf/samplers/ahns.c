@@ -19,8 +19,8 @@ static double target(const HnTrainConfig *config, float positive) {
     return config->sampler.ahns_beta * (exponent < 0 ? 1.0 / power : power);
 }
 
-static int choose(const HnTrainConfig *config, const float *scores, int n, float positive, HnRng *rng) {
-    (void)rng;
+static int choose(const HnTrainConfig *config, const float *scores, int n, float positive, int which, HnRng *rng) {
+    (void)which, (void)rng;
     const double wanted = target(config, positive);
     int nearest = 0;
     for (int m = 1; m < n; m++) {

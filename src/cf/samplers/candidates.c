@@ -6,6 +6,7 @@ typedef struct Choice {
     const HnSamplerContext *context;
     const HnFinals *finals;
     HnChoose *choose;
+    bool one_pool; /* for all negatives of a pair */
 } Choice;
 
 static void choose_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
@@ -18,18 +19,23 @@ static void choose_one(const void *context, const HnBatch *batch, const HnDrawPa
     const float *rows = choice->finals->items;
     int32_t items[HN_MOST_CANDIDATES];
     float scores[HN_MOST_CANDIDATES];
-    hn_sample_next_run(pair, n_items, rng, n, items);
-    for (int m = 0; m < n; m++) {
-        hn_row_fetch(rows + (size_t)items[m] * (size_t)dim, dim);
-    }
-    for (int m = 0; m < n; m++) {
-        scores[m] = ops->dot(user, rows + (size_t)items[m] * (size_t)dim, dim);
-    }
     const float positive = ops->dot(user, rows + (size_t)batch->positive[pair->k] * (size_t)dim, dim);
-    *drawn = items[choice->choose(config, scores, n, positive, rng)];
+    for (int d = 0; d < batch->draws; d++) {
+        if (d == 0 || !choice->one_pool) {
+            hn_sample_next_run(pair, n_items, rng, n, items);
+            for (int m = 0; m < n; m++) {
+                hn_row_fetch(rows + (size_t)items[m] * (size_t)dim, dim);
+            }
+            for (int m = 0; m < n; m++) {
+                scores[m] = ops->dot(user, rows + (size_t)items[m] * (size_t)dim, dim);
+            }
+        }
+        drawn[d] = items[choice->choose(config, scores, n, positive, d, rng)];
+    }
 }
 
 void hn_candidates_choose(const HnSamplerContext *context, HnBatch *batch, const HnFinals *finals, HnChoose *choose) {
-    const Choice choice = {context, finals, choose};
+    const bool all = context->config->sampler.name == HN_SAMPLER_DNS && context->config->sampler.mn == HN_DNS_ALL;
+    const Choice choice = {context, finals, choose, all};
     hn_plain_draw(batch, context->shards, context->seed, choose_one, &choice);
 }

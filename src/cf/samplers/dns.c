@@ -1,5 +1,6 @@
-/* DNS (Zhang et al., SIGIR 2013): the candidate with the highest score; DNS(M,N) (Shi et al., WWW 2023, in the form
- * that draws one): one of the sampler.pick highest at random. Scores are of the final vectors before the step, the
+/* DNS (Zhang et al., SIGIR 2013): the candidate with the highest score; DNS(M,N) (Shi et al., WWW 2023):
+ * all of the sampler.pick highest, with the sum of their losses, or by sampler.mn pick, AHNS's form, one of them at
+ * random. Scores are of the final vectors before the step, the
  * choice is not differentiated; of equal scores the one drawn first counts as higher. */
 #include "cf/samplers/plain.h"
 
@@ -23,8 +24,11 @@ static int of_rank(const float *scores, int n, int rank) {
     return found;
 }
 
-static int choose(const HnTrainConfig *config, const float *scores, int n, float positive, HnRng *rng) {
+static int choose(const HnTrainConfig *config, const float *scores, int n, float positive, int which, HnRng *rng) {
     (void)positive;
+    if (config->sampler.mn == HN_DNS_ALL) {
+        return of_rank(scores, n, which);
+    }
     const uint32_t pick = (uint32_t)config->sampler.pick;
     return of_rank(scores, n, pick > 1 ? (int)hn_rng_below(rng, pick) : 0);
 }

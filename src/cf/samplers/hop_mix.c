@@ -21,7 +21,7 @@ HnStatus hn_hop_mix_create(const HnSamplerContext *context, const HnBatch *batch
     *mix = *how;
     mix->context = *context;
     mix->concat = batch->width != batch->dim;
-    mix->weights = hn_alloc(batch->capacity, (size_t)(batch->hops * batch->dim) * sizeof(float), "sampler", err);
+    mix->weights = hn_alloc(batch->capacity, (size_t)(batch->draws * batch->dim) * sizeof(float), "sampler", err);
     if (mix->weights == NULL) {
         hn_free(mix);
         return HN_MEMORY;
@@ -47,7 +47,8 @@ uint64_t hn_hop_mix_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, u
                           bool exact, int ranks) {
     (void)text_dim, (void)exact, (void)ranks;
     const uint64_t capacity = n_positions < n_local_pairs ? n_positions : n_local_pairs;
-    return sizeof(HnHopMix) + capacity * (uint64_t)hn_model_hops(config) * (uint64_t)config->model.dim * sizeof(float);
+    const HnBatchShape shape = hn_batch_shape(config);
+    return sizeof(HnHopMix) + capacity * (uint64_t)shape.draws * (uint64_t)shape.dim * sizeof(float);
 }
 
 /* ---- the hardest candidate of each hop ---- */
@@ -86,12 +87,14 @@ static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair
                     .dim = batch->dim};
     int32_t items[HN_MOST_CANDIDATES];
     float best[MOST_HOPS];
-    hn_sample_next_run(pair, mix->context.shards->n_items, rng, n, items);
-    for (int m = 0; m < n; m++) {
-        hn_row_fetch(rows + (size_t)items[m + AHEAD < n ? m + AHEAD : m] * row, (int)row);
-        at.item = items[m];
-        consider(mix, batch, &at, user, rows + (size_t)items[m] * row, rows + (size_t)batch->positive[pair->k] * row,
-                 drawn, best);
+    for (at.negative = 0; at.negative < batch->negatives; at.negative++, drawn += batch->hops) {
+        hn_sample_next_run(pair, mix->context.shards->n_items, rng, n, items);
+        for (int m = 0; m < n; m++) {
+            hn_row_fetch(rows + (size_t)items[m + AHEAD < n ? m + AHEAD : m] * row, (int)row);
+            at.item = items[m];
+            consider(mix, batch, &at, user, rows + (size_t)items[m] * row,
+                     rows + (size_t)batch->positive[pair->k] * row, drawn, best);
+        }
     }
 }
 
@@ -109,14 +112,16 @@ static const float *hops_of(const HnBatch *batch, int32_t item, int32_t row) {
     return batch->all_item_hops != NULL ? batch->all_item_hops + (size_t)item * n : batch->item_hops + (size_t)row * n;
 }
 
-/* The rows of pair k at hop l. */
-static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k, int hop) {
+/* The rows of one draw of pair k: negative and hop. */
+static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k, int of_pair) {
+    const int hop = of_pair % batch->hops;
     const size_t at = (size_t)hop * (size_t)batch->dim;
-    const size_t draw = (size_t)k * (size_t)batch->draws + (size_t)hop;
+    const size_t draw = (size_t)k * (size_t)batch->draws + (size_t)of_pair;
     const float *user = batch->user_vectors + (size_t)batch->user_row[k] * (size_t)batch->width;
     return (HnHopPair){.epoch = batch->epoch,
                        .pair = hn_batch_draw_key(batch, mix->context.shards->train.offsets[0], k),
                        .item = batch->negative[draw],
+                       .negative = of_pair / batch->hops,
                        .hop = hop,
                        .dim = batch->dim,
                        .user = mix->concat ? user + at : user,
@@ -124,12 +129,12 @@ static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k,
                        .candidate = hops_of(batch, batch->negative[draw], batch->negative_row[draw]) + at};
 }
 
-/* Pools the mixed hops [hops][dim] of a pair; the first is what L2 takes. */
-static void pool(const HnHopMix *mix, HnBatch *batch, uint32_t k, const float *hops) {
+/* Pools the mixed hops [hops][dim] of negative m of the batch; the first is what L2 takes. */
+static void pool(const HnHopMix *mix, HnBatch *batch, size_t m, const float *hops) {
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)batch->dim;
-    float *negative = batch->negatives + (size_t)k * (size_t)batch->width;
-    memcpy(batch->negative_ego + k * dim, hops, dim * sizeof(float));
+    float *negative = batch->negative_vectors + m * (size_t)batch->width;
+    memcpy(batch->negative_ego + m * dim, hops, dim * sizeof(float));
     if (mix->concat) {
         memcpy(negative, hops, (size_t)batch->width * sizeof(float));
         return;
@@ -143,36 +148,38 @@ static void pool(const HnHopMix *mix, HnBatch *batch, uint32_t k, const float *h
 HnStatus hn_hop_mix_forward(void *state, HnBatch *batch, HnError *err) {
     (void)err;
     const HnHopMix *mix = state;
-    const size_t dim = (size_t)batch->dim, row = (size_t)batch->hops * dim;
+    const size_t dim = (size_t)batch->dim, row = (size_t)batch->draws * dim;
 #pragma omp parallel for schedule(static) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
         float *hops = batch->d_negative_hops + k * row; /* free until backward */
-        for (int l = 0; l < batch->hops; l++) {
-            const HnHopPair pair = hop_pair(mix, batch, k, l);
+        for (int d = 0; d < batch->draws; d++) {
+            const HnHopPair pair = hop_pair(mix, batch, k, d);
             const float *p = pair.positive, *h = pair.candidate;
-            float *mixed = hops + (size_t)l * dim, *w = mix->weights + k * row + (size_t)l * dim;
+            float *mixed = hops + (size_t)d * dim, *w = mix->weights + k * row + (size_t)d * dim;
             mix->weights_of(mix, &pair, w);
             for (size_t c = 0; c < dim; c++) {
                 mixed[c] = (1.0f - w[c]) * p[c] + w[c] * h[c];
             }
         }
-        pool(mix, batch, k, hops);
+        for (int m = 0; m < batch->negatives; m++) {
+            pool(mix, batch, (size_t)k * (size_t)batch->negatives + (size_t)m, hops + (size_t)(m * batch->hops) * dim);
+        }
     }
     return HN_OK;
 }
 
-/* r = d n~_l of pair k. */
-static void hop_gradient(const HnHopMix *mix, const HnBatch *batch, uint32_t k, int hop, float *r) {
+/* r = d n~_l of negative m of the batch. */
+static void hop_gradient(const HnHopMix *mix, const HnBatch *batch, size_t m, int hop, float *r) {
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)batch->dim;
-    const float *d_negative = batch->d_negative + (size_t)k * (size_t)batch->width;
+    const float *d_negative = batch->d_negative + m * (size_t)batch->width;
     if (mix->concat) {
         memcpy(r, d_negative + (size_t)hop * dim, dim * sizeof(float));
     } else {
         ops->scale(r, hn_model_hop_share(mix->context.config, hop), d_negative, batch->dim);
     }
     if (hop == 0) {
-        ops->axpy(r, hn_l2_share(mix->context.config, batch), batch->negative_ego + k * dim, batch->dim);
+        ops->axpy(r, hn_l2_share(mix->context.config, batch), batch->negative_ego + m * dim, batch->dim);
     }
 }
 
@@ -187,27 +194,32 @@ static void through_weights(const HnHopPair *pair, const float *w, const float *
     }
 }
 
+/* One draw's part of the gradients of pair k. */
+static void draw_backward(const HnHopMix *mix, HnBatch *batch, uint32_t k, int draw) {
+    const HnHopPair pair = hop_pair(mix, batch, k, draw);
+    const size_t dim = (size_t)batch->dim, hop = (size_t)pair.hop * dim;
+    const size_t at = ((size_t)k * (size_t)batch->draws + (size_t)draw) * dim;
+    const float *w = mix->weights + at;
+    float *d_positive = batch->d_positive_hops + (size_t)k * (size_t)batch->hops * dim + hop;
+    float *d_negative = batch->d_negative_hops + at, r[MOST_DIM];
+    hop_gradient(mix, batch, (size_t)k * (size_t)batch->negatives + (size_t)pair.negative, pair.hop, r);
+    for (size_t c = 0; c < dim; c++) {
+        const float before = pair.negative == 0 ? 0.0f : d_positive[c];
+        d_positive[c] = before + (1.0f - w[c]) * r[c];
+        d_negative[c] = w[c] * r[c];
+    }
+    if (mix->trained) {
+        float *d_user = batch->d_user + (size_t)k * (size_t)batch->width;
+        through_weights(&pair, w, r, d_positive, d_negative, mix->concat ? d_user + hop : d_user);
+    }
+}
+
 HnStatus hn_hop_mix_backward(void *state, HnBatch *batch, HnError *err) {
     (void)err;
-    const HnHopMix *mix = state;
-    const size_t dim = (size_t)batch->dim, row = (size_t)batch->hops * dim;
 #pragma omp parallel for schedule(static) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
-        for (int l = 0; l < batch->hops; l++) {
-            const HnHopPair pair = hop_pair(mix, batch, k, l);
-            const size_t at = k * row + (size_t)l * dim;
-            const float *w = mix->weights + at;
-            float *d_positive = batch->d_positive_hops + at, *d_negative = batch->d_negative_hops + at;
-            float r[MOST_DIM];
-            hop_gradient(mix, batch, k, l, r);
-            for (size_t c = 0; c < dim; c++) {
-                d_positive[c] = (1.0f - w[c]) * r[c];
-                d_negative[c] = w[c] * r[c];
-            }
-            if (mix->trained) {
-                through_weights(&pair, w, r, d_positive, d_negative,
-                                batch->d_user + (size_t)k * (size_t)batch->width + (mix->concat ? (size_t)l * dim : 0));
-            }
+        for (int d = 0; d < batch->draws; d++) {
+            draw_backward(state, batch, k, d);
         }
     }
     return HN_OK;

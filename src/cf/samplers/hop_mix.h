@@ -5,8 +5,8 @@
  *     n~_l = (1 - w_l) p_l + w_l h_l                                           w_l [dim]: the sampler's
  *     e_n  = the hops n~_0 .. n~_L pooled as the backbone pools them; L2 takes n~_0
  *
- * q is the user's final vector, or where the hops stand side by side the part of it that belongs to hop l. A model
- * without layers has one hop, its final vector.
+ * With K negatives each has a pool of its own. q is the user's final vector, or where the hops stand side by side the
+ * part of it that belongs to hop l. A model without layers has one hop, its final vector.
  */
 #ifndef HN_CF_SAMPLER_HOP_MIX_H
 #define HN_CF_SAMPLER_HOP_MIX_H
@@ -17,9 +17,9 @@
 /* One pair's mixing at one hop. */
 typedef struct HnHopPair {
     uint32_t epoch;
-    uint64_t pair; /* number of the train pair */
-    int32_t item;  /* the candidate */
-    int hop, dim;
+    uint64_t pair;                            /* number of the train pair */
+    int32_t item;                             /* the candidate */
+    int negative, hop, dim;                   /* negative: which of the pair's */
     const float *user, *positive, *candidate; /* [dim] q, p_l and the candidate's vector at the hop */
 } HnHopPair;
 
@@ -36,7 +36,7 @@ struct HnHopMix {
     HnHopScore *score; /* NULL: <q, h_l> */
     bool trained;      /* w = sigmoid(q (h - p) - ..): gradients go through it */
     bool concat;       /* hops stand side by side in a final vector */
-    float *weights;    /* [capacity][hops][dim] of the step under way */
+    float *weights;    /* [capacity][K][hops][dim] of the step under way */
 };
 
 /* how: weights_of, score, trained. Logs once where the backbone has one hop alone. */

@@ -1,10 +1,11 @@
 /* MixGCF (Huang et al., KDD 2021): n~_l = a_l p_l + (1 - a_l) h_l with a_l uniform on [0, 1).
  *
  * sampler.mix_per hop, the authors': one a_l for a pair and hop, so candidates rank the same mixed or not, and need not
- * be mixed to choose among them. Float l of the sequence (seed, HN_STREAM_MIX, epoch, pair).
+ * be mixed to choose among them. Float k * hops + l of the sequence (seed, HN_STREAM_MIX, epoch, pair), k the negative.
  *
  * element, SELFRec's: an a for every pair, candidate, hop and column; the candidates are compared as mixed. The
- * sequence (seed, HN_STREAM_MIX, epoch, (pair * n_items + candidate) * hops + l): a candidate drawn twice counts once.
+ * sequence (seed, HN_STREAM_MIX, epoch, (pair * n_items + candidate) * hops + l + k 2^56): a candidate drawn twice
+ * counts once.
  */
 #include "cf/model.h"
 #include "cf/samplers/hop_mix.h"
@@ -16,7 +17,8 @@ static void weights_per_hop(const HnHopMix *mix, const HnHopPair *pair, float *w
     HnRng rng;
     float a = 0.0f;
     hn_rng_start(&rng, mix->context.seed, HN_STREAM_MIX, pair->epoch, pair->pair);
-    for (int l = 0; l <= pair->hop; l++) {
+    const int place = pair->negative * hn_model_hops(mix->context.config) + pair->hop;
+    for (int i = 0; i <= place; i++) {
         a = hn_rng_float(&rng);
     }
     for (int c = 0; c < pair->dim; c++) {
@@ -28,7 +30,8 @@ static void weights_per_element(const HnHopMix *mix, const HnHopPair *pair, floa
     const uint64_t hops = (uint64_t)hn_model_hops(mix->context.config);
     const uint64_t candidate = pair->pair * mix->context.shards->n_items + (uint64_t)pair->item;
     HnRng rng;
-    hn_rng_start(&rng, mix->context.seed, HN_STREAM_MIX, pair->epoch, candidate * hops + (uint64_t)pair->hop);
+    hn_rng_start(&rng, mix->context.seed, HN_STREAM_MIX, pair->epoch,
+                 candidate * hops + (uint64_t)pair->hop + ((uint64_t)pair->negative << 56));
     for (int c = 0; c < pair->dim; c++) {
         weights[c] = 1.0f - hn_rng_float(&rng);
     }

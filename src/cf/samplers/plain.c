@@ -26,7 +26,8 @@ uint64_t hn_plain_bytes(const HnTrainConfig *config, uint64_t n_local_pairs, uin
 
 HnStatus hn_plain_forward(void *state, HnBatch *batch, HnError *err) {
     (void)state, (void)err;
-    hn_rows_gather(batch->negatives, batch->item_vectors, batch->negative_row, batch->n, batch->width);
+    hn_rows_gather(batch->negative_vectors, batch->item_vectors, batch->negative_row,
+                   (uint64_t)batch->n * (uint64_t)batch->negatives, batch->width);
     return HN_OK;
 }
 

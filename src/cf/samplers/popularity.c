@@ -122,8 +122,9 @@ static int32_t draw_item(const Popularity *own, const HnDrawPair *pair, HnRng *r
 }
 
 static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
-    (void)batch;
-    *drawn = draw_item(context, pair, rng);
+    for (int d = 0; d < batch->draws; d++) {
+        drawn[d] = draw_item(context, pair, rng);
+    }
 }
 
 static void popularity_draw(void *state, HnBatch *batch, const HnFinals *finals) {

@@ -13,9 +13,10 @@ int32_t hn_sample_outside(const int32_t *taken, uint64_t n_taken, uint64_t n_ite
 }
 
 static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
-    (void)batch;
     const HnUserShards *shards = context;
-    *drawn = hn_sample_next(pair->taken, pair->n_taken, shards->n_items, rng);
+    for (int d = 0; d < batch->draws; d++) {
+        drawn[d] = hn_sample_next(pair->taken, pair->n_taken, shards->n_items, rng);
+    }
 }
 
 void hn_sample_negatives(HnBatch *batch, const HnUserShards *shards, uint64_t seed) {

@@ -155,10 +155,10 @@ static HnStatus semantic_forward(void *state, HnBatch *batch, HnError *err) {
     const float *out = adapter->rows[adapter->n_layers];
     fill_rows(semantic, batch);
     HN_TRY(hn_comm_agree(semantic->context.comm, hn_adapter_forward(adapter, err), err));
-    hn_rows_gather(batch->negatives, batch->item_vectors, batch->negative_row, batch->n, batch->width);
+    hn_rows_gather(batch->negative_vectors, batch->item_vectors, batch->negative_row, batch->n, batch->width);
 #pragma omp parallel for schedule(static)
     for (uint32_t k = 0; k < batch->n; k++) {
-        float *negative = batch->negatives + k * d;
+        float *negative = batch->negative_vectors + k * d;
         if (semantic->present[k] && semantic->alpha > 0.0f) {
             ops->mix(negative, semantic->alpha, out + semantic->row[k] * d, 1.0f - semantic->alpha, negative,
                      batch->width);
@@ -193,7 +193,7 @@ static HnStatus semantic_align(void *state, HnBatch *batch, HnLossSums *sums, Hn
     const size_t d = (size_t)batch->width;
     count_harder(semantic, batch, sums);
     if (!semantic->align_adapted) {
-        return hn_loss_align(batch, &semantic->align, batch->negatives, semantic->present, batch->d_negative,
+        return hn_loss_align(batch, &semantic->align, batch->negative_vectors, semantic->present, batch->d_negative,
                              semantic->context.comm, sums, err);
     }
     memset(semantic->d_adapted, 0, batch->n * d * sizeof(float));
