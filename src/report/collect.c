@@ -235,7 +235,7 @@ HnStatus hn_results_collect(const char *folder, HnResults *results, HnError *err
         status =
             hn_fail(err, HN_INPUT,
                     "%s holds no finished training (train/<variant>/seed-<n>/result.h5); is it a run folder? If the "
-                    "run was interrupted, start it again with the same --out",
+                    "run was interrupted, start it again with the same --out; of a tuning: --format trials",
                     folder);
     }
     hn_free(train);
