@@ -256,8 +256,8 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
                                                  (data->split == HN_SPLIT_GIVEN && data->valid.n == 0));
     if (train->eval.select_on == HN_SELECT_VALID && no_valid) {
         return complain(check, "eval.select_on",
-                        "eval.select_on is valid, but data leaves no validation part; give one (data.split_ratio or "
-                        "data.valid), or set eval.select_on: test");
+                        "eval.select_on is valid, but data leaves no validation part; give one (data.valid with "
+                        "split given, data.split_ratio with ratio and time), or set eval.select_on: test");
     }
     if (train->sampler.name != HN_SAMPLER_SEMANTIC && train->align.negatives == HN_ALIGN_BATCH) {
         return complain(check, "sampler.name",

@@ -172,11 +172,13 @@ HnStatus hn_work_arrange(HnWork *work, HnError *err) {
     HN_TRY(hn_pair_table_sort(&work->table, n_users, err));
     hn_pair_table_unique(&work->table, config->keep_crossing, &report->pairs_repeated, &report->pairs_crossing);
     if (report->pairs_crossing > 0) {
-        hn_log(HN_LOG_WARN,
-               "%llu validation or test pairs are in an earlier part too (train before valid before test); "
-               "they %s",
-               (unsigned long long)report->pairs_crossing,
-               config->keep_crossing ? "count there, and can never be found" : "are left out there");
+        hn_log(
+            HN_LOG_WARN,
+            "%llu validation or test entries (repeats counted) are in an earlier part too (train before valid before "
+            "test); they %s",
+            (unsigned long long)report->pairs_crossing,
+            config->keep_crossing ? "count there, and can never be found"
+                                  : "are left out there (data.keep_crossing: true keeps them, as some codes do)");
     }
     uint64_t before = work->table.n;
     HN_TRY(hn_pair_table_core(&work->table, n_users, n_items, (uint64_t)config->core_users,

@@ -157,6 +157,10 @@ static HnStatus read_result(HnResults *results, const HnStore *store, const char
     hn_free(variant);
     HN_TRY(status);
     results->synthetic = results->synthetic || synthetic != 0;
+    char *config = NULL;
+    HN_TRY(hn_store_get_text(store, "config", &config, err));
+    results->on_test = results->on_test || strstr(config, "select_on: test") != NULL;
+    hn_free(config);
     result->path = hn_strdup(path, err);
     HN_TRY(result->path == NULL ? HN_MEMORY : HN_OK);
     HN_TRY(hn_store_get_i64(store, "best_epoch", &result->best_epoch, err));

@@ -26,6 +26,7 @@ typedef struct HnResults {
     char *experiment; /* its name; NULL where experiment.yaml could not be read */
     char *note;       /* why not */
     bool synthetic;
+    bool on_test;       /* some epoch was selected on the test part */
     double train_share; /* data.train_share; 0 where the experiment could not be read */
     int64_t *seeds;     /* those of the experiment, then others that were found, ascending */
     size_t n_seeds;
@@ -52,6 +53,8 @@ typedef struct HnCell {
 /* cells: [n_rows][n_metrics], freed by hn_free. */
 HnStatus hn_results_summarise(const HnResults *results, HnCell **cells, HnError *err);
 
+#define HN_ON_TEST_NOTE \
+    "SELECTED ON TEST: the epoch was chosen by the test part (eval.select_on); these figures are too good"
 #define HN_SYNTHETIC_NOTE "SYNTHETIC DATA: made by a generator; these figures say nothing about real people"
 
 extern const double hn_significance_level;

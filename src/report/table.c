@@ -126,6 +126,9 @@ static HnStatus put_all(const HnResults *results, const HnCell *cells, const cha
     if (results->synthetic) {
         HN_TRY(hn_text_puts(out, HN_SYNTHETIC_NOTE "\n", err));
     }
+    if (results->on_test) {
+        HN_TRY(hn_text_puts(out, HN_ON_TEST_NOTE "\n", err));
+    }
     HN_TRY(hn_text_puts(out, "\n", err));
     size_t room = name_width + 10 < LINE_WIDTH ? (LINE_WIDTH - name_width - 10) / CELL_WIDTH : 1;
     size_t columns = room == 0 ? 1 : room;
@@ -176,6 +179,9 @@ HnStatus hn_page_write(const HnResults *results, const HnCell *cells, HnReportFo
     if (status == HN_OK) {
         if (results->synthetic) {
             hn_grid_title(HN_SYNTHETIC_NOTE "\n", format, out);
+        }
+        if (results->on_test) {
+            hn_grid_title(HN_ON_TEST_NOTE "\n", format, out);
         }
         status = hn_grid_write(&grid, format, out, err);
     }
