@@ -68,9 +68,11 @@ typedef struct HnModelOps {
      * the items' vectors after 0, 1 .. layers, or NULL. Collective. */
     HnStatus (*embed)(void *state, float *users, float *items, float *item_hops, HnError *err);
     /* The same as this step's forward will see them (dropout), for samplers that choose by score; of the users' rows,
-     * those of the batch will do (batch->users; distinct users are known by then). forward is called then too, and may
-     * go on from here. NULL: embed's vectors are the step's, and stand in for forward. Collective. */
+     * those of the batch will do (batch->users; distinct users are known by then). NULL: embed's vectors are the
+     * step's. Collective. */
     HnStatus (*look)(void *state, HnBatch *batch, float *users, float *items, float *item_hops, HnError *err);
+    /* True: forward is called after look too, and may go on from there. False: what was looked at stands in for it. */
+    bool forward_after_look;
     /* Parameters beside the two tables, the same on every rank: trained, digested and kept in checkpoints with them.
      * NULL, or a NULL table = none. */
     HnTable *(*parameters)(void *state);

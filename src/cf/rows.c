@@ -36,6 +36,16 @@ HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_
     return (HnPlaces){begin, end};
 }
 
+void hn_rows_of_spread(const int32_t *rows, uint32_t n, const float *in, int dim, uint64_t first, uint64_t last,
+                       float *block) {
+    const size_t d = (size_t)dim;
+    const HnPlaces within = hn_rows_within(rows, n, first, last);
+    memset(block, 0, (last - first) * d * sizeof *block);
+    for (uint32_t b = within.begin; b < within.end; b++) {
+        memcpy(block + ((uint64_t)rows[b] - first) * d, in + b * d, d * sizeof *block);
+    }
+}
+
 void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then) {
     const size_t dim = (size_t)spread->dim;
     const uint64_t at_once = HN_ROWS_AT_ONCE, n_runs = (spread->n_rows + at_once - 1) / at_once;
@@ -45,11 +55,9 @@ void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then) {
         const uint64_t last = first + (left < at_once ? left : at_once);
         float *block = spread->out != NULL ? spread->out + first * dim
                                            : spread->window + (size_t)omp_get_thread_num() * at_once * dim;
-        memset(block, 0, (last - first) * dim * sizeof *block);
-        const HnPlaces in = hn_rows_within(spread->rows, spread->n, first, last);
-        for (uint32_t b = in.begin; b < in.end; b++) {
-            memcpy(block + ((uint64_t)spread->rows[b] - first) * dim, spread->in + b * dim, dim * sizeof *block);
+        hn_rows_of_spread(spread->rows, spread->n, spread->in, spread->dim, first, last, block);
+        if (then != NULL) {
+            then->rows(then->context, first, last, block);
         }
-        then->rows(then->context, first, last, block);
     }
 }

@@ -17,8 +17,8 @@ typedef struct HnPlaces {
 } HnPlaces;
 HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_t last);
 
-/* Rows of a table of n_rows that is zero but for some: told to `then` a few at a time, from out [n_rows][dim], or from
- * window [hn_propagate_window(dim)] where out is NULL. */
+/* Rows of a table of n_rows that is zero but for some: told to `then` (or NULL) a few at a time, from out
+ * [n_rows][dim], or from window [hn_propagate_window(dim)] where out is NULL. */
 typedef struct HnSpread {
     const int32_t *rows; /* [n] ascending */
     const float *in;     /* [n][dim] */
@@ -28,6 +28,9 @@ typedef struct HnSpread {
     float *out, *window;
 } HnSpread;
 void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then);
+/* Rows first .. last-1 of such a table, whose row r is in[k] where rows[k] == r, to block [last - first][dim]. */
+void hn_rows_of_spread(const int32_t *rows, uint32_t n, const float *in, int dim, uint64_t first, uint64_t last,
+                       float *block);
 
 /* Asks for a row that will be read soon. */
 static inline void hn_row_fetch(const float *row, int dim) {

@@ -37,7 +37,7 @@ static void gather(HnTrainer *trainer) {
 }
 
 static HnStatus forward(HnTrainer *trainer, HnError *err) {
-    if (trainer->finals.users == NULL || trainer->model->look != NULL) {
+    if (trainer->finals.users == NULL || trainer->model->forward_after_look) {
         return trainer->model->forward(trainer->model_state, &trainer->batch, err);
     }
     gather(trainer);

@@ -215,9 +215,6 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
     LightGcn *model = state;
     Side *users = &model->users, *items = &model->items;
     hn_lightgcn_take(model, batch);
-    if (hn_lightgcn_looked(model, batch)) {
-        return HN_OK;
-    }
     if (model->context.layers == 0) {
         hn_rows_gather(users->vectors, users->table->value, users->rows, users->n_rows, model->context.dim);
         hn_rows_gather(items->vectors, items->table->value, items->rows, items->n_rows, model->context.dim);
@@ -242,16 +239,12 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
 /* Rows of G, zero but for the batch's. */
 static void spread_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Side *side = context;
-    const size_t dim = (size_t)side->table->dim;
-    memset(values, 0, (last - first) * dim * sizeof(float));
-    const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
-    for (uint32_t b = in.begin; b < in.end; b++) {
-        memcpy(values + ((uint64_t)side->rows[b] - first) * dim, side->d_vectors + b * dim, dim * sizeof(float));
-    }
+    hn_rows_of_spread(side->rows, side->n_rows, side->d_vectors, side->table->dim, first, last, values);
 }
 
-static void spread(Side *side, float *out) {
-    hn_rows_done_cpu(&(HnRowsDone){spread_rows, side}, out, side->table->n_rows, side->table->dim);
+static void spread(Side *side, float *out, const HnRowsDone *then) {
+    const HnSpread rows = {side->rows, side->d_vectors, side->n_rows, side->table->dim, side->table->n_rows, out, NULL};
+    hn_rows_spread(&rows, then);
 }
 
 /* Into the first layer of the backward pass. */
@@ -259,7 +252,7 @@ static void spread_items(const LightGcn *model, Side *items, float *out) {
     if (items->own_z == NULL) {
         hn_host_items_fill(model->context.host_items, out, &(HnRowsDone){spread_rows, items});
     } else {
-        spread(items, out);
+        spread(items, out, NULL);
     }
 }
 
@@ -317,10 +310,8 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
         hn_lightgcn_fold_hops(items, model->context.layers);
     }
     if (model->context.layers == 0) {
-        spread(users, users->table->gradient);
-        spread(items, items->table->gradient);
-        hn_rows_done_cpu(users_done, users->table->gradient, users->table->n_rows, users->table->dim);
-        hn_rows_done_cpu(items_done, items->table->gradient, items->table->n_rows, items->table->dim);
+        spread(users, users->table->gradient, users_done);
+        spread(items, items->table->gradient, items_done);
         return HN_OK;
     }
     Pass pass = {

@@ -62,7 +62,6 @@ static void look_half(Pass *pass, Side *side, int layer, Work *work) {
 HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *items_out, float *item_hops,
                           HnError *err) {
     LightGcn *model = state;
-    model->looked_users = users_out, model->looked_items = items_out, model->looked_hops = item_hops;
     if (model->context.layers != LAYERS) {
         return hn_lightgcn_embed(state, users_out, items_out, item_hops, err);
     }
@@ -74,18 +73,4 @@ HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *
     hn_lightgcn_pool(users, LAYERS);
     hn_rows_scatter(users_out, users->vectors, users->rows, users->n_rows, model->context.dim);
     return HN_OK;
-}
-
-bool hn_lightgcn_looked(LightGcn *model, HnBatch *batch) {
-    const int dim = model->context.dim;
-    if (model->looked_users == NULL) {
-        return false;
-    }
-    hn_rows_gather(batch->user_vectors, model->looked_users, batch->users, batch->n_users, dim);
-    hn_rows_gather(batch->item_vectors, model->looked_items, batch->items, batch->n_items, dim);
-    if (batch->item_hops != NULL) {
-        hn_rows_gather(batch->item_hops, model->looked_hops, batch->items, batch->n_items, batch->hops * dim);
-    }
-    model->looked_users = NULL;
-    return true;
 }

@@ -29,8 +29,7 @@ typedef struct LightGcn {
     HnModelContext context;
     HnPropagation propagation;
     Side users, items;
-    float *window;                                          /* see HnHalf */
-    const float *looked_users, *looked_items, *looked_hops; /* what this step's look made; NULL = nothing */
+    float *window; /* see HnHalf */
 } LightGcn;
 
 struct Work;
@@ -90,11 +89,9 @@ void hn_lightgcn_take(LightGcn *model, HnBatch *batch);
 void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work);
 void hn_lightgcn_pool(const Side *side, int layers);
 
-/* lightgcn_look.c. See HnModelOps; and whether the forward pass could take its vectors from there, which it did then.
- */
+/* lightgcn_look.c. See HnModelOps. */
 HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *items_out, float *item_hops,
                           HnError *err);
-bool hn_lightgcn_looked(LightGcn *model, HnBatch *batch);
 
 /* lightgcn_embed.c. See HnModelOps. */
 HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err);

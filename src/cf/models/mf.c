@@ -64,10 +64,10 @@ static HnStatus mf_backward(void *state, HnBatch *batch, bool keep, const HnRows
             hn_row_ops_cpu()->axpy(batch->d_item_vectors + at, 1.0f, batch->d_item_hops + at, batch->dim);
         }
     }
-    HnSpread of_users = {.rows = batch->users, .in = batch->d_user_vectors, .n = batch->n_users, .dim = batch->dim};
-    HnSpread of_items = {.rows = batch->items, .in = batch->d_item_vectors, .n = batch->n_items, .dim = batch->dim};
-    of_users.n_rows = users->n_rows, of_users.window = mf->window, of_users.out = keep ? users->gradient : NULL;
-    of_items.n_rows = items->n_rows, of_items.window = mf->window, of_items.out = keep ? items->gradient : NULL;
+    const HnSpread of_users = {batch->users,  batch->d_user_vectors,         batch->n_users, batch->dim,
+                               users->n_rows, keep ? users->gradient : NULL, mf->window};
+    const HnSpread of_items = {batch->items,  batch->d_item_vectors,         batch->n_items, batch->dim,
+                               items->n_rows, keep ? items->gradient : NULL, mf->window};
     hn_rows_spread(&of_users, users_done);
     hn_rows_spread(&of_items, items_done);
     return HN_OK;

@@ -207,6 +207,7 @@ const HnModelOps HN_MODEL_NGCF = {.name = "ngcf",
                                   .moved = hn_ngcf_moved,
                                   .forward = hn_ngcf_forward,
                                   .look = hn_ngcf_look,
+                                  .forward_after_look = true,
                                   .backward = hn_ngcf_backward,
                                   .embed = hn_ngcf_embed,
                                   .parameters = ngcf_table};

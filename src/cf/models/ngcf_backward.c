@@ -89,9 +89,9 @@ static void back_rows(void *context, uint64_t first, uint64_t last, float *value
 }
 
 /* Only the batch's rows of x are not zero. */
-static void spread(const NgcfSide *side, float *x, const float *rows) {
-    memset(x, 0, side->table->n_rows * (size_t)side->table->dim * sizeof *x);
-    hn_rows_scatter(x, rows, side->rows, side->n_rows, side->table->dim);
+static void spread(const NgcfSide *side, float *x, const float *rows, const HnRowsDone *then) {
+    const HnSpread all = {side->rows, rows, side->n_rows, side->table->dim, side->table->n_rows, x, NULL};
+    hn_rows_spread(&all, then);
 }
 
 static HnHalf back_half(const Back *back, const HnRowsDone *done, bool keep) {
@@ -115,7 +115,7 @@ static HnHalf back_half(const Back *back, const HnRowsDone *done, bool keep) {
         half.graph.column_scale = hn_ngcf_pick(other, sent);
         half.x = other->last_d;
     } else if (first) {
-        spread(other, block(other, back->layer + 1), other->last_d);
+        spread(other, block(other, back->layer + 1), other->last_d, NULL);
     }
     return half;
 }
@@ -161,10 +161,8 @@ HnStatus hn_ngcf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDo
         hn_row_ops_cpu()->axpy(batch->d_item_vectors + at, 1.0f, batch->d_item_hops + at, batch->width);
     }
     if (layers == 0) {
-        spread(users, users->table->gradient, users->d_vectors);
-        spread(items, items->table->gradient, items->d_vectors);
-        hn_rows_done_cpu(users_done, users->table->gradient, users->table->n_rows, users->table->dim);
-        hn_rows_done_cpu(items_done, items->table->gradient, items->table->n_rows, items->table->dim);
+        spread(users, users->table->gradient, users->d_vectors, users_done);
+        spread(items, items->table->gradient, items->d_vectors, items_done);
         return HN_OK;
     }
     turn_weights(model);

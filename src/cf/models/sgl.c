@@ -110,12 +110,13 @@ static HnStatus sgl_forward(void *state, HnBatch *batch, HnError *err) {
 
 /* side->unit = the table's gradient of the second view, so far, and side->a = that of the first view's rows. */
 static void start_backward(const Sgl *sgl, SglSide *side, bool second) {
-    const size_t bytes = side->table->n_rows * (size_t)sgl->context.dim * sizeof(float);
+    const int dim = sgl->context.dim;
+    const uint64_t n_rows = side->table->n_rows;
     if (second) {
-        memset(side->unit, 0, bytes);
+        memset(side->unit, 0, n_rows * (size_t)dim * sizeof(float));
     } else {
-        memset(side->a, 0, bytes);
-        hn_rows_scatter(side->a, side->batch_gradient, side->rows, side->n_batch, sgl->context.dim);
+        const HnSpread rows = {side->rows, side->batch_gradient, (uint32_t)side->n_batch, dim, n_rows, side->a, NULL};
+        hn_rows_spread(&rows, NULL);
     }
 }
 

@@ -151,9 +151,9 @@ static HnStatus gather_keys(Sgl *sgl, const SglSide *side, uint64_t at, HnError 
 }
 
 static void spread_together(Sgl *sgl, SglSide *side, const float *gradient, const HnBatch *batch) {
-    const size_t width = (size_t)sgl->width;
-    memset(side->b, 0, side->table->n_rows * width * sizeof *side->b);
-    hn_rows_scatter(side->b, gradient + side->first_query * width, side->rows, side->n_batch, sgl->width);
+    const float *own = gradient + side->first_query * (size_t)sgl->width;
+    const HnSpread rows = {side->rows, own, (uint32_t)side->n_batch, sgl->width, side->table->n_rows, side->b, NULL};
+    hn_rows_spread(&rows, NULL);
     spread(sgl, side, side->b, batch);
 }
 
