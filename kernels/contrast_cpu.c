@@ -1,7 +1,6 @@
 /* A tile is RUN keys by one strip of queries: its weights, the strip and the strip's sums stay in the first caches. */
 #include "contrast.h"
 
-#include <math.h>
 #include <omp.h>
 #include <stddef.h>
 #include <string.h>

@@ -180,7 +180,7 @@ static void backward_block(const HnInteract *layer, const Parts *parts, uint64_t
                            const uint8_t *marks, float *d, float *direct, const HnInteractSums *sums, float *scratch) {
     const uint64_t n = n_rows * (uint64_t)layer->dim, most = HN_INTERACT_ROWS * (uint64_t)layer->dim;
     float *x = scratch, *delta1 = x + most, *delta2 = delta1, *t1 = delta1 + 2 * most, *t2 = t1 + most;
-    const float factors[2] = {layer->kept_scale * layer->slope, layer->kept_scale * 1.0f};
+    const float factors[2] = {layer->kept_scale * layer->slope, layer->kept_scale};
     parts->unbend(n, factors, d, marks, HN_INTERACT_FIRST, delta1);
     if (layer->apart) {
         delta2 = delta1 + most;

@@ -14,7 +14,6 @@
 enum {
     ROW_COST = 4,         /* what a row costs beside its edges, in edges */
     CHUNKS_A_THREAD = 16, /* fine enough that the last chunk is short */
-    ROWS_AT_ONCE = HN_ROWS_AT_ONCE
 };
 
 /* The path's strip functions and the widest strip they take. */
@@ -145,7 +144,7 @@ static void float_rows(const Job *job, HnPropagateRun *run, float *rows) {
 
 /* Strip by strip through a block of sums, to where they are wanted. */
 static void fixed_rows(const Job *job, HnPropagateRun *run, float *rows) {
-    int64_t strip[ROWS_AT_ONCE * HN_FIXED_STRIP];
+    int64_t strip[HN_ROWS_AT_ONCE * HN_FIXED_STRIP];
     for (run->from = 0; run->from < run->dim; run->from += run->width) {
         run->width = strip_width(run, job->paths.fixed_strip);
         if (job->totals != NULL && run->width == run->dim) { /* one strip: rows lie as they do in totals */
@@ -173,8 +172,8 @@ static void propagate(const HnCsr *graph, int dim, const Job *job, const HnRowsD
 #pragma omp parallel for schedule(dynamic, 1) if (n_chunks > 1)
     for (int64_t c = 0; c < n_chunks; c++) {
         HnPropagateRun run = run_at(graph, c, n_chunks, dim);
-        const uint64_t last = run.last, step = done != NULL || job->fixed ? ROWS_AT_ONCE : last;
-        float *rows = window != NULL ? window + (size_t)omp_get_thread_num() * ROWS_AT_ONCE * (size_t)dim : job->y;
+        const uint64_t last = run.last, step = done != NULL || job->fixed ? HN_ROWS_AT_ONCE : last;
+        float *rows = window != NULL ? window + (size_t)omp_get_thread_num() * HN_ROWS_AT_ONCE * (size_t)dim : job->y;
         run.factor = job->factor;
         run.factor_after = job->factor_after;
         for (; run.first < last; run.first = run.last) {
@@ -203,15 +202,15 @@ void hn_propagate_cpu(const HnCsr *graph, const float *x, const float *row_scale
 }
 
 uint64_t hn_propagate_window(int dim) {
-    return (uint64_t)omp_get_max_threads() * ROWS_AT_ONCE * (uint64_t)dim;
+    return (uint64_t)omp_get_max_threads() * HN_ROWS_AT_ONCE * (uint64_t)dim;
 }
 
 void hn_rows_done_cpu(const HnRowsDone *done, float *values, uint64_t n_rows, int dim) {
-    const int64_t n_runs = (int64_t)((n_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
+    const int64_t n_runs = (int64_t)((n_rows + HN_ROWS_AT_ONCE - 1) / HN_ROWS_AT_ONCE);
 #pragma omp parallel for schedule(static) if (n_runs > 1)
     for (int64_t r = 0; r < n_runs; r++) {
-        const uint64_t first = (uint64_t)r * ROWS_AT_ONCE;
-        done->rows(done->context, first, n_rows - first < ROWS_AT_ONCE ? n_rows : first + ROWS_AT_ONCE,
+        const uint64_t first = (uint64_t)r * HN_ROWS_AT_ONCE;
+        done->rows(done->context, first, n_rows - first < HN_ROWS_AT_ONCE ? n_rows : first + HN_ROWS_AT_ONCE,
                    values + first * (uint64_t)dim);
     }
 }

@@ -82,7 +82,7 @@ bool hn_run_takes_trial(const HnRun *run, size_t trial); /* this job's part */
 HnStatus hn_run_check_validation(const HnRun *run, HnError *err);
 /* What trial `number` (from 0) is; borrows from run. hn_run_trial_free. */
 HnStatus hn_run_trial_make(const HnRun *run, size_t number, HnTrial *trial, HnError *err);
-void hn_run_trial_free(const HnRun *run, HnTrial *trial);
+void hn_run_trial_free(HnTrial *trial);
 
 /* ---- run_plan.c ---- */
 /* What the run will take; prints it where print is true; HN_SPACE where the disk is too small. Rank 0 only. */

@@ -66,7 +66,7 @@ static HnStatus train_one(HnRun *run, HnComm *group, size_t v, int64_t seed, HnE
         snprintf(stage, sizeof stage, "train %s seed %lld", variant->name, (long long)seed);
         hn_run_log_stage(&run->log, stage, hn_clock_seconds() - start, "trained or found");
     }
-    hn_run_trial_free(run, &trial);
+    hn_run_trial_free(&trial);
     hn_free(folder);
     return status;
 }

@@ -45,14 +45,6 @@ static HnStatus make_variants(const HnExperiment *experiment, HnVariant *variant
     return HN_OK;
 }
 
-static void free_variants(HnVariant *variants, size_t n) {
-    for (size_t v = 0; variants != NULL && v < n; v++) {
-        hn_free(variants[v].name);
-        hn_train_config_free(&variants[v].train);
-    }
-    hn_free(variants);
-}
-
 HnStatus hn_run_expand_trials(HnRun *run, HnError *err) {
     HnExperiment *experiment = run->experiment;
     uint64_t n = 0;
@@ -66,10 +58,10 @@ HnStatus hn_run_expand_trials(HnRun *run, HnError *err) {
         status = run->tuned_row == NULL ? HN_MEMORY : HN_OK;
     }
     if (status != HN_OK) {
-        free_variants(trials, n);
+        hn_variants_free(trials, n);
         return status;
     }
-    free_variants(experiment->variants, experiment->n_variants);
+    hn_variants_free(experiment->variants, experiment->n_variants);
     experiment->variants = trials;
     experiment->n_variants = n;
     return HN_OK;
@@ -99,8 +91,8 @@ static HnStatus fill_settings(const HnExperiment *experiment, uint64_t trial, ch
     return HN_OK;
 }
 
-void hn_run_trial_free(const HnRun *run, HnTrial *trial) {
-    for (size_t r = 0; trial->values != NULL && r < run->experiment->tune.n_ranges; r++) {
+void hn_run_trial_free(HnTrial *trial) {
+    for (size_t r = 0; trial->values != NULL && r < trial->n_settings; r++) {
         hn_free((char *)trial->values[r]);
     }
     hn_free((void *)trial->values);
@@ -124,7 +116,7 @@ HnStatus hn_run_trial_make(const HnRun *run, size_t number, HnTrial *trial, HnEr
     }
     HnStatus status = keys == NULL || values == NULL ? HN_MEMORY : fill_settings(experiment, number, values, err);
     if (status != HN_OK) {
-        hn_run_trial_free(run, trial);
+        hn_run_trial_free(trial);
     }
     return status;
 }
@@ -133,7 +125,6 @@ HnStatus hn_run_trial_make(const HnRun *run, size_t number, HnTrial *trial, HnEr
 
 static HnStatus print_winner(const HnTrials *trials, HnExperiment *experiment, const char *folder, HnError *err) {
     const HnTrialRow *best = &trials->rows[0];
-    const char **values = hn_alloc(trials->n_keys, sizeof *values, "settings", err);
     char *yaml = NULL;
     char from[1024];
     (void)snprintf(from, sizeof from,
@@ -141,13 +132,8 @@ static HnStatus print_winner(const HnTrials *trials, HnExperiment *experiment, c
                    ", seed %" PRId64 ", hnlmrec %s (%s)",
                    best->number, best->n_trials, experiment->name, best->row, best->metric, best->value,
                    best->best_epoch, best->seed, best->version, best->commit);
-    for (size_t k = 0; values != NULL && k < trials->n_keys; k++) {
-        values[k] = best->settings[k];
-    }
-    HnStatus status = values == NULL ? HN_MEMORY : HN_OK;
-    if (status == HN_OK) {
-        status = hn_tune_apply(experiment, (const char *const *)trials->keys, values, trials->n_keys, from, err);
-    }
+    HnStatus status = hn_tune_apply(experiment, (const char *const *)trials->keys, (const char *const *)best->settings,
+                                    trials->n_keys, from, err);
     status = status == HN_OK ? hn_experiment_dump(experiment, &yaml, err) : status;
     if (status == HN_OK) {
         printf("# The best of %zu trials in %s, by `hnlmrec tune --best`.\n# %s\n", trials->n_rows, folder, from);
@@ -157,7 +143,6 @@ static HnStatus print_winner(const HnTrials *trials, HnExperiment *experiment, c
         printf("%s%s", (int64_t)trials->n_rows < best->n_trials ? "# Not all trials are done.\n" : "", yaml);
     }
     hn_free(yaml);
-    hn_free(values);
     return status;
 }
 

@@ -30,16 +30,20 @@ void hn_train_config_free(HnTrainConfig *train) {
     }
 }
 
+void hn_variants_free(HnVariant *variants, size_t n) {
+    for (size_t v = 0; variants != NULL && v < n; v++) {
+        hn_free(variants[v].name);
+        hn_train_config_free(&variants[v].train);
+    }
+    hn_free(variants);
+}
+
 void hn_experiment_free(HnExperiment **experiment) {
     if (experiment == NULL || *experiment == NULL) {
         return;
     }
     HnExperiment *dying = *experiment;
-    for (size_t v = 0; v < dying->n_variants; v++) {
-        hn_free(dying->variants[v].name);
-        hn_train_config_free(&dying->variants[v].train);
-    }
-    hn_free(dying->variants);
+    hn_variants_free(dying->variants, dying->n_variants);
     hn_ranges_free(dying);
     for (size_t k = 0; k < hn_n_keys; k++) {
         hn_value_free(&hn_keys[k], hn_key_member(&hn_keys[k], dying));

@@ -260,6 +260,7 @@ typedef struct HnExperiment {
  * relative to the file's own folder, and come out absolute. Free with hn_experiment_free. */
 HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
                             HnError *err);
+void hn_variants_free(HnVariant *variants, size_t n); /* NULL is fine */
 void hn_experiment_free(HnExperiment **experiment);
 
 /* A row's configuration from another, into zeroed memory; frees one. */

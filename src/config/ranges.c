@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "config/load.h"
 
 static HnStatus refuse(const HnRangeGiven *given, const char *why, HnError *err) {
@@ -129,10 +130,7 @@ HnStatus hn_range_add(const HnKeySink *sink, const HnRangeGiven *given, HnError 
 void hn_ranges_free(HnExperiment *experiment) {
     for (size_t r = 0; r < experiment->tune.n_ranges; r++) {
         HnRange *range = &experiment->tune.ranges[r];
-        for (size_t i = 0; i < range->values.n; i++) {
-            hn_free(range->values.items[i]);
-        }
-        hn_free(range->values.items);
+        hn_names_free(&range->values.items, range->values.n);
         hn_free(range->key);
     }
     hn_free(experiment->tune.ranges);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "report/results.h"
 #include "report/statistics.h"
 
@@ -43,10 +44,7 @@ HnStatus hn_grid_add_number(HnGrid *grid, double value, HnError *err) {
 }
 
 void hn_grid_free(HnGrid *grid) {
-    for (size_t i = 0; i < grid->n_cells; i++) {
-        hn_free(grid->cells[i]);
-    }
-    hn_free(grid->cells);
+    hn_names_free(&grid->cells, grid->n_cells);
     *grid = (HnGrid){0};
 }
 
@@ -56,17 +54,23 @@ void hn_grid_title(const char *line, HnReportFormat format, FILE *out) {
     }
 }
 
-static void write_aligned(const HnGrid *grid, FILE *out) {
+static HnStatus write_aligned(const HnGrid *grid, FILE *out, HnError *err) {
+    size_t *widest = hn_alloc(grid->n_columns, sizeof *widest, "widths of a table", err);
+    if (widest == NULL) {
+        return HN_MEMORY;
+    }
     for (size_t i = 0; i < grid->n_cells; i++) {
-        size_t column = i % grid->n_columns, widest = 0;
-        for (size_t k = column; k < grid->n_cells; k += grid->n_columns) {
-            size_t width = hn_text_width(grid->cells[k]);
-            widest = width > widest ? width : widest;
-        }
+        const size_t width = hn_text_width(grid->cells[i]), column = i % grid->n_columns;
+        widest[column] = width > widest[column] ? width : widest[column];
+    }
+    for (size_t i = 0; i < grid->n_cells; i++) {
+        const size_t column = i % grid->n_columns;
         bool last = column + 1 == grid->n_columns;
-        size_t pad = last ? 0 : widest + 2 - hn_text_width(grid->cells[i]);
+        size_t pad = last ? 0 : widest[column] + 2 - hn_text_width(grid->cells[i]);
         (void)fprintf(out, "%s%*s%s", grid->cells[i], (int)pad, "", last ? "\n" : "");
     }
+    hn_free(widest);
+    return HN_OK;
 }
 
 static void write_csv(const HnGrid *grid, FILE *out) {
@@ -124,8 +128,7 @@ static void write_latex(const HnGrid *grid, FILE *out) {
 HnStatus hn_grid_write(const HnGrid *grid, HnReportFormat format, FILE *out, HnError *err) {
     switch (format) {
     case HN_REPORT_TABLE:
-        write_aligned(grid, out);
-        return HN_OK;
+        return write_aligned(grid, out, err);
     case HN_REPORT_CSV:
         write_csv(grid, out);
         return HN_OK;

@@ -37,10 +37,7 @@ static void free_groups(Groups *groups) {
         hn_free(groups->lines[l].n_of);
     }
     hn_free(groups->lines);
-    for (size_t c = 0; c < groups->n_columns; c++) {
-        hn_free(groups->columns[c]);
-    }
-    hn_free(groups->columns);
+    hn_names_free(&groups->columns, groups->n_columns);
 }
 
 static HnStatus name_columns(Groups *groups, HnError *err) {

@@ -3,48 +3,36 @@
 #include "report/grid.h"
 #include "report/report.h"
 #include "report/results.h"
-#include "report/statistics.h"
 
 static const char *const headings[] = {"row",  "train_share",      "metric",   "n_seeds",
                                        "mean", "sample_deviation", "synthetic"};
 enum { N_HEADINGS = sizeof headings / sizeof headings[0] };
 
-static size_t values_of(const HnResults *results, size_t row, size_t metric, double *values) {
-    size_t n = 0;
-    for (size_t s = 0; s < results->n_seeds; s++) {
-        const HnResult *result = &results->rows[row].results[s];
-        if (result->present && result->test[metric] == result->test[metric]) { /* no NaN */
-            values[n++] = result->test[metric];
-        }
-    }
-    return n;
-}
-
 /* One row and metric of one run. */
-static HnStatus add_line(const HnResults *results, size_t row, size_t metric, double *values, HnGrid *grid,
+static HnStatus add_line(const HnResults *results, size_t row, size_t metric, const HnCell *cell, HnGrid *grid,
                          HnError *err) {
-    size_t n = values_of(results, row, metric, values);
     HN_TRY(hn_grid_add(grid, err, "%s", results->rows[row].name));
     HN_TRY(hn_grid_add(grid, err, "%g", results->train_share));
     HN_TRY(hn_grid_add(grid, err, "%s", results->metrics[metric]));
-    HN_TRY(hn_grid_add(grid, err, "%zu", n));
-    HN_TRY(hn_grid_add_number(grid, hn_mean(values, n), err));
-    HN_TRY(hn_grid_add_number(grid, hn_sample_deviation(values, n), err));
+    HN_TRY(hn_grid_add(grid, err, "%zu", cell->n));
+    HN_TRY(hn_grid_add_number(grid, cell->mean, err));
+    HN_TRY(hn_grid_add_number(grid, cell->deviation, err));
     return hn_grid_add(grid, err, "%d", results->synthetic ? 1 : 0);
 }
 
 static HnStatus add_run(const char *folder, HnGrid *grid, HnError *err) {
     HnResults results;
     HN_TRY(hn_results_collect(folder, &results, err));
-    double *values = hn_alloc(results.n_seeds, sizeof *values, "values of a cell", err);
-    HnStatus status = values == NULL ? HN_MEMORY : HN_OK;
-    if (status == HN_OK && results.experiment == NULL) {
+    HnCell *cells = NULL;
+    HnStatus status = HN_OK;
+    if (results.experiment == NULL) {
         status = hn_fail(err, HN_INPUT, "%s does not say its data.train_share: %s", folder, results.note);
     }
+    status = status == HN_OK ? hn_results_summarise(&results, &cells, err) : status;
     for (size_t i = 0; i < results.n_rows * results.n_metrics && status == HN_OK; i++) {
-        status = add_line(&results, i / results.n_metrics, i % results.n_metrics, values, grid, err);
+        status = add_line(&results, i / results.n_metrics, i % results.n_metrics, &cells[i], grid, err);
     }
-    hn_free(values);
+    hn_free(cells);
     hn_results_free(&results);
     return status;
 }

@@ -282,3 +282,25 @@ void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items) {
         items[m] = hn_sample_next(shards->train.items + (range[0] - base), range[1] - range[0], shards->n_items, &rng);
     }
 }
+
+void check_no_memory(const HnTrainConfig *config, const char *folder) {
+    World world = world_gappy();
+    Rig rig;
+    rig_start(&rig, &world, config, folder, NULL, true, 13);
+    const uint64_t live = hn_alloc_live_blocks();
+    HnStatus status = HN_MEMORY;
+    uint64_t n = 1;
+    for (; status == HN_MEMORY; n++) {
+        HnError err = HN_ERROR_INIT;
+        HnTrainer *other = NULL;
+        hn_alloc_fail_at(n);
+        status = hn_trainer_create(&rig.job, rig.comm, &other, &err);
+        hn_alloc_fail_at(0);
+        hn_trainer_free(&other);
+        assert_int_equal(hn_alloc_live_blocks(), live);
+    }
+    assert_int_equal(status, HN_OK);
+    assert_true(n > 60);
+    rig_end(&rig);
+    world_free(&world);
+}

@@ -63,6 +63,9 @@ void rig_end(Rig *rig);
 /* The sampler.candidates items that pair k of the trainer's batch was offered, drawn anew. */
 void rig_candidates(const HnTrainer *trainer, uint32_t k, int32_t *items);
 
+/* Every allocation of a trainer over world_gappy fails once: all others are given back. */
+void check_no_memory(const HnTrainConfig *config, const char *folder);
+
 /* Central differences, h apart from the middle, of the total loss of a batch by some elements of a table, against the
  * table's gradient. */
 void check_differences(HnTrainer *trainer, const HnGivenBatch *given, HnTable *table, float h, const char *what);

@@ -13,16 +13,6 @@ static char *folder;
 
 enum { USERS = 17, ITEMS = 23, BATCH = 20 };
 
-static World small_world(void) {
-    World world = world_make(USERS, ITEMS);
-    world_fill(&world, 5.0, 3);
-    memset(world.part + 4 * world.n_items, 0, world.n_items); /* a user without pairs, and an item */
-    for (uint64_t u = 0; u < world.n_users; u++) {
-        world.part[u * world.n_items + 22] = 0;
-    }
-    return world;
-}
-
 /* ---- the formulas, of a batch that the trainer has taken ---- */
 
 static double dot(const float *a, const float *b, int n) {
@@ -106,7 +96,7 @@ static double l2_of(const HnTrainConfig *config, const HnTrainer *trainer) {
 
 static void check(const HnTrainConfig *config, bool exact) {
     HnError err = HN_ERROR_INIT;
-    World world = small_world();
+    World world = world_gappy();
     Rig rig;
     rig_start(&rig, &world, config, folder, NULL, exact, 14);
     HnTrainer *trainer = rig.trainer;
@@ -199,7 +189,7 @@ static void test_epsilon_and_pools(void **state) {
 static void test_pools_are_sums_of_layers(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    World world = small_world();
+    World world = world_gappy();
     float got[4][ITEMS * 8]; /* mean and sum of 3 layers, sum of 2, the third */
     const HnPoolRule pools[4] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_SUM, HN_POOL_FINAL};
     for (int i = 0; i < 4; i++) {
@@ -228,7 +218,7 @@ static void test_pools_are_sums_of_layers(void **state) {
 static void test_edges_of_in_batch(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    World world = small_world();
+    World world = world_gappy();
     for (int softmax = 0; softmax <= 1; softmax++) {
         HnTrainConfig config = small_config();
         config.sampler.name = HN_SAMPLER_IN_BATCH;
@@ -258,7 +248,7 @@ static void test_edges_of_in_batch(void **state) {
 static void test_in_batch_skips_who_took_everything(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    World world = small_world();
+    World world = world_gappy();
     memset(world.part + 2 * world.n_items, 1, world.n_items);
     HnTrainConfig config = small_config();
     config.sampler.name = HN_SAMPLER_IN_BATCH;
@@ -297,7 +287,7 @@ static void count_epoch(HnTrainer *trainer, uint32_t epoch, int counts[USERS], i
 
 static void test_units_of_an_epoch(void **state) {
     (void)state;
-    World world = small_world();
+    World world = world_gappy();
     const uint64_t n_train = world_count(&world, 1), per_user = n_train / USERS;
     for (int unit = 0; unit < 3; unit++) {
         HnTrainConfig config = small_config();
@@ -327,7 +317,7 @@ static void test_units_of_an_epoch(void **state) {
 /* Users are drawn evenly, and each user's pairs too. */
 static void test_draws_are_uniform(void **state) {
     (void)state;
-    World world = small_world();
+    World world = world_gappy();
     HnTrainConfig config = small_config();
     config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
     Rig rig;

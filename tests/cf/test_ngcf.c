@@ -286,26 +286,8 @@ static void test_initial_weights(void **state) {
 /* Every allocation of a trainer fails once: all others are given back. */
 static void test_no_memory(void **state) {
     (void)state;
-    World world = world_gappy();
     HnTrainConfig config = ngcf_config(HN_NGCF_AUTHOR, 2, 0.1);
-    Rig rig;
-    rig_start(&rig, &world, &config, folder, NULL, true, 13);
-    const uint64_t live = hn_alloc_live_blocks();
-    HnStatus status = HN_MEMORY;
-    uint64_t n = 1;
-    for (; status == HN_MEMORY; n++) {
-        HnError err = HN_ERROR_INIT;
-        HnTrainer *other = NULL;
-        hn_alloc_fail_at(n);
-        status = hn_trainer_create(&rig.job, rig.comm, &other, &err);
-        hn_alloc_fail_at(0);
-        hn_trainer_free(&other);
-        assert_int_equal(hn_alloc_live_blocks(), live);
-    }
-    assert_int_equal(status, HN_OK);
-    assert_true(n > 60);
-    rig_end(&rig);
-    world_free(&world);
+    check_no_memory(&config, folder);
 }
 
 static int set_up(void **state) {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sorted.h"
 #include "cf/models/dgcf_private.h"
 #include "cf/rows.h"
 #include "row.h"
@@ -105,16 +106,8 @@ static void number_edges(Dgcf *model) {
     for (uint64_t i = 0; i < items->n_rows; i++) {
         for (uint64_t k = items->offsets[i]; k < items->offsets[i + 1]; k++) {
             const uint64_t u = (uint64_t)items->columns[k];
-            uint64_t low = users->offsets[u], high = users->offsets[u + 1];
-            while (low + 1 < high) {
-                const uint64_t middle = low + (high - low) / 2;
-                if ((uint64_t)users->columns[middle] <= i) {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            model->item_edges[k] = (int64_t)low;
+            const uint64_t first = users->offsets[u], n = users->offsets[u + 1] - first;
+            model->item_edges[k] = (int64_t)(first + hn_sorted_place(users->columns + first, n, (int64_t)i));
         }
     }
 }
