@@ -360,18 +360,18 @@ static void test_initial_rows_do_not_depend_on_the_cut(void **state) {
  * vectors are these rows. */
 static void test_look_is_embed(void **state) {
     (void)state;
-    static const HnPoolRule pools[] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL};
+    static const HnPoolRule pools[] = {HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER};
     for (int64_t layers = 1; layers <= 4; layers++) {
-        for (int way = 0; way < 6; way++) {
+        for (int way = 0; way < 16; way++) {
             HnError err = HN_ERROR_INIT;
             HnStepReport report;
             World world = world_gappy();
             HnTrainConfig config = small_config();
             Rig rig;
             config.model.layers = layers;
-            config.model.pool = pools[way % 3];
-            config.sampler.name = way < 3 && config.model.pool == HN_POOL_MEAN ? HN_SAMPLER_MIXGCF : HN_SAMPLER_DNS;
-            rig_start(&rig, &world, &config, folder, NULL, way % 2 == 1, 5);
+            config.model.pool = pools[way % 4];
+            config.sampler.name = way < 8 ? HN_SAMPLER_MIXGCF : HN_SAMPLER_DNS;
+            rig_start(&rig, &world, &config, folder, NULL, way / 4 % 2 == 1, 5);
             HnTrainer *trainer = rig.trainer;
             HnBatch *batch = &trainer->batch;
             const size_t row = 8 * sizeof(float), hops = (size_t)(layers + 1);

@@ -15,6 +15,7 @@ static void sum_rows(void *context, uint64_t first, uint64_t last, float *values
     const HnRowOps *ops = hn_row_ops_cpu();
     const int dim = side->table->dim;
     const bool second = work->layer == 2, alone = side->pool == HN_POOL_FINAL;
+    const float of_ego = hn_lightgcn_pools(side, 0, LAYERS) ? work->share : 0.0f;
     const float *z_2 = second ? values : side->z + first * (size_t)dim;
     const float *z_3 = second ? side->table->gradient + first * (size_t)dim : values;
     if (work->item_hops != NULL) {
@@ -28,8 +29,7 @@ static void sum_rows(void *context, uint64_t first, uint64_t last, float *values
             ops->axpy(out, 1.0f, z_2 + at, dim);
             ops->axpy(out, 1.0f, z_3 + at, dim);
         }
-        ops->mix(out, work->share * side->degrees->root[r], sum, alone ? 0.0f : work->share,
-                 side->table->value + r * (size_t)dim, dim);
+        ops->mix(out, work->share * side->degrees->root[r], sum, of_ego, side->table->value + r * (size_t)dim, dim);
     }
 }
 
