@@ -191,10 +191,10 @@ void hn_ngcf_through_length(float *d, const float *z, float inverse, int dim) {
 }
 
 const float *hn_ngcf_pick(const NgcfSide *side, const float *values) {
-    for (uint32_t r = 0; values != NULL && r < side->n_rows; r++) {
+    for (uint32_t r = 0; r < side->n_rows; r++) {
         side->batch_scale[r] = values[side->rows[r]];
     }
-    return values != NULL ? side->batch_scale : NULL;
+    return side->batch_scale;
 }
 
 const HnModelOps HN_MODEL_NGCF = {.name = "ngcf",

@@ -131,7 +131,7 @@ HnStatus hn_ngcf_forward(void *state, HnBatch *batch, HnError *err) {
     }
     write_vectors(model, users, users->rows, users->n_rows, users->last_out, users->vectors);
     write_vectors(model, items, items->rows, items->n_rows, items->last_out, items->vectors);
-    if (batch->item_hops != NULL) { /* hops side by side are the final vector */
+    if (batch->item_hops != NULL && batch->all_item_hops == NULL) { /* hops side by side are the final vector */
         memcpy(batch->item_hops, items->vectors, items->n_rows * (size_t)batch->width * sizeof(float));
     }
     return HN_OK;

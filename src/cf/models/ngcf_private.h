@@ -107,7 +107,7 @@ void hn_ngcf_note(NgcfThread *thread, int which, const float *x, uint64_t n);
 float hn_ngcf_inverse_length(const float *row, int dim);
 /* d: from the gradient of z = row / length to that of the row. */
 void hn_ngcf_through_length(float *d, const float *z, float inverse, int dim);
-/* values[rows[r]] of the batch's rows, in batch_scale; NULL stays NULL */
+/* values[rows[r]] of the batch's rows, in batch_scale */
 const float *hn_ngcf_pick(const NgcfSide *side, const float *values);
 
 HnStatus hn_ngcf_forward(void *state, HnBatch *batch, HnError *err);

@@ -28,7 +28,7 @@ typedef struct SglSide {
     float *unit;  /* [n_rows][width] unit rows of the second view; later the table's gradient, [n_rows][dim] */
     float *length; /* [n_rows] of the second view's rows */
     /* The batch's users, or its positive items, in the first view. */
-    uint64_t n_batch, most;
+    uint64_t n_batch;
     int32_t *rows;                        /* [n_batch] in the table, ascending */
     float *batch_unit, *batch_length;     /* [n_batch][width], [n_batch] */
     float *weight;                        /* [n_batch] places in the batch; 1 where each counts once */
@@ -39,7 +39,7 @@ typedef struct SglSide {
 
 /* Rows of the first view that are told from rows of the second, from all ranks. */
 typedef struct SglQueries {
-    uint64_t n, most;
+    uint64_t n;
     float *unit;     /* [n][width]; later the factors of the second view's gradient */
     float *weight;   /* [n] */
     float *packed;   /* for the kernel */
@@ -57,11 +57,10 @@ typedef struct Sgl {
     SglSide users, items;
     SglQueries queries;
     SglBlocks together;                       /* ssl.denominator batch: the batch's rows of the second view, */
-    float *together_unit, *together_gradient; /* [queries.most][width] and their gradient; else NULL */
+    float *together_unit, *together_gradient; /* [most queries][width] and their gradient; else NULL */
     float *scratch;                           /* of the kernel */
     int64_t *counts;                          /* [ranks] the batch's users of each */
     size_t *n_bytes;                          /* [ranks] */
-    int32_t *uses;                            /* [batch items] as positives */
     int n_bad;                                /* rows of the views that are not finite */
 } Sgl;
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/sorted.h"
 #include "cf/models/sgl_private.h"
 #include "row.h"
 #include "shard.h"
@@ -46,7 +45,6 @@ static HnStatus user_blocks(const HnUserShards *shards, SglBlocks *blocks, HnErr
 static HnStatus side_create(SglSide *side, const HnTable *table, uint64_t most, int width, HnError *err) {
     const size_t row = (size_t)width * sizeof(float);
     side->table = table;
-    side->most = most;
     float **blocks[] = {&side->a, &side->b, &side->sum, &side->unit};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         *blocks[i] = hn_alloc(table->n_rows, row, "SGL views", err);
@@ -66,12 +64,11 @@ static HnStatus side_create(SglSide *side, const HnTable *table, uint64_t most, 
     return whole ? HN_OK : HN_MEMORY;
 }
 
-static HnStatus queries_create(Sgl *sgl, uint64_t most, uint64_t most_items, HnError *err) {
+static HnStatus queries_create(Sgl *sgl, uint64_t most, HnError *err) {
     SglQueries *queries = &sgl->queries;
     const size_t width = (size_t)sgl->width, row = width * sizeof(float);
     const size_t n_ranks = (size_t)hn_comm_size(sgl->context.comm);
     const bool together = sgl->context.config->ssl.denominator == HN_DENOMINATOR_BATCH;
-    queries->most = most;
     queries->unit = hn_alloc(most, row, "SGL batch", err);
     queries->weight = hn_alloc(most, sizeof(float), "SGL batch", err);
     queries->packed = hn_alloc(hn_contrast_packed(most, sgl->width), sizeof(float), "SGL batch", err);
@@ -79,14 +76,13 @@ static HnStatus queries_create(Sgl *sgl, uint64_t most, uint64_t most_items, HnE
     sgl->scratch = hn_alloc(hn_contrast_scratch(sgl->width), sizeof(float), "SGL batch", err);
     sgl->counts = hn_alloc(n_ranks, sizeof *sgl->counts, "SGL batch", err);
     sgl->n_bytes = hn_alloc(n_ranks, sizeof *sgl->n_bytes, "SGL batch", err);
-    sgl->uses = hn_alloc(most_items, sizeof *sgl->uses, "SGL batch", err);
     if (together) {
         sgl->together.begin = hn_alloc(n_runs(most) + 1, sizeof(uint64_t), "SGL batch", err);
         sgl->together_unit = hn_alloc(most, row, "SGL batch", err);
         sgl->together_gradient = hn_alloc(most, row, "SGL batch", err);
     }
     const bool whole = queries->unit && queries->weight && queries->packed && queries->totals && sgl->scratch &&
-                       sgl->counts && sgl->n_bytes && sgl->uses;
+                       sgl->counts && sgl->n_bytes;
     return whole && (!together || (sgl->together.begin && sgl->together_unit && sgl->together_gradient)) ? HN_OK
                                                                                                          : HN_MEMORY;
 }
@@ -108,7 +104,7 @@ HnStatus hn_sgl_rows_create(Sgl *sgl, const HnBatch *batch, HnError *err) {
         return HN_MEMORY;
     }
     hn_sgl_cut(sgl, &sgl->items.blocks, n_items);
-    return queries_create(sgl, batch->max_positions + most_items, batch->most_items, err);
+    return queries_create(sgl, batch->max_positions + most_items, err);
 }
 
 static void side_free(SglSide *side) {
@@ -124,7 +120,6 @@ void hn_sgl_rows_free(Sgl *sgl) {
     hn_free(sgl->together_gradient);
     hn_free(sgl->together_unit);
     hn_free(sgl->together.begin);
-    hn_free(sgl->uses);
     hn_free(sgl->n_bytes);
     hn_free(sgl->counts);
     hn_free(sgl->scratch);
@@ -175,17 +170,10 @@ static int make_units(const float *table, const int32_t *rows, uint64_t n, const
 /* The batch's positive items: batch->items has the negatives too. */
 static void list_items(Sgl *sgl, const HnBatch *batch) {
     SglSide *items = &sgl->items;
-    memset(sgl->uses, 0, batch->n_items * sizeof *sgl->uses);
-    for (uint64_t p = 0; p < batch->n_positions; p++) {
-        const int32_t id = batch->ids[p * (uint64_t)(1 + batch->draws)];
-        if (id > 0) {
-            sgl->uses[hn_sorted_place(batch->items, batch->n_items, id - 1)]++;
-        }
-    }
     items->n_batch = 0;
     for (uint32_t i = 0; i < batch->n_items; i++) {
-        if (sgl->uses[i] > 0) {
-            items->weight[items->n_batch] = (float)sgl->uses[i];
+        if (batch->positive_uses[i] > 0) {
+            items->weight[items->n_batch] = (float)batch->positive_uses[i];
             items->rows[items->n_batch++] = batch->items[i];
         }
     }
