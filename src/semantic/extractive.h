@@ -6,11 +6,11 @@
 #ifndef HN_SEMANTIC_EXTRACTIVE_H
 #define HN_SEMANTIC_EXTRACTIVE_H
 
-#include "embed.h"
 #include "evidence.h"
-#include "neighbours.h"
+#include "llm/similarity/embed.h"
+#include "llm/similarity/neighbours.h"
+#include "llm/similarity/terms.h"
 #include "providers.h"
-#include "terms.h"
 
 enum { HN_EXTRACTIVE_QUEUE = 256 };
 

@@ -4,9 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "embed.h"
 #include "fixture.h"
-#include "neighbours.h"
+#include "llm/similarity/embed.h"
+#include "llm/similarity/neighbours.h"
 
 static void split(const char *text, size_t n_bytes, const char *expected) {
     HnWords words = {0};

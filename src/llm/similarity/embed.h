@@ -7,8 +7,8 @@
  * Dot products of such vectors estimate the cosine of the TF-IDF vectors with an error of about 1/sqrt(dim)
  * (Johnson-Lindenstrauss with signs: Achlioptas, 2003). A function of text, term statistics and dim alone.
  */
-#ifndef HN_LLM_EMBED_H
-#define HN_LLM_EMBED_H
+#ifndef HN_LLM_SIMILARITY_EMBED_H
+#define HN_LLM_SIMILARITY_EMBED_H
 
 #include <stdbool.h>
 

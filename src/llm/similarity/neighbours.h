@@ -3,8 +3,8 @@
  * Nearness is the dot product of rows of length 1 (cosine); order: nearer first, equal ones by lower item number
  * (kernels/rank.h), so a list does not depend on the batch it was found in, on threads or on ranks.
  */
-#ifndef HN_LLM_NEIGHBOURS_H
-#define HN_LLM_NEIGHBOURS_H
+#ifndef HN_LLM_SIMILARITY_NEIGHBOURS_H
+#define HN_LLM_SIMILARITY_NEIGHBOURS_H
 
 #include <stddef.h>
 #include <stdint.h>

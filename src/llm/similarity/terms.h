@@ -3,8 +3,8 @@
  * idf(t) = ln((1 + N) / (1 + df(t))) with df read from 2^20 buckets: terms that share a bucket share the larger
  * frequency, which only makes a term look less telling than it is.
  */
-#ifndef HN_LLM_TERMS_H
-#define HN_LLM_TERMS_H
+#ifndef HN_LLM_SIMILARITY_TERMS_H
+#define HN_LLM_SIMILARITY_TERMS_H
 
 #include <stdint.h>
 

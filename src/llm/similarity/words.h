@@ -1,8 +1,8 @@
 /* Words of a text, for counting: Unicode letters, marks and digits, folded (NFKC, case). Scripts that put no spaces
  * between words (Han, kana, Thai, Lao, Khmer, Burmese) fall back to overlapping pairs of characters.
  */
-#ifndef HN_LLM_WORDS_H
-#define HN_LLM_WORDS_H
+#ifndef HN_LLM_SIMILARITY_WORDS_H
+#define HN_LLM_SIMILARITY_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

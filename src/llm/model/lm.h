@@ -1,0 +1,76 @@
+/* A language model in memory: tokens in, hidden states and logits out.
+ *
+ * Weights are packed once, tensor by tensor, and the mapped file's pages dropped behind. A step takes runs of tokens of
+ * any number of sequences, packed without padding. A sequence's numbers depend on its own tokens only: prompt at once
+ * or token by token, alone or among others, prefix computed or shared, any thread count: the same bits
+ * (kernels/linear.h, kernels/attention.h).
+ */
+#ifndef HN_LLM_MODEL_LM_H
+#define HN_LLM_MODEL_LM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "linear.h"
+#include "llm/files/config.h"
+
+typedef struct HnLm HnLm;
+
+typedef struct HnLmOptions {
+    HnWeightType weights;
+    uint32_t max_rows;     /* tokens computed at once; longer steps are cut. 0: 1024 (encoders: their longest input) */
+    uint64_t memory_limit; /* bytes this rank may use; 0: what the machine has free */
+    bool head;             /* logits will be asked for */
+} HnLmOptions;
+
+typedef struct HnLmPlan { /* bytes */
+    uint64_t weights, activations;
+    uint64_t kv_token; /* of one cached token */
+    uint64_t stored;   /* of the tensors in the files */
+    uint64_t n_parameters;
+} HnLmPlan;
+
+/* What opening will take, from the files' headers alone. HN_MEMORY, with the figures, where it cannot fit. */
+HnStatus hn_lm_plan(const char *folder, const HnLmOptions *options, HnLmPlan *plan, HnError *err);
+HnStatus hn_lm_open(const char *folder, const HnLmOptions *options, HnLm **lm, HnError *err);
+void hn_lm_close(HnLm **lm);
+const HnLmConfig *hn_lm_config(const HnLm *lm);
+const char *hn_lm_leftovers(const HnLm *lm); /* known tensors that it does not use, "a, b"; "" where none */
+
+/* The cache of keys and values: sequences, which are lists of pages; whole pages are shared between forks. */
+typedef struct HnKv HnKv;
+/* Room for n_pages pages of HN_KV_PAGE tokens and n_sequences sequences. lm is borrowed. */
+HnStatus hn_kv_create(const HnLm *lm, uint32_t n_pages, uint32_t n_sequences, HnKv **kv, HnError *err);
+void hn_kv_free(HnKv **kv);
+/* An empty sequence; -1 where all are taken. */
+int32_t hn_kv_begin(HnKv *kv);
+/* A sequence that begins with the first n_tokens of parent: whole pages are shared, the rest copied. -1 where no
+ * sequence or no page is left. */
+int32_t hn_kv_fork(HnKv *kv, int32_t parent, uint32_t n_tokens);
+void hn_kv_end(HnKv *kv, int32_t sequence);
+uint32_t hn_kv_length(const HnKv *kv, int32_t sequence);
+uint32_t hn_kv_free_pages(const HnKv *kv);
+/* Pages that appending n_tokens to the sequence takes. */
+uint32_t hn_kv_pages_for(const HnKv *kv, int32_t sequence, uint32_t n_tokens);
+
+typedef struct HnLmRun {
+    int32_t sequence;
+    uint32_t n_tokens; /* at least 1 */
+    const uint32_t *tokens;
+} HnLmRun;
+
+typedef enum HnLmRows { HN_LM_LAST, HN_LM_ALL } HnLmRows;
+
+/* Appends each run to its sequence (a sequence occurs once) and gives the last layer's hidden states after the final
+ * norm: hidden [n_runs or sum of n_tokens][hidden], of each run's last token or of all, in order; NULL: none are made.
+ * Decoders: several steps may extend a sequence. Encoders: a run is a whole sequence, and nothing is cached.
+ * HN_RANGE: a token outside the vocabulary, no page left, or past the longest position. On failure the cache is as
+ * before the call. */
+HnStatus hn_lm_forward(HnLm *lm, HnKv *kv, const HnLmRun *runs, size_t n_runs, HnLmRows rows, float *hidden,
+                       HnError *err);
+/* logits [m][n_vocab] of hidden [m][hidden]. */
+HnStatus hn_lm_logits(HnLm *lm, int64_t m, const float *hidden, float *logits, HnError *err);
+
+#endif

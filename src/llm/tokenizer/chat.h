@@ -1,0 +1,26 @@
+/* Chat templates without Jinja: one renderer in C for each supported template, chosen by the SHA-256 of the template's
+ * text. A template that is not known is refused. Markers become special tokens; what users and models wrote stays plain
+ * text whatever it contains. BOS stands at most once. */
+#ifndef HN_LLM_TOKENIZER_CHAT_H
+#define HN_LLM_TOKENIZER_CHAT_H
+
+#include "tokenizer.h"
+
+typedef struct HnChat HnChat;
+
+typedef struct HnChatTurn {
+    const char *role; /* "system", "user" or "assistant" */
+    const char *text;
+} HnChatTurn;
+
+/* From chat_template.jinja, or chat_template in tokenizer_config.json; HN_UNSUPPORTED names the template's SHA-256
+ * where there is no renderer, and says that the model has no template where it has none. tokenizer is borrowed. */
+HnStatus hn_chat_open(const char *folder, const HnTokenizer *tokenizer, HnChat **chat, HnError *err);
+void hn_chat_close(HnChat **chat);
+const char *hn_chat_name(const HnChat *chat); /* "llama-3", for logs and provenance */
+/* Appends the tokens of the turns; answer: also what opens the assistant's answer. A turn that the template does not
+ * allow there (no system role, roles that do not alternate) is HN_INPUT. */
+HnStatus hn_chat_render(const HnChat *chat, const HnChatTurn *turns, size_t n_turns, bool answer, HnTokens *tokens,
+                        HnError *err);
+
+#endif

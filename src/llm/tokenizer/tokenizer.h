@@ -1,0 +1,54 @@
+/* Text to token ids and back, with the ids of the reference libraries.
+ *
+ * Three kinds: SentencePiece BPE with byte fallback (Llama 2, Mistral), byte-level BPE (GPT-2, Llama 3, Qwen),
+ * WordPiece (BERT). Text is plain text: a special token written inside it is cut like any other characters. Ill-formed
+ * UTF-8: each maximal ill-formed part counts as U+FFFD, as the reference libraries' callers decode it. A tokenizer is
+ * read-only after opening; any number of threads may use it.
+ */
+#ifndef HN_LLM_TOKENIZER_TOKENIZER_H
+#define HN_LLM_TOKENIZER_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+typedef struct HnTokenizer HnTokenizer;
+
+/* A growing list of token ids. Zero-initialise; free with hn_tokens_free. */
+typedef struct HnTokens {
+    uint32_t *ids;
+    size_t n, capacity;
+} HnTokens;
+
+HnStatus hn_tokens_push(HnTokens *tokens, uint32_t id, HnError *err);
+void hn_tokens_free(HnTokens *tokens);
+
+/* From tokenizer.json, tokenizer.model (SentencePiece, or tiktoken's text), vocab.json + merges.txt, encoder.json +
+ * vocab.bpe, or vocab.txt, in this order, with tokenizer_config.json and special_tokens_map.json where they are. */
+HnStatus hn_tokenizer_open(const char *folder, HnTokenizer **tokenizer, HnError *err);
+void hn_tokenizer_close(HnTokenizer **tokenizer);
+
+/* Appends the ids of text. specials: also what the tokenizer itself puts around one text (BOS; [CLS] .. [SEP]). */
+HnStatus hn_tokenizer_encode(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool specials,
+                             HnTokens *tokens, HnError *err);
+/* Appends the text of ids; special tokens are left out unless asked for. */
+HnStatus hn_tokenizer_decode(const HnTokenizer *tokenizer, const uint32_t *ids, size_t n, bool specials, HnText *text,
+                             HnError *err);
+
+/* One past the largest id. Ids between may be unused. */
+uint32_t hn_tokenizer_size(const HnTokenizer *tokenizer);
+/* The bytes that a token adds inside a text (not at its beginning: SentencePiece's leading space stays), or NULL for
+ * special and unused ids. They live as long as the tokenizer. */
+const char *hn_tokenizer_bytes(const HnTokenizer *tokenizer, uint32_t id, size_t *n_bytes);
+/* The id of a special token by its text ("<|eot_id|>"), or -1. */
+int32_t hn_tokenizer_special(const HnTokenizer *tokenizer, const char *text);
+bool hn_tokenizer_is_special(const HnTokenizer *tokenizer, uint32_t id);
+typedef struct HnTokenizerEnds {
+    int32_t bos, eos, unk, pad; /* ids, or -1 */
+} HnTokenizerEnds;
+HnTokenizerEnds hn_tokenizer_ends(const HnTokenizer *tokenizer);
+
+#endif
