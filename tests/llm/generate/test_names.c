@@ -77,7 +77,8 @@ static void compare(HnGrammar *g, uint32_t n_tokens, const HnNameFilter *filter,
         longest = search->distance[s] < FAR && search->distance[s] > longest ? search->distance[s] : longest;
     }
     for (uint32_t s = 0; s < search->n; s++) {
-        for (uint32_t left = 1; left < longest + 3; left++) {
+        for (uint32_t step = 1; step < longest + 4; step++) {
+            uint32_t left = step == longest + 3 ? 100000 : step; /* the last: no limit, masks are remembered */
             const uint64_t *mask = hn_grammar_mask(g, filter, &search->states[s], left);
             for (uint32_t t = 0; t < n_tokens; t++) {
                 uint32_t to = search->to[(size_t)s * n_tokens + t];
