@@ -98,13 +98,14 @@ static void compare(HnGrammar *g, uint32_t n_tokens, const HnNameFilter *filter,
     hn_free(search);
 }
 
-/* Two hundred names over four letters, many beginning others, so that masks are remembered and patched. */
+/* Two hundred names over six letters, many beginning others, so that masks are remembered and patched. One vocabulary
+ * has no w. */
 static size_t many_names(HnNamed *named, char (*texts)[8]) {
     size_t n = 0;
     for (uint32_t code = 0; code < 200; code++) {
         uint32_t rest = code * 7 + 1, length = 0;
-        for (; rest > 0 && length < 7; rest /= 5) {
-            texts[n][length++] = "redki"[rest % 5];
+        for (; rest > 0 && length < 7; rest /= 6) {
+            texts[n][length++] = "redkiw"[rest % 6];
         }
         texts[n][length] = '\0';
         named[n] = (HnNamed){texts[n], length, (int32_t)(code % 150)};
