@@ -14,9 +14,8 @@ static int64_t up(int64_t a, int64_t b) {
 }
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k) {
-    static const size_t pair_bytes[] = {2 * HN_STRIP * sizeof(float), 4 * HN_STRIP, 4 * HN_STRIP, 2 * HN_STRIP,
-                                        HN_STRIP};
-    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4 ? 64 : HN_LINEAR_BLOCK, .pair_bytes = pair_bytes[type]};
+    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4 ? 64 : HN_LINEAR_BLOCK,
+                             .pair_bytes = hn_linear_pair_bytes(type)};
     const int64_t padded = type == HN_WEIGHT_BF16 ? up(k, HN_LINEAR_K_PAD) * HN_LINEAR_K_PAD : k;
     layout.n_blocks = up(k, layout.block);
     layout.n_strips = up(n, HN_STRIP);
@@ -62,22 +61,25 @@ float hn_linear_scale(const HnWeight *weight, const HnLinearLayout *layout, int6
     return 1.0f;
 }
 
-float hn_linear_value(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t input) {
-    const int64_t block = input / layout->block, pair = input % layout->block / 2, odd = input % 2;
-    const void *at = block_of(weight, layout, row, block) + layout->scale_bytes + (size_t)pair * layout->pair_bytes;
-    const int64_t column = row % HN_STRIP;
-    switch (weight->type) {
+float hn_linear_pair_value(HnWeightType type, const void *pair, int64_t column, int64_t odd) {
+    switch (type) {
     case HN_WEIGHT_F32:
-        return ((const float *)at)[odd * HN_STRIP + column];
+        return ((const float *)pair)[odd * HN_STRIP + column];
     case HN_WEIGHT_F16:
-        return hn_half_to_float(((const uint16_t *)at)[odd * HN_STRIP + column]);
+        return hn_half_to_float(((const uint16_t *)pair)[odd * HN_STRIP + column]);
     case HN_WEIGHT_BF16:
-        return hn_bf16_to_float(((const uint16_t *)at)[2 * column + odd]);
+        return hn_bf16_to_float(((const uint16_t *)pair)[2 * column + odd]);
     case HN_WEIGHT_INT8:
-        return (float)((const int8_t *)at)[2 * column + odd];
+        return (float)((const int8_t *)pair)[2 * column + odd];
     default:
-        return hn_bf16_to_float(HN_NF4[((const uint16_t *)at)[2 * (column % 16) + odd] >> column / 16 * 4 & 15]);
+        return hn_bf16_to_float(HN_NF4[((const uint16_t *)pair)[2 * (column % 16) + odd] >> column / 16 * 4 & 15]);
     }
+}
+
+float hn_linear_value(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t input) {
+    const unsigned char *block = block_of(weight, layout, row, input / layout->block) + layout->scale_bytes;
+    const int64_t pair = input % layout->block / 2;
+    return hn_linear_pair_value(weight->type, block + (size_t)pair * layout->pair_bytes, row % HN_STRIP, input % 2);
 }
 
 void hn_weight_row(const HnWeight *weight, int64_t row, float *out) {

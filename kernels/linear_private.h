@@ -33,6 +33,13 @@ typedef struct HnLinearLayout {
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k);
 
+static inline size_t hn_linear_pair_bytes(HnWeightType type) {
+    return type == HN_WEIGHT_F32    ? 2 * HN_STRIP * sizeof(float)
+           : type == HN_WEIGHT_INT8 ? 2 * HN_STRIP
+           : type == HN_WEIGHT_NF4  ? HN_STRIP
+                                    : 4 * HN_STRIP;
+}
+
 /* The 16 values of nf4 as bf16. */
 extern const uint16_t HN_NF4[16];
 
@@ -56,7 +63,61 @@ static inline float hn_bf16_to_float(uint16_t value) {
 /* The weight of one output and input without its scale, and the scale of its block; 1 where the type has none. */
 float hn_linear_value(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t input);
 float hn_linear_scale(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block);
+/* The same of a pair that lies there. */
+float hn_linear_pair_value(HnWeightType type, const void *pair, int64_t column, int64_t odd);
 /* Whether the current path multiplies pairs of bf16 for this type, and thus rounds x. */
 bool hn_linear_pairs(HnWeightType type);
+
+/* One register tile: rows of y, one strip, one block of inputs. */
+typedef struct HnLinearTile {
+    HnWeightType type;
+    const unsigned char *w; /* the block's first pair */
+    const void *x;          /* floats, or bf16 where pairs are multiplied, at the block's first input; rows of ldx */
+    int64_t ldx, k;         /* k: inputs of the block */
+    const float *scale;     /* [HN_STRIP]: y = fma(sum from zero, scale, y); NULL: the sum goes on from y */
+    float *y;               /* all HN_STRIP columns */
+    int64_t ldy;
+} HnLinearTile;
+
+typedef struct HnLinearOps {
+    HnWeightType panel;                               /* what blocks are widened to where they serve many rows */
+    bool always;                                      /* or any number */
+    void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS */
+    /* A block of k inputs as `panel` has it. */
+    void (*widen)(HnWeightType type, const unsigned char *w, int64_t k, void *panel);
+    /* nf4: scale[j] = fma(code[j], step[j], step[HN_STRIP + j]), a strip's. */
+    void (*scales)(const unsigned char *code, const float *step, float *scale);
+    /* x as bf16, zeros behind it up to k_padded; NULL: x is read as it is. */
+    void (*round_x)(const float *x, int64_t k, int64_t k_padded, uint16_t *out);
+} HnLinearOps;
+
+const HnLinearOps *hn_linear_scalar(void);
+/* Each is there where its instructions are; NULL elsewhere. */
+const HnLinearOps *hn_linear_avx2(void);
+const HnLinearOps *hn_linear_avx512(void);
+const HnLinearOps *hn_linear_bf16(void);
+
+/* A switch over the rows of a tile, so that each number of rows has its own loop. */
+#define HN_LINEAR_BY_ROWS(body, tile, type, rows) \
+    switch (rows) {                               \
+    case 1:                                       \
+        body(tile, type, 1);                      \
+        break;                                    \
+    case 2:                                       \
+        body(tile, type, 2);                      \
+        break;                                    \
+    case 3:                                       \
+        body(tile, type, 3);                      \
+        break;                                    \
+    case 4:                                       \
+        body(tile, type, 4);                      \
+        break;                                    \
+    case 5:                                       \
+        body(tile, type, 5);                      \
+        break;                                    \
+    default:                                      \
+        body(tile, type, 6);                      \
+        break;                                    \
+    }
 
 #endif
