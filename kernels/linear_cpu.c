@@ -6,7 +6,7 @@
 
 enum {
     WORTH_THREADS = 100000, /* multiply-adds */
-    TASK_ROWS = 96          /* at least, where a strip's rows are shared out: a block is widened once for them */
+    TASK_ROWS = 256          /* at least, where a strip's rows are shared out: a block is widened once for them */
 };
 
 typedef struct Linear {

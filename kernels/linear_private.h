@@ -22,7 +22,7 @@ enum {
     HN_LINEAR_K_PAD = 32,  /* bf16 inputs are padded with zeros up to what AMX takes at once */
     HN_LINEAR_GROUP = 256, /* nf4: scales that share a step */
     HN_LINEAR_ROWS = 6,    /* of y that a register tile holds at most */
-    HN_LINEAR_BLOCK = 128  /* inputs of the longest block */
+    HN_LINEAR_BLOCK = 256  /* inputs of the longest block */
 };
 
 typedef struct HnLinearLayout {

@@ -144,29 +144,49 @@ void fixture_edit(const char *folder, const char *file, const char *from, const 
     hn_free(bytes);
 }
 
-void fixture_spoil(const char *folder, const char *tensor, Spoil spoil) {
+/* model.safetensors in memory, for hn_free; and where a tensor's bytes lie in it. */
+static char *read_tensors(const char *folder, size_t *n_bytes) {
     char *bytes = NULL;
-    size_t n_bytes = 0;
-    assert_int_equal(hn_file_read(path_of(folder, "model.safetensors"), 1 << 24, &bytes, &n_bytes, NULL), HN_OK);
+    assert_int_equal(hn_file_read(path_of(folder, "model.safetensors"), 1 << 24, &bytes, n_bytes, NULL), HN_OK);
+    return bytes;
+}
+
+static char *find_tensor(char *bytes, const char *tensor, size_t *n) {
     uint64_t n_header;
     memcpy(&n_header, bytes, sizeof n_header);
-    json_t *header = json_loadb(bytes + 8, n_header, 0, NULL);
+    json_t *header = json_loadb(bytes + sizeof n_header, n_header, 0, NULL);
     const json_t *range = json_object_get(json_object_get(header, tensor), "data_offsets");
     if (range == NULL) {
         fail_msg("no tensor %s", tensor);
     }
-    const uint64_t begin = 8 + n_header + (uint64_t)json_integer_value(json_array_get(range, 0));
-    const size_t n = (size_t)(8 + n_header + (uint64_t)json_integer_value(json_array_get(range, 1)) - begin);
+    const json_int_t begin = json_integer_value(json_array_get(range, 0));
+    *n = (size_t)(json_integer_value(json_array_get(range, 1)) - begin);
+    json_decref(header);
+    return bytes + sizeof n_header + n_header + begin;
+}
+
+void fixture_spoil(const char *folder, const char *tensor, Spoil spoil) {
+    size_t n_bytes, n;
+    char *bytes = read_tensors(folder, &n_bytes), *at = find_tensor(bytes, tensor, &n);
     if (spoil == SPOIL_ZERO) {
-        memset(bytes + begin, 0, n);
+        memset(at, 0, n);
     } else {
         for (size_t i = 0; i < n / 2; i++) {
-            const char byte = bytes[begin + i];
-            bytes[begin + i] = bytes[begin + n / 2 + i];
-            bytes[begin + n / 2 + i] = byte;
+            const char byte = at[i];
+            at[i] = at[n / 2 + i];
+            at[n / 2 + i] = byte;
         }
     }
-    json_decref(header);
+    fixture_write(folder, "model.safetensors", bytes, n_bytes);
+    hn_free(bytes);
+}
+
+void fixture_copy_tensor(const char *folder, const char *from, const char *to) {
+    size_t n_bytes, n_from, n_to;
+    char *bytes = read_tensors(folder, &n_bytes);
+    char *source = find_tensor(bytes, from, &n_from), *target = find_tensor(bytes, to, &n_to);
+    assert_int_equal(n_from, n_to);
+    memcpy(target, source, n_to);
     fixture_write(folder, "model.safetensors", bytes, n_bytes);
     hn_free(bytes);
 }

@@ -37,6 +37,8 @@ void fixture_write(const char *folder, const char *file, const void *bytes, size
 /* Changes the bytes of one tensor of model.safetensors: zeroes, or its two halves changed for each other. */
 typedef enum Spoil { SPOIL_ZERO, SPOIL_SWAP_HALVES } Spoil;
 void fixture_spoil(const char *folder, const char *tensor, Spoil spoil);
+/* The bytes of one tensor over those of another of the same size. */
+void fixture_copy_tensor(const char *folder, const char *from, const char *to);
 /* The path of shared data, or NULL where it is not there (HNLMREC_TEST_DATA; or data beside the source tree). */
 const char *fixture_shared(const char *name);
 

@@ -1,0 +1,20 @@
+#include "base/alloc.h"
+#include "vocabulary.h"
+
+HnStatus hn_vocabulary_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnVocabulary **vocabulary,
+                                    HnError *err) {
+    uint32_t n = n_tokens, n_known = hn_tokenizer_size(tokenizer);
+    const char **bytes = hn_alloc(n, sizeof *bytes, "tokens", err);
+    size_t *n_bytes = bytes ? hn_alloc(n, sizeof *n_bytes, "tokens", err) : NULL;
+    HnStatus status = HN_MEMORY;
+    *vocabulary = NULL;
+    if (n_bytes) {
+        for (uint32_t id = 0; id < n && id < n_known; id++) {
+            bytes[id] = hn_tokenizer_bytes(tokenizer, id, &n_bytes[id]);
+        }
+        status = hn_vocabulary_create(n, bytes, n_bytes, vocabulary, err);
+    }
+    hn_free(n_bytes);
+    hn_free(bytes);
+    return status;
+}
