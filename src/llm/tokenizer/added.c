@@ -26,7 +26,8 @@ HnStatus hn_added_push(HnAddedTokens *added, const char *text, size_t n_text, ui
 
 static int longest_first(const void *a, const void *b) {
     const HnAddedToken *x = a, *y = b;
-    return x->n_text != y->n_text ? (x->n_text < y->n_text) - (x->n_text > y->n_text) : (x->id > y->id) - (x->id < y->id);
+    return x->n_text != y->n_text ? (x->n_text < y->n_text) - (x->n_text > y->n_text)
+                                  : (x->id > y->id) - (x->id < y->id);
 }
 
 void hn_added_ready(HnAddedTokens *added) {
@@ -73,9 +74,9 @@ const HnAddedToken *hn_added_find(const HnAddedTokens *added, bool normalized, c
         return NULL;
     }
     while (at < n_bytes) {
-        const HnAddedToken *token =
-            added->first[normalized][(unsigned char)text[at]] ? token_at(added, normalized, text + at, n_bytes - at)
-                                                              : NULL;
+        const HnAddedToken *token = added->first[normalized][(unsigned char)text[at]]
+                                        ? token_at(added, normalized, text + at, n_bytes - at)
+                                        : NULL;
         if (token != NULL && !token->special) {
             *begin = at;
             return token;

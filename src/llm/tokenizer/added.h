@@ -1,6 +1,6 @@
 /* Added tokens: texts that a tokenizer's makers added to its vocabulary. Those that are not special are found in plain
- * text before anything else cuts it. Special ones are not: what looks like one in a user's text stays text, but it hides
- * what it covers from the others, as in the reference with special tokens split. */
+ * text before anything else cuts it. Special ones are not: what looks like one in a user's text stays text, but it
+ * hides what it covers from the others, as in the reference with special tokens split. */
 #ifndef HN_LLM_TOKENIZER_ADDED_H
 #define HN_LLM_TOKENIZER_ADDED_H
 
@@ -22,7 +22,7 @@ typedef struct HnAddedToken {
 typedef struct HnAddedTokens {
     HnAddedToken *tokens; /* once ready: longest first */
     size_t n, capacity;
-    size_t n_plain[2];   /* not special ones: [normalized] */
+    size_t n_plain[2];  /* not special ones: [normalized] */
     bool first[2][256]; /* first bytes: [normalized] */
 } HnAddedTokens;
 

@@ -142,8 +142,8 @@ static size_t word_end(const char *text, size_t n_bytes, size_t at) {
     return at;
 }
 
-HnStatus hn_encode_pieces(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool first,
-                          HnTokens *tokens, HnError *err) {
+HnStatus hn_encode_pieces(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool first, HnTokens *tokens,
+                          HnError *err) {
     if (n_bytes == 0) {
         return HN_OK;
     }

@@ -40,9 +40,9 @@ static HnStatus grow(HnMerges *merges, HnError *err) {
     }
     for (uint64_t i = 0; old.slots != NULL && i <= old.mask; i++) {
         if (old.slots[i].pair != EMPTY) {
-            HnMerge *slot = merges->slots + (find(merges, (uint32_t)(old.slots[i].pair >> 32),
-                                                  (uint32_t)old.slots[i].pair) -
-                                             merges->slots);
+            HnMerge *slot =
+                merges->slots +
+                (find(merges, (uint32_t)(old.slots[i].pair >> 32), (uint32_t)old.slots[i].pair) - merges->slots);
             *slot = old.slots[i];
         }
     }
@@ -105,8 +105,8 @@ size_t hn_merges_apply_short(const HnMerges *merges, uint32_t *ids, size_t n) {
 
 #define NOWHERE UINT32_MAX
 
-/* A linked list of what is left, by places in ids; a heap of pairs that may be merged, some of them gone by the time they
- * come up: then their two ids are no longer those. */
+/* A linked list of what is left, by places in ids; a heap of pairs that may be merged, some of them gone by the time
+ * they come up: then their two ids are no longer those. */
 typedef struct Candidate {
     uint32_t rank, at; /* the smallest comes first: by rank, then by place */
     uint32_t first, second;
@@ -188,7 +188,8 @@ HnStatus hn_merges_apply_long(const HnMerges *merges, uint32_t *ids, size_t n, s
         return hn_fail(err, HN_RANGE, "a text of %zu symbols without a place to cut it is too long", n);
     }
     Long word = {.merges = merges, .ids = ids};
-    /* Each pair at the start and two for each merge, of which there are fewer than n; one pair leaves for each merge. */
+    /* Each pair at the start and two for each merge, of which there are fewer than n; one pair leaves for each merge.
+     */
     word.heap = hn_alloc(2 * n + 1, sizeof *word.heap, "a word's merges", err);
     word.before = hn_alloc(2 * n + 1, sizeof *word.before, "a word's symbols", err);
     if (word.heap == NULL || word.before == NULL) {

@@ -6,7 +6,8 @@
 
 enum { ROOM = 64 };
 
-/* Code points from one starter up to the next, in which marks are sorted and joined. Long runs of marks grow the block. */
+/* Code points from one starter up to the next, in which marks are sorted and joined. Long runs of marks grow the block.
+ */
 typedef struct Run {
     uint32_t *points; /* here, or a block of its own */
     size_t n, capacity;
@@ -65,7 +66,7 @@ static HnStatus sort_marks(uint32_t *points, size_t n, HnError *err) {
         return HN_MEMORY;
     }
     size_t place[256], sum = 0;
-    for (int class = 0; class < 256; class++) {
+    for (int class = 0; class < 256; class ++) {
         place[class] = sum;
         sum += n_of[class];
     }

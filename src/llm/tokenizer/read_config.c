@@ -52,7 +52,8 @@ HnStatus hn_json_added_token(HnTokenizer *tokenizer, uint64_t id, const json_t *
         }
     }
     if (normalized && !special && tokenizer->kind == HN_TOKENIZER_PIECES && tokenizer->prefix == HN_PREFIX_EACH) {
-        return hn_fail(err, HN_UNSUPPORTED, "added token \"%s\" is normalized by Prepend, which is not supported", text);
+        return hn_fail(err, HN_UNSUPPORTED, "added token \"%s\" is normalized by Prepend, which is not supported",
+                       text);
     }
     return hn_tokenizer_add(tokenizer, id, text, json_string_length(content), special, normalized, err);
 }

@@ -87,7 +87,8 @@ static HnStatus read_bpe(HnTokenizer *tokenizer, const json_t *model, HnError *e
 
 static HnStatus read_wordpiece(HnTokenizer *tokenizer, const json_t *model, HnError *err) {
     const char *prefix = json_string_value(json_object_get(model, "continuing_subword_prefix"));
-    const json_t *most = json_object_get(model, "max_input_chars_per_word"), *unknown = json_object_get(model, "unk_token");
+    const json_t *most = json_object_get(model, "max_input_chars_per_word"),
+                 *unknown = json_object_get(model, "unk_token");
     const char *key;
     size_t n;
     json_t *id;
@@ -105,9 +106,10 @@ static HnStatus read_wordpiece(HnTokenizer *tokenizer, const json_t *model, HnEr
         }
         HN_TRY(hn_tokenizer_add_wordpiece(tokenizer, key, n, (uint64_t)json_integer_value(id), err));
     }
-    const int64_t unk = !json_is_string(unknown) ? -1
-                                                 : hn_vocabulary_find(&tokenizer->vocabulary, json_string_value(unknown),
-                                                                      json_string_length(unknown));
+    const int64_t unk =
+        !json_is_string(unknown)
+            ? -1
+            : hn_vocabulary_find(&tokenizer->vocabulary, json_string_value(unknown), json_string_length(unknown));
     if (unk < 0) {
         return hn_fail(err, HN_FORMAT, "WordPiece without an unk_token of the vocabulary");
     }

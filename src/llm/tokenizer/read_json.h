@@ -13,8 +13,8 @@ HnStatus hn_json_added_token(HnTokenizer *tokenizer, uint64_t id, const json_t *
 /* {"token": id, ...} in GPT-2's letters for bytes. */
 HnStatus hn_tokenizer_add_letters(HnTokenizer *tokenizer, const json_t *vocabulary, HnError *err);
 
-/* The steps of tokenizer.json around its model; what is not supported is refused by its name. kind is set; the vocabulary
- * and the added tokens are there before post_processor, which names tokens. */
+/* The steps of tokenizer.json around its model; what is not supported is refused by its name. kind is set; the
+ * vocabulary and the added tokens are there before post_processor, which names tokens. */
 HnStatus hn_json_normalizer(HnTokenizer *tokenizer, const json_t *step, HnError *err);
 HnStatus hn_json_pre_tokenizer(HnTokenizer *tokenizer, const json_t *step, HnError *err);
 HnStatus hn_json_post_processor(HnTokenizer *tokenizer, const json_t *step, HnError *err);

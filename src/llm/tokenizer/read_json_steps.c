@@ -28,7 +28,9 @@ static HnStatus refuse(const char *what, const json_t *step, HnError *err) {
 
 /* A Sequence's steps, or the step alone. */
 static size_t n_steps(const json_t *step, const char *list) {
-    return step == NULL || json_is_null(step) ? 0 : is(step, "Sequence") ? json_array_size(json_object_get(step, list)) : 1;
+    return step == NULL || json_is_null(step) ? 0
+           : is(step, "Sequence")             ? json_array_size(json_object_get(step, list))
+                                              : 1;
 }
 
 static const json_t *step_at(const json_t *step, const char *list, size_t i) {

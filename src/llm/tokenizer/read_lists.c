@@ -147,8 +147,8 @@ HnStatus hn_tokenizer_add_wordpiece(HnTokenizer *tokenizer, const char *text, si
     HnVocabulary *vocabulary = &tokenizer->vocabulary;
     const bool inner = n > 2 && text[0] == '#' && text[1] == '#';
     char spaced[HN_VOCABULARY_MOST_BYTES + 1] = " ";
-    HN_TRY(hn_vocabulary_add(vocabulary, id, inner ? text + 2 : text, inner ? n - 2 : n, inner ? HN_TOKEN_INNER : 0,
-                             err));
+    HN_TRY(
+        hn_vocabulary_add(vocabulary, id, inner ? text + 2 : text, inner ? n - 2 : n, inner ? HN_TOKEN_INNER : 0, err));
     if (!inner) { /* its text begins with the space between words */
         memcpy(spaced + 1, text, n);
         HN_TRY(hn_vocabulary_text(vocabulary, (uint32_t)id, spaced, n + 1, err));

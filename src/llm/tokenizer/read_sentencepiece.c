@@ -1,6 +1,7 @@
 /* SentencePiece's tokenizer.model: a protobuf message (sentencepiece_model.proto). Of its fields these matter here:
  *   1 pieces: 1 text, 2 score, 3 type      2 trainer: 3 model type, 24 space mark behind words, 35 byte fallback,
- *   3 normalizer: 2 character map, 3 prefix, 4 trims spaces, 5 marks spaces           40 .. 43 ids of unk, bos, eos, pad
+ *   3 normalizer: 2 character map, 3 prefix, 4 trims spaces, 5 marks spaces           40 .. 43 ids of unk, bos, eos,
+ * pad
  */
 #include <math.h>
 #include <stdio.h>
@@ -118,9 +119,11 @@ static HnStatus add_piece(Model *model, const char *text, size_t n, float score,
         HN_TRY(hn_vocabulary_add(&tokenizer->vocabulary, id, text, n, HN_TOKEN_BYTE, err));
         return hn_tokenizer_add_byte_piece(tokenizer, id, text, n, err);
     default:
-        return hn_fail(err, HN_UNSUPPORTED, "piece %u \"%.*s\" is of SentencePiece's type %s, which is not supported", id,
-                       (int)(n < 100 ? n : 100), text,
-                       type == USER_DEFINED ? "USER_DEFINED" : type == UNUSED ? "UNUSED" : "(unknown)");
+        return hn_fail(err, HN_UNSUPPORTED, "piece %u \"%.*s\" is of SentencePiece's type %s, which is not supported",
+                       id, (int)(n < 100 ? n : 100), text,
+                       type == USER_DEFINED ? "USER_DEFINED"
+                       : type == UNUSED     ? "UNUSED"
+                                            : "(unknown)");
     }
 }
 
@@ -218,8 +221,9 @@ static HnStatus check(const Model *model, HnError *err) {
         for (size_t at = 0, length; plain && at < token->n_key; at += length) {
             (void)hn_char_at(token->key + at, &length);
             if (hn_vocabulary_find(vocabulary, token->key + at, length) < 0) {
-                return hn_fail(err, HN_FORMAT, "the vocabulary has a gap: piece %u \"%.*s\" holds \"%.*s\", which is no piece",
-                               id, (int)token->n_key, token->key, (int)length, token->key + at);
+                return hn_fail(err, HN_FORMAT,
+                               "the vocabulary has a gap: piece %u \"%.*s\" holds \"%.*s\", which is no piece", id,
+                               (int)token->n_key, token->key, (int)length, token->key + at);
             }
         }
     }
@@ -271,12 +275,8 @@ static HnStatus set_ends(const Model *model, HnError *err) {
 }
 
 HnStatus hn_tokenizer_read_sentencepiece(HnTokenizer *tokenizer, const char *bytes, size_t n_bytes, HnError *err) {
-    Model model = {.tokenizer = tokenizer,
-                   .type = 1,
-                   .ids = {0, 1, 2, -1},
-                   .prefix = true,
-                   .trim = true,
-                   .marks = true};
+    Model model = {
+        .tokenizer = tokenizer, .type = 1, .ids = {0, 1, 2, -1}, .prefix = true, .trim = true, .marks = true};
     tokenizer->kind = HN_TOKENIZER_PIECES;
     tokenizer->from = HN_FROM_SENTENCEPIECE;
     HnStatus status = read_fields(&model, bytes, bytes + n_bytes, err);

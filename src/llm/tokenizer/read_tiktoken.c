@@ -62,9 +62,17 @@ static HnStatus read_line(HnTokenizer *tokenizer, const char *line, size_t n, ui
 /* The names of llama-models; tokenizer_config.json may have others for ids that nobody uses here. */
 HnStatus hn_tokenizer_name_specials(HnTokenizer *tokenizer, HnError *err) {
     static const char *const names[] = {
-        "<|begin_of_text|>",         "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
-        "<|finetune_right_pad_id|>", "<|step_id|>",     "<|start_header_id|>",          "<|end_header_id|>",
-        "<|eom_id|>",                "<|eot_id|>",      "<|python_tag|>",
+        "<|begin_of_text|>",
+        "<|end_of_text|>",
+        "<|reserved_special_token_0|>",
+        "<|reserved_special_token_1|>",
+        "<|finetune_right_pad_id|>",
+        "<|step_id|>",
+        "<|start_header_id|>",
+        "<|end_header_id|>",
+        "<|eom_id|>",
+        "<|eot_id|>",
+        "<|python_tag|>",
     };
     const uint32_t from = tokenizer->vocabulary.size;
     enum { N_NAMES = sizeof names / sizeof names[0] };

@@ -1,5 +1,5 @@
-/* Pre-tokenizers: where the reference's regular expressions cut a text, by hand over tables of character classes. Pieces
- * cover the whole text, and no token crosses from one into the next. */
+/* Pre-tokenizers: where the reference's regular expressions cut a text, by hand over tables of character classes.
+ * Pieces cover the whole text, and no token crosses from one into the next. */
 #ifndef HN_LLM_TOKENIZER_SPLIT_H
 #define HN_LLM_TOKENIZER_SPLIT_H
 
@@ -13,10 +13,10 @@ typedef enum HnSplit {
 } HnSplit;
 
 /* The texts by which tokenizer.json names them. */
-#define HN_SPLIT_PATTERN_LLAMA3                                                                                \
+#define HN_SPLIT_PATTERN_LLAMA3                                                                                  \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*" \
     "[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define HN_SPLIT_PATTERN_QWEN                                                                                       \
+#define HN_SPLIT_PATTERN_QWEN                                                                                         \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" \
     "\\s+(?!\\S)|\\s+"
 

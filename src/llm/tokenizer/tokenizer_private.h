@@ -17,9 +17,9 @@ enum { HN_SPACE_MARK_BYTES = 3 };
 
 typedef enum HnPrefix {
     HN_PREFIX_NONE,
-    HN_PREFIX_FIRST,       /* a space before the text */
-    HN_PREFIX_EACH,        /* also behind each added token in it */
-    HN_PREFIX_FIRST_LEAN,  /* FIRST, unless there is a space */
+    HN_PREFIX_FIRST,      /* a space before the text */
+    HN_PREFIX_EACH,       /* also behind each added token in it */
+    HN_PREFIX_FIRST_LEAN, /* FIRST, unless there is a space */
     HN_PREFIX_EACH_LEAN
 } HnPrefix;
 
@@ -42,8 +42,8 @@ struct HnTokenizer {
     bool nfc;
     /* PIECES */
     HnPrefix prefix;
-    bool trim;            /* spaces at the ends go, runs become one */
-    bool cut_at_spaces;   /* no token has a space mark behind another character */
+    bool trim;          /* spaces at the ends go, runs become one */
+    bool cut_at_spaces; /* no token has a space mark behind another character */
     /* WORDS */
     HnBertText bert;
     uint32_t most_chars; /* longer words are unknown */
@@ -76,8 +76,7 @@ HnStatus hn_tokenizer_add_wordpiece(HnTokenizer *tokenizer, const char *text, si
 /* Merge number n, of which a lower one comes first; its tokens as the vocabulary's file writes them. */
 HnStatus hn_tokenizer_add_merge(HnTokenizer *tokenizer, const char *first, size_t n_first, const char *second,
                                 size_t n_second, uint64_t number, HnError *err);
-HnStatus hn_tokenizer_add_merge_line(HnTokenizer *tokenizer, const char *line, size_t n, uint64_t number,
-                                     HnError *err);
+HnStatus hn_tokenizer_add_merge_line(HnTokenizer *tokenizer, const char *line, size_t n, uint64_t number, HnError *err);
 /* Llama 3's special tokens, where no file names them: the 256 ids behind the ranks. */
 HnStatus hn_tokenizer_name_specials(HnTokenizer *tokenizer, HnError *err);
 /* After tokens and merges: which tokens are what their own text is encoded as; whether spaces may be cut at. */
@@ -91,13 +90,12 @@ HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text,
 /* ---- encoding ---- */
 
 /* Ids of one word, by merges; word is what the vocabulary's keys are written in. */
-HnStatus hn_encode_word(const HnTokenizer *tokenizer, const char *word, size_t n_bytes, HnTokens *tokens,
-                        HnError *err);
+HnStatus hn_encode_word(const HnTokenizer *tokenizer, const char *word, size_t n_bytes, HnTokens *tokens, HnError *err);
 /* Ids of a section between added tokens; first: it begins the text. */
 HnStatus hn_encode_bytes(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
                          HnError *err);
-HnStatus hn_encode_pieces(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool first,
-                          HnTokens *tokens, HnError *err);
+HnStatus hn_encode_pieces(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool first, HnTokens *tokens,
+                          HnError *err);
 HnStatus hn_encode_words(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
                          HnError *err);
 HnStatus hn_tokens_reserve(HnTokens *tokens, size_t n_more, HnError *err);

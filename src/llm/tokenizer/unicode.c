@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <string.h>
 
-/* kinds: the flags of each kind of code point. kind_starts, class_starts: {first code point, kind or combining class} of
- * runs that go on to the next. decompositions, lower_cases: {code point, its parts, 0 ...}. compositions: {first,
+/* kinds: the flags of each kind of code point. kind_starts, class_starts: {first code point, kind or combining class}
+ * of runs that go on to the next. decompositions, lower_cases: {code point, its parts, 0 ...}. compositions: {first,
  * second, both as one}. All ascending. */
 #include "unicode_tables.def"
 
@@ -123,8 +123,10 @@ uint32_t hn_char_compose(uint32_t first, uint32_t second) {
 size_t hn_unicode_bad_length(const char *bytes, size_t n_bytes, bool *unfinished) {
     const unsigned char *at = (const unsigned char *)bytes;
     /* What the first byte promises; of the second, some values would make an overlong form or a surrogate. */
-    const size_t promised = at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
-                          : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 1;
+    const size_t promised = at[0] >= 0xc2 && at[0] < 0xe0   ? 2
+                            : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+                            : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+                                                            : 1;
     size_t n = 1;
     while (n < promised && n < n_bytes) {
         unsigned char low = 0x80, high = 0xbf;

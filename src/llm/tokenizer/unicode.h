@@ -81,9 +81,9 @@ size_t hn_unicode_bad_length(const char *bytes, size_t n_bytes, bool *unfinished
 
 /* What BERT's normalizer does, each part as the tokenizer says. */
 typedef struct HnBertText {
-    bool clean;   /* drop control characters, any white space becomes a space */
-    bool cjk;     /* spaces around CJK characters */
-    bool strip;   /* decompose and drop accents */
+    bool clean; /* drop control characters, any white space becomes a space */
+    bool cjk;   /* spaces around CJK characters */
+    bool strip; /* decompose and drop accents */
     bool lower;
 } HnBertText;
 HnStatus hn_unicode_bert(HnBertText how, const char *text, size_t n_bytes, HnText *out, HnError *err);

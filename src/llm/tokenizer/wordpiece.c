@@ -15,7 +15,8 @@ static size_t longest_token(const HnTokenizer *tokenizer, const HnTokenMap *map,
     }
     for (size_t length = most; length > 0; length--) {
         const bool cuts = length < n_bytes && ((unsigned char)text[length] & 0xc0) == 0x80;
-        const int64_t found = cuts ? -1 : hn_token_map_find(&tokenizer->vocabulary, map, hashes[length - 1], text, length);
+        const int64_t found =
+            cuts ? -1 : hn_token_map_find(&tokenizer->vocabulary, map, hashes[length - 1], text, length);
         if (found >= 0) {
             *id = (uint32_t)found;
             return length;
