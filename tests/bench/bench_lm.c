@@ -168,38 +168,64 @@ static double own_ms(const char *folder, HnWeightType type, void (*work)(void *)
     return ms;
 }
 
+/* Rounds of the work and of a run of the floor, so that what else the machine does meets both; the peer takes its turns
+ * between. units: what one round of the work comes to in the floor's unit. */
+static void measure(Bench *b, void (*work)(void *), BenchFloor *floor, double units, BenchPeer *peer, BenchLine *line) {
+    enum { LEAST = 5, MOST = 200 };
+    const double seconds = 8.0;
+    double ours[MOST], shares[MOST], spent = 0.0;
+    int n = 0;
+    work(b);
+    bench_peer_turn(peer);
+    bench_peer_forget(peer);
+    for (; n < MOST && (n < LEAST || spent < seconds); n++) {
+        const double start = bench_own_seconds();
+        work(b);
+        ours[n] = bench_own_seconds() - start;
+        spent += ours[n];
+        if (floor != NULL && bench_floor_units(floor) > 0.0) {
+            shares[n] = units / ours[n] / (bench_floor_units(floor) / bench_floor_run(floor));
+        }
+        bench_peer_turn(peer);
+    }
+    line->ours_ms = 1e3 * bench_median(ours, n);
+    line->peer_ms = bench_peer_ms(peer);
+    line->share = floor != NULL && bench_floor_units(floor) > 0.0 ? bench_median(shares, n) : 0.0;
+}
+
 static void bench_prefill(Bench *b, const char *folder, HnWeightType type, BenchPeer *peer, BenchLine *line) {
-    double tokens = PROMPT;
-    BenchTime t = bench_time_beside(prefill, b, 3, 10.0, peer);
-    bool pairs = type != HN_WEIGHT_F32 && type != HN_WEIGHT_F16 && strstr(hn_linear_path(type), "bf16") != NULL;
-    line->ours_ms = 1e3 * t.median;
+    const bool pairs = strstr(hn_linear_path(type), "pairs") != NULL;
+    BenchFloor *floor = pairs ? bench_floor_pairs() : bench_floor_multiply_adds();
+    measure(b, prefill, floor, 1e-9 * PROMPT * layer_flops(hn_lm_config(b->lm)), peer, line);
     line->goal = prefill_goal[type];
-    line->share = tokens * layer_flops(hn_lm_config(b->lm)) / t.best * 1e-9 / (pairs ? 2 : 1) * bench_product_gflops(false, false, 2048, 2048, 2048);
-    line->floor = "the multiply-add peak";
-    line->peer_ms = type == HN_WEIGHT_NF4 ? own_ms(folder, HN_WEIGHT_BF16, prefill) : bench_peer_ms(peer);
-    line->peer = type == HN_WEIGHT_NF4 ? "own bf16" : "transformers";
-    snprintf(line->note, sizeof line->note, "%.0f tokens/s; %s; peer %s", tokens / t.median, hn_linear_path(type),
-             line->peer);
+    line->floor = pairs ? "bf16 pairs in registers" : "multiply-adds in registers";
+    if (type == HN_WEIGHT_NF4) {
+        line->peer_ms = own_ms(folder, HN_WEIGHT_BF16, prefill);
+    }
+    snprintf(line->note, sizeof line->note, "%.0f tokens/s; %s; peer %s", 1e3 * PROMPT / line->ours_ms,
+             hn_linear_path(type), type == HN_WEIGHT_NF4 ? "own bf16" : "transformers");
 }
 
 static void bench_decode(Bench *b, HnWeightType type, int batch, BenchPeer *peer, BenchLine *line) {
+    BenchFloor *floor = bench_floor_read();
     start_decode(b, batch);
-    BenchTime t = bench_time_beside(decode, b, 3, 10.0, peer);
-    line->ours_ms = 1e3 * t.median / STEPS;
-    line->peer_ms = bench_peer_ms(peer);
+    measure(b, decode, floor, 1e-9 * STEPS * step_bytes(hn_lm_config(b->lm), type), peer, line);
+    line->ours_ms /= STEPS;
     line->goal = batch == 1 ? decode_goal[type] : batch_goal[type];
-    line->share = step_bytes(hn_lm_config(b->lm), type) * STEPS / t.best * 1e-9 / bench_stream_gbs();
     line->share_goal = batch == 1 ? decode_share[type] : 0.0;
     line->floor = "the read-only stream";
-    snprintf(line->note, sizeof line->note, "%.1f tokens/s; %s", batch * STEPS / t.median, hn_linear_path(type));
+    snprintf(line->note, sizeof line->note, "%.1f tokens/s; %s", 1e3 * batch / line->ours_ms, hn_linear_path(type));
 }
 
 static void bench_embed(Bench *b, HnWeightType type, bool own, BenchPeer *peer, BenchLine *line) {
-    BenchTime t = bench_time_beside(embed_shared, b, 2, 10.0, peer);
-    line->ours_ms = 1e3 * t.median;
-    line->peer_ms = own ? 1e3 * bench_time(embed_alone, b, 2, 5.0).median : bench_peer_ms(peer);
+    measure(b, embed_shared, NULL, 0.0, peer, line);
+    if (own) {
+        BenchLine alone = {0};
+        measure(b, embed_alone, NULL, 0.0, NULL, &alone);
+        line->peer_ms = alone.ours_ms;
+    }
     line->goal = own ? 2.6 : embed_goal[type];
-    snprintf(line->note, sizeof line->note, "%.1f prompts/s; peer %s", ITEMS / t.median,
+    snprintf(line->note, sizeof line->note, "%.1f prompts/s; peer %s", 1e3 * ITEMS / line->ours_ms,
              own ? "this program, nothing shared" : "transformers, one padded batch");
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "attention.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "llm/tokenizer/chat.h"
