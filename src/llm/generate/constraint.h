@@ -40,7 +40,7 @@ typedef struct HnGrammarState {
 /* vocabulary and names are borrowed; names may be NULL where no field holds any. HN_UNSUPPORTED: the vocabulary lacks
  * bytes without which no answer can be written. */
 HnStatus hn_grammar_create(const HnVocabulary *vocabulary, const HnGrammarField *fields, size_t n_fields,
-                           const HnNames *names, HnGrammar **grammar, HnError *err);
+                           const HnItemNames *names, HnGrammar **grammar, HnError *err);
 void hn_grammar_free(HnGrammar **grammar);
 /* Tokens that the shortest answer takes; a smaller budget cannot be kept. */
 uint32_t hn_grammar_least_budget(const HnGrammar *grammar);

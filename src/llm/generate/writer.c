@@ -125,7 +125,7 @@ HnStatus hn_writer_describe(const HnWriter *writer, HnText *line, HnError *err) 
                           writer->chat ? hn_chat_name(writer->chat) : "no chat template");
 }
 
-HnStatus hn_writer_grammar(HnWriter *writer, const HnGrammarField *fields, size_t n_fields, const HnNames *names,
+HnStatus hn_writer_grammar(HnWriter *writer, const HnGrammarField *fields, size_t n_fields, const HnItemNames *names,
                            HnGrammar **grammar, HnError *err) {
     *grammar = NULL;
     if (writer->n_grammars == MAX_GRAMMARS) {

@@ -45,7 +45,7 @@ HnStatus hn_writer_load(HnWriter *writer, HnError *err);
 HnStatus hn_writer_describe(const HnWriter *writer, HnText *line, HnError *err);
 
 /* A grammar over this model's vocabulary; the writer frees it. names may be NULL, else they outlive the writer. */
-HnStatus hn_writer_grammar(HnWriter *writer, const HnGrammarField *fields, size_t n_fields, const HnNames *names,
+HnStatus hn_writer_grammar(HnWriter *writer, const HnGrammarField *fields, size_t n_fields, const HnItemNames *names,
                            HnGrammar **grammar, HnError *err);
 
 /* *n_cut: tokens that the input lost, about. HN_RANGE: not even the instruction fits, or the budget is too small. */
