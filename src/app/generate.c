@@ -84,8 +84,8 @@ static HnStatus take_number(HnGenerateCommand *command, const char *name, const 
                                                                : NULL;
     uint32_t *whole = strcmp(name, "--max-tokens") == 0 ? &command->budget
                       : strcmp(name, "--top-k") == 0    ? &sampling->top_k
-                      : strcmp(name, "--slots") == 0    ? &command->writer.slots
-                      : strcmp(name, "--context") == 0  ? &command->writer.context
+                      : strcmp(name, "--slots") == 0    ? &command->author.slots
+                      : strcmp(name, "--context") == 0  ? &command->author.context
                                                         : NULL;
     double gigabytes = 0.0;
     *known = true;
@@ -93,7 +93,7 @@ static HnStatus take_number(HnGenerateCommand *command, const char *name, const 
         return hn_parse_double(value, real) ? HN_OK : bad_value(name, value, err);
     }
     if (whole) {
-        return take_u32(name, value, whole == &sampling->top_k || whole == &command->writer.context ? 0 : 1, whole,
+        return take_u32(name, value, whole == &sampling->top_k || whole == &command->author.context ? 0 : 1, whole,
                         err);
     }
     if (strcmp(name, "--seed") == 0) {
@@ -103,7 +103,7 @@ static HnStatus take_number(HnGenerateCommand *command, const char *name, const 
         if (!hn_parse_double(value, &gigabytes) || gigabytes <= 0.0) {
             return bad_value(name, value, err);
         }
-        command->writer.memory_limit = (uint64_t)(gigabytes * 1e9);
+        command->author.memory_limit = (uint64_t)(gigabytes * 1e9);
         return HN_OK;
     }
     *known = false;
@@ -116,7 +116,7 @@ static HnStatus take_option(HnGenerateCommand *command, const char *name, char *
     if (known) {
         return HN_OK;
     }
-    const char **text = strcmp(name, "--model") == 0    ? &command->writer.folder
+    const char **text = strcmp(name, "--model") == 0    ? &command->author.folder
                         : strcmp(name, "--system") == 0 ? &command->system
                         : strcmp(name, "--prompt") == 0 ? &command->prompt
                         : strcmp(name, "--input") == 0  ? &command->input
@@ -127,7 +127,7 @@ static HnStatus take_option(HnGenerateCommand *command, const char *name, char *
         return HN_OK;
     }
     if (strcmp(name, "--weights") == 0) {
-        return hn_weights_parse(value, &command->writer.weights, err);
+        return hn_weights_parse(value, &command->author.weights, err);
     }
     if (strcmp(name, "--json") == 0) {
         return take_keys(command, value, err);
@@ -140,7 +140,7 @@ static HnStatus take_option(HnGenerateCommand *command, const char *name, char *
 }
 
 static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *help, HnError *err) {
-    *command = (HnGenerateCommand){.writer = {.weights = HN_WEIGHT_BF16, .slots = 8},
+    *command = (HnGenerateCommand){.author = {.weights = HN_WEIGHT_BF16, .slots = 8},
                                    .system = "",
                                    .sampling = {.top_p = 1.0, .repetition_penalty = 1.0, .seed = 1},
                                    .budget = 256};
@@ -151,7 +151,7 @@ static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *h
             return HN_OK;
         }
         if (strcmp(argv[i], "--plain") == 0) {
-            command->writer.plain = true;
+            command->author.plain = true;
         } else if (strcmp(argv[i], "--quiet") == 0) {
             command->quiet = true;
         } else if (strncmp(argv[i], "--", 2) == 0 && i + 1 < argc) {
@@ -161,7 +161,7 @@ static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *h
             return hn_fail(err, HN_USAGE, "cannot use \"%s\" here; see `hnlmrec generate --help`", argv[i]);
         }
     }
-    if (command->writer.folder == NULL || (command->prompt == NULL) == (command->input == NULL)) {
+    if (command->author.folder == NULL || (command->prompt == NULL) == (command->input == NULL)) {
         return hn_fail(err, HN_USAGE, "name --model, and either --prompt or --input; see `hnlmrec generate --help`");
     }
     if (command->n_stops && command->n_keys) {
@@ -177,8 +177,8 @@ static void print_text(void *context, uint64_t key, const char *text, size_t n_b
     fflush(stdout);
 }
 
-static HnStatus answer_one(const HnGenerateCommand *command, HnWriter *writer, HnGrammar *grammar, HnError *err) {
-    HnWriterPrompt prompt = {.system = command->system,
+static HnStatus answer_one(const HnGenerateCommand *command, HnAuthor *author, HnGrammar *grammar, HnError *err) {
+    HnAuthorPrompt prompt = {.system = command->system,
                              .input = command->prompt,
                              .budget = command->budget,
                              .sampling = command->sampling,
@@ -188,13 +188,13 @@ static HnStatus answer_one(const HnGenerateCommand *command, HnWriter *writer, H
     HnGenerated answer;
     uint32_t n_cut = 0;
     bool got = false;
-    HN_TRY(hn_writer_submit(writer, &prompt, &n_cut, err));
+    HN_TRY(hn_author_submit(author, &prompt, &n_cut, err));
     if (n_cut) {
         hn_log(HN_LOG_WARN, "the prompt lost %u tokens from its middle to fit into the context", n_cut);
     }
     double started = hn_clock_seconds();
     while (!got && !hn_stop_requested()) {
-        HN_TRY(hn_writer_step(writer, &answer, &got, err));
+        HN_TRY(hn_author_step(author, &answer, &got, err));
     }
     fputs("\n", stdout);
     fflush(stdout);
@@ -211,30 +211,30 @@ static HnStatus answer_one(const HnGenerateCommand *command, HnWriter *writer, H
 }
 
 static HnStatus generate(HnGenerateCommand *command, HnError *err) {
-    HnWriter *writer = NULL;
+    HnAuthor *author = NULL;
     HnGrammar *grammar = NULL;
     HnText line = {0};
     if (command->prompt) {
-        command->writer.on_text = print_text;
-        command->writer.slots = 1;
+        command->author.on_text = print_text;
+        command->author.slots = 1;
     }
-    HnStatus status = hn_writer_open(&command->writer, &writer, err);
+    HnStatus status = hn_author_open(&command->author, &author, err);
     if (status == HN_OK && command->n_keys) {
-        status = hn_writer_grammar(writer, command->keys, command->n_keys, NULL, &grammar, err);
+        status = hn_author_grammar(author, command->keys, command->n_keys, NULL, &grammar, err);
     }
     if (status == HN_OK) {
-        status = hn_writer_describe(writer, &line, err);
+        status = hn_author_describe(author, &line, err);
     }
     if (status == HN_OK) {
         hn_log(HN_LOG_INFO, "%s", hn_text_get(&line));
-        status = hn_writer_load(writer, err);
+        status = hn_author_load(author, err);
     }
     if (status == HN_OK) {
-        status = command->prompt ? answer_one(command, writer, grammar, err)
-                                 : hn_generate_lines(command, writer, grammar, err);
+        status = command->prompt ? answer_one(command, author, grammar, err)
+                                 : hn_generate_lines(command, author, grammar, err);
     }
     hn_text_free(&line);
-    hn_writer_close(&writer);
+    hn_author_close(&author);
     return status;
 }
 

@@ -2,12 +2,12 @@
 #ifndef HN_APP_GENERATE_H
 #define HN_APP_GENERATE_H
 
-#include "llm/generate/writer.h"
+#include "llm/generate/author.h"
 
 enum { HN_GENERATE_MAX_STOPS = 16, HN_GENERATE_MAX_KEYS = 8 };
 
 typedef struct HnGenerateCommand {
-    HnWriterOptions writer;
+    HnAuthorOptions author;
     const char *system, *prompt; /* prompt NULL: lines */
     const char *input, *output;  /* JSON lines; NULL: standard input and output */
     HnSampling sampling;
@@ -23,6 +23,6 @@ typedef struct HnGenerateCommand {
 HnStatus hn_weights_parse(const char *value, HnWeightType *type, HnError *err);
 /* Answers the lines of command->input, in their order, to command->output; lines that output holds already are not
  * answered again. HN_INTERRUPTED: a stop was asked for; the same command goes on. */
-HnStatus hn_generate_lines(const HnGenerateCommand *command, HnWriter *writer, HnGrammar *grammar, HnError *err);
+HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, HnGrammar *grammar, HnError *err);
 
 #endif

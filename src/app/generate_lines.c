@@ -16,7 +16,7 @@ typedef struct Done {
 
 typedef struct Lines {
     const HnGenerateCommand *command;
-    HnWriter *writer;
+    HnAuthor *author;
     HnGrammar *grammar;
     FILE *in, *out;
     const char *name;          /* of the input, for messages */
@@ -63,7 +63,7 @@ static const char *text_of(const json_t *object, const char *key, const char *ot
 static HnStatus submit(Lines *lines, json_t *object, HnError *err) {
     const HnGenerateCommand *command = lines->command;
     uint32_t n_cut = 0;
-    HnWriterPrompt prompt = {.key = lines->n_read,
+    HnAuthorPrompt prompt = {.key = lines->n_read,
                              .system = text_of(object, "system", command->system),
                              .input = text_of(object, "prompt", NULL),
                              .budget = command->budget,
@@ -74,7 +74,7 @@ static HnStatus submit(Lines *lines, json_t *object, HnError *err) {
     if (prompt.input == NULL || prompt.system == NULL) {
         return hn_fail(err, HN_INPUT, "it takes \"prompt\", a string, and may have \"system\", a string, and \"id\"");
     }
-    HN_TRY(hn_writer_submit(lines->writer, &prompt, &n_cut, err));
+    HN_TRY(hn_author_submit(lines->author, &prompt, &n_cut, err));
     if (n_cut) {
         hn_log(HN_LOG_WARN, "%s:%llu: the prompt lost %u tokens from its middle to fit into the context", lines->name,
                (unsigned long long)lines->n_read + 1, n_cut);
@@ -146,7 +146,7 @@ static HnStatus work(Lines *lines, HnError *err) {
     bool end = false;
     while (!end || lines->n_written < lines->n_read) {
         while (!end && lines->n_read - lines->n_written < lines->capacity &&
-               hn_writer_waiting(lines->writer) < 2 * lines->command->writer.slots) {
+               hn_author_waiting(lines->author) < 2 * lines->command->author.slots) {
             HN_TRY(read_one(lines, &end, err));
         }
         if (hn_stop_requested()) {
@@ -154,7 +154,7 @@ static HnStatus work(Lines *lines, HnError *err) {
         }
         HnGenerated answer;
         bool got = false;
-        HN_TRY(hn_writer_step(lines->writer, &answer, &got, err));
+        HN_TRY(hn_author_step(lines->author, &answer, &got, err));
         if (got) {
             HN_TRY(keep(lines, &answer, err));
             HN_TRY(write_finished(lines, err));
@@ -177,15 +177,15 @@ static uint64_t count_lines(FILE *in) {
     return n;
 }
 
-HnStatus hn_generate_lines(const HnGenerateCommand *command, HnWriter *writer, HnGrammar *grammar, HnError *err) {
-    Lines lines = {.command = command, .writer = writer, .grammar = grammar};
+HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, HnGrammar *grammar, HnError *err) {
+    Lines lines = {.command = command, .author = author, .grammar = grammar};
     bool standard = strcmp(command->input, "-") == 0;
     lines.name = standard ? "standard input" : command->input;
     lines.in = standard ? stdin : fopen(command->input, "r");
     if (lines.in == NULL) {
         return hn_fail(err, HN_INPUT, "cannot read %s", command->input);
     }
-    lines.capacity = 64 * (size_t)command->writer.slots;
+    lines.capacity = 64 * (size_t)command->author.slots;
     lines.ids = hn_alloc(lines.capacity, sizeof(json_t *), "ids of prompts", err);
     lines.done = hn_alloc(lines.capacity, sizeof *lines.done, "answers", err);
     HnStatus status = lines.ids && lines.done ? count_answered(&lines, err) : HN_MEMORY;

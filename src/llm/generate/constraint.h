@@ -18,7 +18,7 @@
 
 #include "base/error.h"
 #include "names.h"
-#include "vocabulary.h"
+#include "token_tree.h"
 
 enum { HN_MAX_BLANKS = 8 };
 
@@ -39,7 +39,7 @@ typedef struct HnGrammarState {
 
 /* vocabulary and names are borrowed; names may be NULL where no field holds any. HN_UNSUPPORTED: the vocabulary lacks
  * bytes without which no answer can be written. */
-HnStatus hn_grammar_create(const HnVocabulary *vocabulary, const HnGrammarField *fields, size_t n_fields,
+HnStatus hn_grammar_create(const HnTokenTree *vocabulary, const HnGrammarField *fields, size_t n_fields,
                            const HnItemNames *names, HnGrammar **grammar, HnError *err);
 void hn_grammar_free(HnGrammar **grammar);
 /* Tokens that the shortest answer takes; a smaller budget cannot be kept. */

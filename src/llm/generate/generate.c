@@ -37,7 +37,7 @@ static HnStatus set_up(HnGenerator *g, HnError *err) {
     return g->logits ? HN_OK : HN_MEMORY;
 }
 
-HnStatus hn_generator_create(HnLm *lm, const HnVocabulary *vocabulary, const HnGenerateOptions *options,
+HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *vocabulary, const HnGenerateOptions *options,
                              HnGenerator **generator, HnError *err) {
     *generator = NULL;
     HnGenerator *g = hn_alloc(1, sizeof *g, "generator", err);

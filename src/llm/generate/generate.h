@@ -22,7 +22,7 @@
 #include "constraint.h"
 #include "llm/model/lm.h"
 #include "sampling.h"
-#include "vocabulary.h"
+#include "token_tree.h"
 
 typedef struct HnGenerator HnGenerator;
 
@@ -75,7 +75,7 @@ typedef struct HnGeneratorStats {
 } HnGeneratorStats;
 
 /* lm (a decoder, opened with its head) and vocabulary (as many ids as the model has logits) are borrowed. */
-HnStatus hn_generator_create(HnLm *lm, const HnVocabulary *vocabulary, const HnGenerateOptions *options,
+HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *vocabulary, const HnGenerateOptions *options,
                              HnGenerator **generator, HnError *err);
 void hn_generator_free(HnGenerator **generator);
 

@@ -133,7 +133,7 @@ static void finish(HnJob *job, HnStop stop) {
 /* The token's bytes, and whether they end the answer. */
 static HnStatus write_token(HnGenerator *g, HnJob *job, uint32_t token, HnError *err) {
     size_t n_bytes = 0;
-    const char *bytes = hn_vocabulary_bytes(g->vocabulary, token, &n_bytes);
+    const char *bytes = hn_token_tree_bytes(g->vocabulary, token, &n_bytes);
     bool stopped = false;
     if (is_eos(g, job, token)) {
         finish(job, HN_STOP_EOS);

@@ -1,7 +1,7 @@
 #include "base/alloc.h"
-#include "vocabulary.h"
+#include "token_tree.h"
 
-HnStatus hn_vocabulary_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnVocabulary **vocabulary,
+HnStatus hn_token_tree_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnTokenTree **vocabulary,
                                     HnError *err) {
     uint32_t n = n_tokens, n_known = hn_tokenizer_size(tokenizer);
     const char **bytes = hn_alloc(n, sizeof *bytes, "tokens", err);
@@ -12,7 +12,7 @@ HnStatus hn_vocabulary_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tok
         for (uint32_t id = 0; id < n && id < n_known; id++) {
             bytes[id] = hn_tokenizer_bytes(tokenizer, id, &n_bytes[id]);
         }
-        status = hn_vocabulary_create(n, bytes, n_bytes, vocabulary, err);
+        status = hn_token_tree_create(n, bytes, n_bytes, vocabulary, err);
     }
     hn_free(n_bytes);
     hn_free(bytes);
