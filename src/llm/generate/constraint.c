@@ -6,16 +6,16 @@
 
 enum { LARGE = 64 /* names: the mask of fewer is found faster than it is looked up and patched */ };
 
-HnStatus hn_grammar_create(const HnVocabulary *vocabulary, const HnField *fields, size_t n_fields, const HnNames *names,
+HnStatus hn_grammar_create(const HnTokenTree *tree, const HnField *fields, size_t n_fields, const HnNames *names,
                            HnGrammar **grammar, HnError *err) {
     *grammar = NULL;
     HnGrammar *g = hn_alloc(1, sizeof *g, "grammar", err);
     if (!g) {
         return HN_MEMORY;
     }
-    g->vocabulary = vocabulary;
+    g->tree = tree;
     g->names = names;
-    g->n_words = (vocabulary->n_tokens + 63) / 64;
+    g->n_words = (tree->n_tokens + 63) / 64;
     HnStatus status = hn_automaton_build(fields, n_fields, &g->automaton, err);
     if (status == HN_OK && g->automaton.gap != HN_NO_STATE && !names) {
         status = hn_fail(err, HN_RANGE, "a field of the answer holds names, and there are none");
@@ -93,7 +93,7 @@ static bool step_name(const HnGrammar *g, const HnNameFilter *filter, HnGrammarS
 
 bool hn_grammar_advance(const HnGrammar *g, const HnNameFilter *filter, HnGrammarState *state, uint32_t token) {
     size_t n_bytes = 0;
-    const char *bytes = hn_vocabulary_bytes(g->vocabulary, token, &n_bytes);
+    const char *bytes = hn_token_tree_bytes(g->tree, token, &n_bytes);
     HnGrammarState now = *state;
     for (size_t i = 0; i < n_bytes; i++) {
         unsigned char byte = (unsigned char)bytes[i];
@@ -127,7 +127,7 @@ static bool walk_from(const HnGrammar *g, const HnNameFilter *filter, const HnGr
     return w.saw_names;
 }
 
-static void clear(const HnVocabulary *v, uint32_t begin, uint32_t end, uint64_t *mask) {
+static void clear(const HnTokenTree *v, uint32_t begin, uint32_t end, uint64_t *mask) {
     for (uint32_t i = begin; i < end; i++) {
         mask[v->tokens[i] / 64] &= ~(UINT64_C(1) << (v->tokens[i] % 64));
     }
@@ -135,7 +135,7 @@ static void clear(const HnVocabulary *v, uint32_t begin, uint32_t end, uint64_t 
 
 /* Takes the tokens out of mask that lead only to names which filter leaves out: along each of those from `state` on. */
 static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state, uint64_t *mask) {
-    const HnVocabulary *v = g->vocabulary;
+    const HnTokenTree *v = g->tree;
     for (size_t i = 0; i < filter->n; i++) {
         uint32_t name = filter->out[i], first = state->first, end = state->end, node = 0, n_bytes = 0;
         if (name < first || name >= end) {
@@ -143,7 +143,7 @@ static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGra
         }
         const unsigned char *bytes = hn_names_entry(g->names, name, &n_bytes);
         for (uint32_t at = state->depth; at < n_bytes; at++) {
-            node = hn_vocabulary_child(v, node, bytes[at]);
+            node = hn_token_tree_child(v, node, bytes[at]);
             if (node == HN_NO_NODE) {
                 break;
             }

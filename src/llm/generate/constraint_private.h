@@ -16,7 +16,7 @@ typedef struct HnMaskKey {
 } HnMaskKey;
 
 struct HnGrammar {
-    const HnVocabulary *vocabulary;
+    const HnTokenTree *tree;
     const HnNames *names;
     HnAutomaton automaton;
     uint16_t *distance;               /* [automaton.n]: tokens from a state to the end */

@@ -1,7 +1,7 @@
 #include "constraint_private.h"
 
 static void set_tokens(const HnWalk *w, uint32_t node) {
-    const HnVocabulary *v = w->grammar->vocabulary;
+    const HnTokenTree *v = w->grammar->tree;
     for (uint32_t i = v->first[node]; i < v->first[node + 1]; i++) {
         w->mask[v->tokens[i] / 64] |= UINT64_C(1) << (v->tokens[i] % 64);
     }
@@ -9,7 +9,7 @@ static void set_tokens(const HnWalk *w, uint32_t node) {
 
 /* Tokens that end at node have led into the names first .. end-1. */
 static void land_in_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end, uint32_t depth) {
-    const HnVocabulary *v = w->grammar->vocabulary;
+    const HnTokenTree *v = w->grammar->tree;
     if (v->first[node] == v->first[node + 1]) {
         return;
     }
@@ -26,7 +26,7 @@ static void land_in_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end
 }
 
 static void land_in_table(HnWalk *w, uint32_t node, uint16_t state) {
-    const HnVocabulary *v = w->grammar->vocabulary;
+    const HnTokenTree *v = w->grammar->tree;
     if (v->first[node] == v->first[node + 1]) {
         return;
     }
@@ -38,7 +38,7 @@ static void land_in_table(HnWalk *w, uint32_t node, uint16_t state) {
 }
 
 void hn_walk_table(HnWalk *w, uint32_t node, uint16_t state) {
-    const HnVocabulary *v = w->grammar->vocabulary;
+    const HnTokenTree *v = w->grammar->tree;
     const HnAutomaton *a = &w->grammar->automaton;
     const uint32_t end = v->skip[node];
     w->states[v->depth[node]] = state;
@@ -61,7 +61,7 @@ void hn_walk_table(HnWalk *w, uint32_t node, uint16_t state) {
 
 /* As deep as a token is long. */
 void hn_walk_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end, uint32_t depth) {
-    const HnVocabulary *v = w->grammar->vocabulary;
+    const HnTokenTree *v = w->grammar->tree;
     const HnNames *names = w->grammar->names;
     if (v->skip[node] == node + 1) {
         return; /* no token goes on */
@@ -70,7 +70,7 @@ void hn_walk_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end, uint3
         uint32_t n_bytes = 0, same = 0;
         unsigned char byte = hn_names_entry(names, first, &n_bytes)[depth];
         hn_names_narrow(names, first, end, depth, byte, &same, &next_end);
-        uint32_t child = hn_vocabulary_child(v, node, byte);
+        uint32_t child = hn_token_tree_child(v, node, byte);
         if (child == HN_NO_NODE || hn_name_filter_count(w->filter, first, next_end) == next_end - first) {
             continue;
         }

@@ -22,7 +22,7 @@
 #include "constraint.h"
 #include "llm/model/lm.h"
 #include "sampling.h"
-#include "vocabulary.h"
+#include "token_tree.h"
 
 typedef struct HnGenerator HnGenerator;
 
@@ -74,8 +74,8 @@ typedef struct HnGeneratorStats {
     uint64_t n_put_back; /* times that an answer gave its pages back */
 } HnGeneratorStats;
 
-/* lm (a decoder, opened with its head) and vocabulary (as many ids as the model has logits) are borrowed. */
-HnStatus hn_generator_create(HnLm *lm, const HnVocabulary *vocabulary, const HnGenerateOptions *options,
+/* lm (a decoder, opened with its head) and tree (as many ids as the model has logits) are borrowed. */
+HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *tree, const HnGenerateOptions *options,
                              HnGenerator **generator, HnError *err);
 void hn_generator_free(HnGenerator **generator);
 

@@ -83,7 +83,8 @@ static bool begin(HnGenerator *g, HnJob *job, int32_t parent, uint32_t n_common)
         return false;
     }
     for (int attempt = 0; attempt < 2; attempt++) { /* the second without the kept pages */
-        uint64_t needed = owed_pages(g) + g->n_running + hn_kv_pages_for(g->kv, job->sequence, job->n_tokens - n_common + 1);
+        uint64_t needed =
+            owed_pages(g) + g->n_running + hn_kv_pages_for(g->kv, job->sequence, job->n_tokens - n_common + 1);
         if (needed <= hn_kv_free_pages(g->kv)) {
             uint32_t of_prompt = n_common < job->n_prompt ? n_common : job->n_prompt;
             job->n_shared = job->n_tokens == job->n_prompt ? of_prompt : job->n_shared;

@@ -30,7 +30,7 @@ static HnStatus check(const HnGenerator *g, const HnRequest *r, uint32_t limit, 
     if (r->grammar && r->n_stops > 0) {
         return hn_fail(err, HN_INPUT, "a constrained answer ends by itself: no stop strings beside it");
     }
-    if (r->grammar && r->grammar->vocabulary != g->vocabulary) {
+    if (r->grammar && r->grammar->tree != g->tree) {
         return hn_fail(err, HN_INPUT, "the grammar was made for another vocabulary");
     }
     if (r->grammar && limit < hn_grammar_least_budget(r->grammar)) {
@@ -133,7 +133,7 @@ static void finish(HnJob *job, HnStop stop) {
 /* The token's bytes, and whether they end the answer. */
 static HnStatus write_token(HnGenerator *g, HnJob *job, uint32_t token, HnError *err) {
     size_t n_bytes = 0;
-    const char *bytes = hn_vocabulary_bytes(g->vocabulary, token, &n_bytes);
+    const char *bytes = hn_token_tree_bytes(g->tree, token, &n_bytes);
     bool stopped = false;
     if (is_eos(g, job, token)) {
         finish(job, HN_STOP_EOS);

@@ -30,7 +30,7 @@ struct HnJob {
 struct HnGenerator {
     HnLm *lm;
     const HnLmConfig *config;
-    const HnVocabulary *vocabulary;
+    const HnTokenTree *tree;
     HnGenerateOptions options;
     HnKv *kv;
     HnSampler *sampler;

@@ -24,7 +24,7 @@ static HnNames *make_names(void) {
     return names;
 }
 
-static HnGrammar *make_grammar(const HnVocabulary *v, const HnField *fields, size_t n, const HnNames *names) {
+static HnGrammar *make_grammar(const HnTokenTree *v, const HnField *fields, size_t n, const HnNames *names) {
     HnError err = HN_ERROR_INIT;
     HnGrammar *grammar = NULL;
     HnStatus status = hn_grammar_create(v, fields, n, names, &grammar, &err);
@@ -61,7 +61,7 @@ static uint32_t draw(HnRng *rng, const uint64_t *mask, uint32_t n_tokens) {
 }
 
 /* Tokens at random among those allowed, to the end; the text is left in *text. */
-static void walk(HnGrammar *g, const HnVocabulary *v, const HnNameFilter *filter, uint32_t budget, HnRng *rng,
+static void walk(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter, uint32_t budget, HnRng *rng,
                  HnText *text) {
     HnError err = HN_ERROR_INIT;
     HnGrammarState state = hn_grammar_begin(g);
@@ -70,7 +70,7 @@ static void walk(HnGrammar *g, const HnVocabulary *v, const HnNameFilter *filter
         assert_true(used < budget);
         uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used), v->n_tokens);
         size_t n_bytes = 0;
-        const char *bytes = hn_vocabulary_bytes(v, token, &n_bytes);
+        const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
         assert_int_equal(hn_text_append(text, bytes, n_bytes, &err), HN_OK);
         assert_true(hn_grammar_advance(g, filter, &state, token));
     }
@@ -79,7 +79,7 @@ static void walk(HnGrammar *g, const HnVocabulary *v, const HnNameFilter *filter
 static void test_profiles_always_parse(void **state) {
     (void)state;
     for (int kind = 0; kind < N_VOCABULARIES; kind++) {
-        HnVocabulary *v = NULL;
+        HnTokenTree *v = NULL;
         HnText text = {0};
         vocabulary_make((VocabularyKind)kind, &v);
         HnGrammar *g = make_grammar(v, PROFILE_FIELDS, 2, NULL);
@@ -92,7 +92,7 @@ static void test_profiles_always_parse(void **state) {
         }
         hn_text_free(&text);
         hn_grammar_free(&g);
-        hn_vocabulary_free(&v);
+        hn_token_tree_free(&v);
     }
 }
 
@@ -133,7 +133,7 @@ static void test_names_always_allowed(void **state) {
     (void)state;
     HnNames *names = make_names();
     for (int kind = 0; kind < N_VOCABULARIES; kind++) {
-        HnVocabulary *v = NULL;
+        HnTokenTree *v = NULL;
         HnText text = {0};
         vocabulary_make((VocabularyKind)kind, &v);
         HnGrammar *g = make_grammar(v, NEGATIVE_FIELDS, 2, names);
@@ -154,13 +154,13 @@ static void test_names_always_allowed(void **state) {
         }
         hn_text_free(&text);
         hn_grammar_free(&g);
-        hn_vocabulary_free(&v);
+        hn_token_tree_free(&v);
     }
     hn_names_free(&names);
 }
 
 /* Whether some cutting of text into tokens passes the masks; and, with every: all cuttings do. */
-static bool passes(HnGrammar *g, const HnVocabulary *v, const HnNameFilter *filter, const char *text, bool every) {
+static bool passes(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter, const char *text, bool every) {
     size_t n = strlen(text);
     bool reached[400] = {true};
     HnGrammarState states[400];
@@ -173,7 +173,7 @@ static bool passes(HnGrammar *g, const HnVocabulary *v, const HnNameFilter *filt
         const uint64_t *mask = hn_grammar_mask(g, filter, &states[at], 10000);
         for (uint32_t t = 0; t < v->n_tokens; t++) {
             size_t n_bytes = 0;
-            const char *bytes = hn_vocabulary_bytes(v, t, &n_bytes);
+            const char *bytes = hn_token_tree_bytes(v, t, &n_bytes);
             if (n_bytes == 0 || n_bytes > n - at || memcmp(bytes, text + at, n_bytes) != 0) {
                 continue;
             }
@@ -197,7 +197,7 @@ static void test_every_tokenisation(void **state) {
     HnError err = HN_ERROR_INIT;
     HnNames *names = make_names();
     for (int kind = 0; kind < N_VOCABULARIES - 1; kind++) {
-        HnVocabulary *v = NULL;
+        HnTokenTree *v = NULL;
         vocabulary_make((VocabularyKind)kind, &v);
         HnGrammar *g = make_grammar(v, NEGATIVE_FIELDS, 2, names);
         for (size_t user = 0; user < 4; user++) {
@@ -219,7 +219,7 @@ static void test_every_tokenisation(void **state) {
         assert_false(passes(g, v, NULL, "{\"hard_negative_item\": \"none\", \"reasoning\": \"\"}", false));
         assert_false(passes(g, v, NULL, "{\"hard_negative_item\": \"red kit\", \"reasoning\": \"\"}", false));
         hn_grammar_free(&g);
-        hn_vocabulary_free(&v);
+        hn_token_tree_free(&v);
     }
     hn_names_free(&names);
 }
@@ -257,7 +257,7 @@ static void check_string(const HnGrammar *g, const char *inside, size_t n) {
 /* Inside a string the automaton and jansson agree on every pair of bytes, every character, every escape. */
 static void test_strings_as_jansson(void **state) {
     (void)state;
-    HnVocabulary *v = NULL;
+    HnTokenTree *v = NULL;
     vocabulary_make(VOCABULARY_BYTES, &v);
     HnGrammar *g = make_grammar(v, PROFILE_FIELDS, 2, NULL);
     char inside[32] = {0};
@@ -285,7 +285,7 @@ static void test_strings_as_jansson(void **state) {
         check_string(g, inside, 4);
     }
     hn_grammar_free(&g);
-    hn_vocabulary_free(&v);
+    hn_token_tree_free(&v);
 }
 
 /* Answers damaged at random: what the automaton still accepts, the strict parser accepts. */
@@ -296,7 +296,7 @@ static void test_accepted_means_strict(void **state) {
         " \n{\n \"summarization\" : \"\\\\ \\/\" , \"reasoning\" :\t\"caf\xC3\xA9\"\n}",
         "{\"summarization\":\"x\",\"reasoning\":\"\"}"};
     static const char bytes[] = "\"\\{}:, \n\tux0\xC3\xA9\r";
-    HnVocabulary *v = NULL;
+    HnTokenTree *v = NULL;
     vocabulary_make(VOCABULARY_BYTES, &v);
     HnGrammar *g = make_grammar(v, PROFILE_FIELDS, 2, NULL);
     uint32_t n_accepted = 0;
@@ -325,7 +325,7 @@ static void test_accepted_means_strict(void **state) {
     }
     assert_in_range(n_accepted, 3000, 50000);
     hn_grammar_free(&g);
-    hn_vocabulary_free(&v);
+    hn_token_tree_free(&v);
 }
 
 static void test_refusals(void **state) {
@@ -334,7 +334,7 @@ static void test_refusals(void **state) {
     static const char *const pieces[] = {"{", "}", "a"};
     static const size_t lengths[] = {1, 1, 1};
     HnError err = HN_ERROR_INIT;
-    HnVocabulary *v = NULL;
+    HnTokenTree *v = NULL;
     HnGrammar *g = NULL;
     HnNames *names = make_names();
     vocabulary_make(VOCABULARY_BYTES, &v);
@@ -349,11 +349,11 @@ static void test_refusals(void **state) {
     hn_error_clear(&err);
     assert_null(g);
     assert_int_equal(hn_alloc_live_blocks(), live);
-    hn_vocabulary_free(&v);
-    assert_int_equal(hn_vocabulary_create(3, pieces, lengths, &v, &err), HN_OK);
+    hn_token_tree_free(&v);
+    assert_int_equal(hn_token_tree_create(3, pieces, lengths, &v, &err), HN_OK);
     assert_int_equal(hn_grammar_create(v, PROFILE_FIELDS, 2, NULL, &g, &err), HN_UNSUPPORTED);
     assert_non_null(strstr(err.message, "summarization"));
-    hn_vocabulary_free(&v);
+    hn_token_tree_free(&v);
     hn_names_free(&names);
 }
 
@@ -362,7 +362,7 @@ static void test_no_memory(void **state) {
     HnStatus status = HN_MEMORY;
     for (uint64_t n = 1; status != HN_OK; n++) {
         HnError err = HN_ERROR_INIT;
-        HnVocabulary *v = NULL;
+        HnTokenTree *v = NULL;
         HnNames *names = NULL;
         HnGrammar *g = NULL;
         HnNameFilter filter = {0};
@@ -371,7 +371,7 @@ static void test_no_memory(void **state) {
         static const HnField fields[] = {{"a", HN_FIELD_NAME}};
         uint64_t live = hn_alloc_live_blocks();
         hn_alloc_fail_at(n);
-        status = hn_vocabulary_create(5, pieces, lengths, &v, &err);
+        status = hn_token_tree_create(5, pieces, lengths, &v, &err);
         status = status == HN_OK ? hn_names_create(NAMES, N_NAMES, &names, &err) : status;
         status = status == HN_OK ? hn_names_exclude(names, TAKEN[1], N_TAKEN[1], &filter, &err) : status;
         status = status == HN_OK ? hn_grammar_create(v, fields, 1, names, &g, &err) : status;
@@ -381,7 +381,7 @@ static void test_no_memory(void **state) {
         hn_grammar_free(&g);
         hn_name_filter_free(&filter);
         hn_names_free(&names);
-        hn_vocabulary_free(&v);
+        hn_token_tree_free(&v);
         assert_int_equal(hn_alloc_live_blocks(), live);
     }
 }

@@ -19,7 +19,7 @@ static const int32_t TAKEN[] = {0, 2};
 static const char *const STOPS[] = {"}", "e1", "\xC3"};
 
 typedef struct World {
-    HnVocabulary *vocabulary;
+    HnTokenTree *vocabulary;
     HnNames *names;
     HnGrammar *profile, *negative;
     HnLm *lm;
@@ -61,7 +61,7 @@ static void write_plainly(const World *w, const HnRequest *r, HnGenerated *answe
         choice.mask = r->grammar ? hn_grammar_mask(r->grammar, &filter, &state, limit - used) : NULL;
         assert_int_equal(hn_sampler_choose(sampler, &r->sampling, &choice, &token, &err), HN_OK);
         tokens[n++] = token;
-        const char *bytes = hn_vocabulary_bytes(w->vocabulary, token, &n_bytes);
+        const char *bytes = hn_token_tree_bytes(w->vocabulary, token, &n_bytes);
         assert_int_equal(hn_text_stream_push(&stream, bytes, n_bytes, &ended, &err), HN_OK);
         answer->stop = ended                                    ? HN_STOP_STRING
                        : used + 1 < limit || limit == r->budget ? HN_STOP_BUDGET
@@ -147,7 +147,7 @@ static void free_world(World *w) {
     hn_grammar_free(&w->profile);
     hn_names_free(&w->names);
     fake_lm_free(&w->lm);
-    hn_vocabulary_free(&w->vocabulary);
+    hn_token_tree_free(&w->vocabulary);
 }
 
 static void on_text(void *context, uint64_t key, const char *text, size_t n_bytes) {
@@ -381,11 +381,11 @@ static void test_refusals(void **state) {
     assert_false(busy);
     assert_int_equal(hn_generator_submit(g, &good, &err), HN_OK);
     hn_generator_free(&g); /* with work left */
-    HnVocabulary *other = NULL;
+    HnTokenTree *other = NULL;
     vocabulary_make(VOCABULARY_BYTES, &other);
     assert_int_equal(hn_generator_create(w.lm, other, &options, &g, &err), HN_RANGE);
     assert_null(g);
-    hn_vocabulary_free(&other);
+    hn_token_tree_free(&other);
     free_world(&w);
 }
 

@@ -133,7 +133,7 @@ static void test_masks_as_searched(void **state) {
     char texts[200][8];
     size_t n = many_names(named, texts);
     for (size_t k = 0; k < 3; k++) {
-        HnVocabulary *v = NULL;
+        HnTokenTree *v = NULL;
         HnNames *names = NULL;
         HnGrammar *g = NULL;
         HnNameFilter all_but_none = {0};
@@ -157,7 +157,7 @@ static void test_masks_as_searched(void **state) {
         hn_name_filter_free(&all_but_none);
         hn_grammar_free(&g);
         hn_names_free(&names);
-        hn_vocabulary_free(&v);
+        hn_token_tree_free(&v);
     }
 }
 

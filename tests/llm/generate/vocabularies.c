@@ -64,7 +64,7 @@ static const char *const NARROW[] = {"{\"",  "\":", " \"",    "\", \"", "\"}", "
                                      "\xA9", "red", "kite\"", "\\",     "u",   "\"",     "r",    "e", "d", "k", "i",
                                      "t",    "s",   "m",      "z",      "o",   "n",      "g",    "h", "_", "v", NULL};
 
-void vocabulary_make(VocabularyKind kind, HnVocabulary **vocabulary) {
+void vocabulary_make(VocabularyKind kind, HnTokenTree **vocabulary) {
     HnError err = HN_ERROR_INIT;
     Pieces *p = hn_alloc(1, sizeof *p, "pieces", NULL);
     assert_non_null(p);
@@ -80,7 +80,7 @@ void vocabulary_make(VocabularyKind kind, HnVocabulary **vocabulary) {
     } else if (kind == VOCABULARY_NARROW) {
         add_words(p, NARROW);
     }
-    assert_int_equal(hn_vocabulary_create(p->n, p->list, p->n_bytes, vocabulary, &err), HN_OK);
+    assert_int_equal(hn_token_tree_create(p->n, p->list, p->n_bytes, vocabulary, &err), HN_OK);
     hn_free(p);
 }
 

@@ -22,7 +22,7 @@ typedef enum VocabularyKind {
 
 enum { VOCABULARY_EOS = 1 };
 
-void vocabulary_make(VocabularyKind kind, HnVocabulary **vocabulary);
+void vocabulary_make(VocabularyKind kind, HnTokenTree **vocabulary);
 
 /* The fields of the contracts. */
 extern const HnField PROFILE_FIELDS[2], NEGATIVE_FIELDS[2];

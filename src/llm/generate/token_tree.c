@@ -1,4 +1,4 @@
-#include "vocabulary.h"
+#include "token_tree.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -30,11 +30,11 @@ static uint32_t shared_bytes(const Sorted *x, const Sorted *y) {
     return n;
 }
 
-static uint32_t slot_of(const HnVocabulary *v, uint32_t parent, unsigned char byte) {
+static uint32_t slot_of(const HnTokenTree *v, uint32_t parent, unsigned char byte) {
     return (uint32_t)hn_mix64((uint64_t)parent << 8 | byte) & v->slot_mask;
 }
 
-uint32_t hn_vocabulary_child(const HnVocabulary *v, uint32_t node, unsigned char byte) {
+uint32_t hn_token_tree_child(const HnTokenTree *v, uint32_t node, unsigned char byte) {
     for (uint32_t slot = slot_of(v, node, byte);; slot = (slot + 1) & v->slot_mask) {
         uint32_t child = v->slots[slot];
         if (child == HN_NO_NODE || (v->parents[child] == node && v->byte[child] == byte)) {
@@ -44,7 +44,7 @@ uint32_t hn_vocabulary_child(const HnVocabulary *v, uint32_t node, unsigned char
 }
 
 /* Copies the bytes and lists the tokens that have any, by their bytes. */
-static HnStatus take_bytes(HnVocabulary *v, const char *const *bytes, const size_t *n_bytes, Sorted **sorted, size_t *n,
+static HnStatus take_bytes(HnTokenTree *v, const char *const *bytes, const size_t *n_bytes, Sorted **sorted, size_t *n,
                            HnError *err) {
     uint64_t total = 0;
     v->offsets = hn_alloc((size_t)v->n_tokens + 1, sizeof *v->offsets, "places of the tokens' bytes", err);
@@ -74,7 +74,7 @@ static HnStatus take_bytes(HnVocabulary *v, const char *const *bytes, const size
     return HN_OK;
 }
 
-static HnStatus allocate_nodes(HnVocabulary *v, uint64_t n_nodes, HnError *err) {
+static HnStatus allocate_nodes(HnTokenTree *v, uint64_t n_nodes, HnError *err) {
     if (n_nodes >= UINT32_MAX / 4) {
         return hn_fail(err, HN_RANGE, "the vocabulary's tokens hold %llu bytes: more than is supported",
                        (unsigned long long)n_nodes);
@@ -101,7 +101,7 @@ static HnStatus allocate_nodes(HnVocabulary *v, uint64_t n_nodes, HnError *err) 
 }
 
 /* Sorted tokens share beginnings with their neighbours only, so nodes come up in preorder. */
-static void build_nodes(HnVocabulary *v, const Sorted *sorted, size_t n) {
+static void build_nodes(HnTokenTree *v, const Sorted *sorted, size_t n) {
     uint32_t open[HN_TOKEN_LONGEST + 1] = {0}; /* the node of each depth on the way to the token before */
     uint32_t n_nodes = 1, depth = 0;
     for (size_t i = 0; i < n; i++) {
@@ -129,13 +129,13 @@ static void build_nodes(HnVocabulary *v, const Sorted *sorted, size_t n) {
     v->first[n_nodes] = (uint32_t)n;
 }
 
-HnStatus hn_vocabulary_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes,
-                              HnVocabulary **vocabulary, HnError *err) {
+HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes, HnTokenTree **tree,
+                              HnError *err) {
     Sorted *sorted = NULL;
     size_t n = 0;
     uint64_t n_nodes = 1;
-    HnVocabulary *v = hn_alloc(1, sizeof *v, "vocabulary", err);
-    *vocabulary = NULL;
+    HnTokenTree *v = hn_alloc(1, sizeof *v, "tree of tokens", err);
+    *tree = NULL;
     if (!v) {
         return HN_MEMORY;
     }
@@ -147,16 +147,16 @@ HnStatus hn_vocabulary_create(uint32_t n_tokens, const char *const *bytes, const
     status = status == HN_OK ? allocate_nodes(v, n_nodes, err) : status;
     if (status == HN_OK) {
         build_nodes(v, sorted, n);
-        *vocabulary = v;
+        *tree = v;
     } else {
-        hn_vocabulary_free(&v);
+        hn_token_tree_free(&v);
     }
     hn_free(sorted);
     return status;
 }
 
-void hn_vocabulary_free(HnVocabulary **vocabulary) {
-    HnVocabulary *v = *vocabulary;
+void hn_token_tree_free(HnTokenTree **tree) {
+    HnTokenTree *v = *tree;
     if (v) {
         hn_free(v->tokens);
         hn_free(v->slots);
@@ -168,11 +168,11 @@ void hn_vocabulary_free(HnVocabulary **vocabulary) {
         hn_free(v->text);
         hn_free(v->offsets);
         hn_free(v);
-        *vocabulary = NULL;
+        *tree = NULL;
     }
 }
 
-const char *hn_vocabulary_bytes(const HnVocabulary *v, uint32_t token, size_t *n_bytes) {
+const char *hn_token_tree_bytes(const HnTokenTree *v, uint32_t token, size_t *n_bytes) {
     bool inside = token < v->n_tokens;
     *n_bytes = inside ? (size_t)(v->offsets[token + 1] - v->offsets[token]) : 0;
     return inside ? v->text + v->offsets[token] : "";

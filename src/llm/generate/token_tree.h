@@ -4,8 +4,8 @@
  * tokens of a subtree are neighbours. Tokens of the same bytes share a node. Special and unused ids have no bytes and
  * stand nowhere in the tree, like tokens longer than HN_TOKEN_LONGEST bytes.
  */
-#ifndef HN_LLM_GENERATE_VOCABULARY_H
-#define HN_LLM_GENERATE_VOCABULARY_H
+#ifndef HN_LLM_GENERATE_TOKEN_TREE_H
+#define HN_LLM_GENERATE_TOKEN_TREE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 enum { HN_TOKEN_LONGEST = 1024 };
 #define HN_NO_NODE UINT32_MAX
 
-typedef struct HnVocabulary {
+typedef struct HnTokenTree {
     uint32_t n_tokens; /* one past the largest id */
     uint32_t n_nodes;  /* node 0 is the root: no byte, no tokens */
     unsigned char *byte;
@@ -29,18 +29,17 @@ typedef struct HnVocabulary {
     uint32_t slot_mask; /* its size less one */
     uint64_t *offsets;  /* [n_tokens + 1] of each id's bytes in text */
     char *text;
-} HnVocabulary;
+} HnTokenTree;
 
 /* bytes [n_tokens]: NULL where an id has none; n_bytes [n_tokens]. Both are copied. */
-HnStatus hn_vocabulary_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes,
-                              HnVocabulary **vocabulary, HnError *err);
+HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes, HnTokenTree **tree,
+                              HnError *err);
 /* The first n_tokens ids (of a model's logits) as the tokenizer has them; ids that it does not have are unused. */
-HnStatus hn_vocabulary_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnVocabulary **vocabulary,
-                                    HnError *err);
-void hn_vocabulary_free(HnVocabulary **vocabulary);
+HnStatus hn_token_tree_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnTokenTree **tree, HnError *err);
+void hn_token_tree_free(HnTokenTree **tree);
 /* The child of node by this byte, or HN_NO_NODE. */
-uint32_t hn_vocabulary_child(const HnVocabulary *vocabulary, uint32_t node, unsigned char byte);
+uint32_t hn_token_tree_child(const HnTokenTree *tree, uint32_t node, unsigned char byte);
 /* The bytes of a token; none (n_bytes 0) for ids that have none or lie outside. */
-const char *hn_vocabulary_bytes(const HnVocabulary *vocabulary, uint32_t token, size_t *n_bytes);
+const char *hn_token_tree_bytes(const HnTokenTree *tree, uint32_t token, size_t *n_bytes);
 
 #endif
