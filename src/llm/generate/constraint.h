@@ -22,12 +22,12 @@
 
 enum { HN_MAX_BLANKS = 8 };
 
-typedef enum HnGrammarFieldKind { HN_FIELD_ANY, HN_FIELD_FILLED, HN_FIELD_NAME } HnGrammarFieldKind;
+typedef enum HnFieldKind { HN_FIELD_ANY, HN_FIELD_FILLED, HN_FIELD_NAME } HnFieldKind;
 
-typedef struct HnGrammarField {
-    const char *key;         /* printable ASCII without quote and backslash */
-    HnGrammarFieldKind kind; /* any string; one that is not blank; a name */
-} HnGrammarField;
+typedef struct HnField {
+    const char *key;  /* printable ASCII without quote and backslash */
+    HnFieldKind kind; /* any string; one that is not blank; a name */
+} HnField;
 
 typedef struct HnGrammar HnGrammar; /* it remembers masks: one thread at a time */
 
@@ -37,14 +37,14 @@ typedef struct HnGrammarState {
     uint32_t first, end, depth; /* inside a name: the names that begin so, and their shared bytes; else 0 */
 } HnGrammarState;
 
-/* vocabulary and names are borrowed; names may be NULL where no field holds any. HN_UNSUPPORTED: the vocabulary lacks
+/* tree and names are borrowed; names may be NULL where no field holds any. HN_UNSUPPORTED: the vocabulary lacks
  * bytes without which no answer can be written. */
-HnStatus hn_grammar_create(const HnTokenTree *vocabulary, const HnGrammarField *fields, size_t n_fields,
-                           const HnItemNames *names, HnGrammar **grammar, HnError *err);
+HnStatus hn_grammar_create(const HnTokenTree *tree, const HnField *fields, size_t n_fields, const HnNames *names,
+                           HnGrammar **grammar, HnError *err);
 void hn_grammar_free(HnGrammar **grammar);
 /* Tokens that the shortest answer takes; a smaller budget cannot be kept. */
 uint32_t hn_grammar_least_budget(const HnGrammar *grammar);
-uint64_t hn_grammar_bytes(const HnGrammar *grammar); /* memory held, without vocabulary and names */
+uint64_t hn_grammar_bytes(const HnGrammar *grammar); /* memory held, without tree and names */
 
 HnGrammarState hn_grammar_begin(const HnGrammar *grammar);
 bool hn_grammar_at_end(const HnGrammar *grammar, const HnGrammarState *state);

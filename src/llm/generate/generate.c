@@ -18,8 +18,8 @@ static HnStatus set_up(HnGenerator *g, HnError *err) {
         return hn_fail(err, HN_RANGE, "%u answers at a time, %u prompt tokens a step: at most %d and %d", o->n_slots,
                        o->chunk_tokens, MOST_SLOTS, MOST_CHUNK);
     }
-    if (g->vocabulary->n_tokens != g->config->n_vocab) {
-        return hn_fail(err, HN_RANGE, "the vocabulary has %u tokens, and the model %u logits", g->vocabulary->n_tokens,
+    if (g->tree->n_tokens != g->config->n_vocab) {
+        return hn_fail(err, HN_RANGE, "the vocabulary has %u tokens, and the model %u logits", g->tree->n_tokens,
                        g->config->n_vocab);
     }
     if (o->n_pages == 0) {
@@ -37,7 +37,7 @@ static HnStatus set_up(HnGenerator *g, HnError *err) {
     return g->logits ? HN_OK : HN_MEMORY;
 }
 
-HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *vocabulary, const HnGenerateOptions *options,
+HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *tree, const HnGenerateOptions *options,
                              HnGenerator **generator, HnError *err) {
     *generator = NULL;
     HnGenerator *g = hn_alloc(1, sizeof *g, "generator", err);
@@ -46,7 +46,7 @@ HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *vocabulary, const HnGe
     }
     g->lm = lm;
     g->config = hn_lm_config(lm);
-    g->vocabulary = vocabulary;
+    g->tree = tree;
     g->options = *options;
     g->kept = -1;
     HnStatus status = set_up(g, err);
@@ -86,7 +86,7 @@ void hn_generator_free(HnGenerator **generator) {
     }
 }
 
-HnStatus hn_generator_submit(HnGenerator *g, const HnGenerateRequest *request, HnError *err) {
+HnStatus hn_generator_submit(HnGenerator *g, const HnRequest *request, HnError *err) {
     HnJob *job = NULL;
     HN_TRY(hn_job_create(g, request, &job, err));
     job->number = g->n_submitted++;

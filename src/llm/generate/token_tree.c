@@ -129,13 +129,13 @@ static void build_nodes(HnTokenTree *v, const Sorted *sorted, size_t n) {
     v->first[n_nodes] = (uint32_t)n;
 }
 
-HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes,
-                              HnTokenTree **vocabulary, HnError *err) {
+HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes, HnTokenTree **tree,
+                              HnError *err) {
     Sorted *sorted = NULL;
     size_t n = 0;
     uint64_t n_nodes = 1;
-    HnTokenTree *v = hn_alloc(1, sizeof *v, "vocabulary", err);
-    *vocabulary = NULL;
+    HnTokenTree *v = hn_alloc(1, sizeof *v, "tree of tokens", err);
+    *tree = NULL;
     if (!v) {
         return HN_MEMORY;
     }
@@ -147,7 +147,7 @@ HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const
     status = status == HN_OK ? allocate_nodes(v, n_nodes, err) : status;
     if (status == HN_OK) {
         build_nodes(v, sorted, n);
-        *vocabulary = v;
+        *tree = v;
     } else {
         hn_token_tree_free(&v);
     }
@@ -155,8 +155,8 @@ HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const
     return status;
 }
 
-void hn_token_tree_free(HnTokenTree **vocabulary) {
-    HnTokenTree *v = *vocabulary;
+void hn_token_tree_free(HnTokenTree **tree) {
+    HnTokenTree *v = *tree;
     if (v) {
         hn_free(v->tokens);
         hn_free(v->slots);
@@ -168,7 +168,7 @@ void hn_token_tree_free(HnTokenTree **vocabulary) {
         hn_free(v->text);
         hn_free(v->offsets);
         hn_free(v);
-        *vocabulary = NULL;
+        *tree = NULL;
     }
 }
 

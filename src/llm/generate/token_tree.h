@@ -32,15 +32,14 @@ typedef struct HnTokenTree {
 } HnTokenTree;
 
 /* bytes [n_tokens]: NULL where an id has none; n_bytes [n_tokens]. Both are copied. */
-HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes,
-                              HnTokenTree **vocabulary, HnError *err);
+HnStatus hn_token_tree_create(uint32_t n_tokens, const char *const *bytes, const size_t *n_bytes, HnTokenTree **tree,
+                              HnError *err);
 /* The first n_tokens ids (of a model's logits) as the tokenizer has them; ids that it does not have are unused. */
-HnStatus hn_token_tree_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnTokenTree **vocabulary,
-                                    HnError *err);
-void hn_token_tree_free(HnTokenTree **vocabulary);
+HnStatus hn_token_tree_of_tokenizer(const HnTokenizer *tokenizer, uint32_t n_tokens, HnTokenTree **tree, HnError *err);
+void hn_token_tree_free(HnTokenTree **tree);
 /* The child of node by this byte, or HN_NO_NODE. */
-uint32_t hn_token_tree_child(const HnTokenTree *vocabulary, uint32_t node, unsigned char byte);
+uint32_t hn_token_tree_child(const HnTokenTree *tree, uint32_t node, unsigned char byte);
 /* The bytes of a token; none (n_bytes 0) for ids that have none or lie outside. */
-const char *hn_token_tree_bytes(const HnTokenTree *vocabulary, uint32_t token, size_t *n_bytes);
+const char *hn_token_tree_bytes(const HnTokenTree *tree, uint32_t token, size_t *n_bytes);
 
 #endif
