@@ -96,16 +96,24 @@ HN_INLINE HN_AVX2_F16C void tile_rows(const HnLinearTile *t, const HnWeightType 
     }
 }
 
-HN_AVX2_F16C static void tile_f32(const HnLinearTile *t,
-                                  int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F32, rows)} HN_AVX2_F16C
-    static void tile_f16(const HnLinearTile *t,
-                         int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F16, rows)} HN_AVX2_F16C
-    static void tile_bf16(const HnLinearTile *t,
-                          int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_BF16, rows)} HN_AVX2_F16C
-    static void tile_int8(const HnLinearTile *t,
-                          int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_INT8, rows)} HN_AVX2_F16C
-    static void tile_nf4(const HnLinearTile *t, int rows) {
-    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_NF4, rows)
+HN_AVX2_F16C static void tile_f32(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F32, rows);
+}
+
+HN_AVX2_F16C static void tile_f16(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F16, rows);
+}
+
+HN_AVX2_F16C static void tile_bf16(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_BF16, rows);
+}
+
+HN_AVX2_F16C static void tile_int8(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_INT8, rows);
+}
+
+HN_AVX2_F16C static void tile_nf4(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_NF4, rows);
 }
 
 static void tile_run(const HnLinearTile *t, int rows) {
@@ -145,7 +153,7 @@ HN_AVX2_F16C static void scales(const unsigned char *code, const float *step, fl
 }
 
 const HnLinearOps *hn_linear_avx2(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, false, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_ROWS, tile_run, widen, scales, NULL};
     return &ops;
 }
 #else

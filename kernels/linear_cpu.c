@@ -1,12 +1,15 @@
 /* Tasks are strips times runs of rows. Within one, blocks of inputs go by, so that a block's weights stay in the
  * nearest caches while all rows meet them; y is stored and taken up again, which does not change a chain. Few rows take
  * the weights as they lie; for more, a block is widened once. */
+#include <omp.h>
+
 #include "cpu.h"
 #include "linear_private.h"
 
 enum {
     WORTH_THREADS = 100000, /* multiply-adds */
-    TASK_ROWS = 256          /* at least, where a strip's rows are shared out: a block is widened once for them */
+    MOST_ROWS = 256,        /* of a task */
+    LEAST_ROWS = 48         /* where a strip's rows are shared out */
 };
 
 typedef struct Linear {
@@ -55,7 +58,7 @@ static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t colu
         p->ops->tile(tile, rows);
         return;
     }
-    float buffer[HN_LINEAR_ROWS * HN_STRIP] = {0};
+    float buffer[HN_LINEAR_MOST * HN_STRIP] = {0};
     float *y = tile->y;
     for (int i = 0; i < rows; i++) {
         memcpy(buffer + i * HN_STRIP, y + i * p->ldy, (size_t)columns * sizeof *y);
@@ -86,9 +89,10 @@ static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
     _Alignas(64) float panel[HN_LINEAR_BLOCK * HN_STRIP], scales[HN_STRIP];
     const int64_t first = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - first);
     const unsigned char *at = (const unsigned char *)p->weight->bytes + (size_t)strip * p->layout.strip_bytes;
-    const bool widen = (p->ops->always || row1 - row0 > HN_LINEAR_ROWS) && p->weight->type != p->ops->panel;
+    const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
+    const bool widen = !plain && !few;
     const size_t x_bytes = p->ops->round_x != NULL ? sizeof(uint16_t) : sizeof(float);
-    const int64_t n_tiles = (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
+    const int64_t n_tiles = few ? 1 : (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
     rows_begin(p, row0, row1, first, columns);
     for (int64_t block = 0; block < p->layout.n_blocks; block++) {
         HnLinearTile tile = {.type = widen ? p->ops->panel : p->weight->type,
@@ -100,7 +104,10 @@ static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
             p->ops->widen(p->weight->type, tile.w, tile.k, panel);
             tile.w = (const unsigned char *)panel;
         }
-        for (int64_t t = 0; t < n_tiles; t++) { /* of equal heights, nearly */
+        for (int64_t t = 0; t < n_tiles; t++) {               /* of equal heights, nearly */
+            const bool fetch = plain && n_tiles > 1 && t < 2; /* two tiles fetch the next block */
+            tile.ahead = fetch ? tile.w + p->layout.block_bytes + (size_t)t * p->layout.block_bytes / 2 : tile.w;
+            tile.ahead_step = fetch ? 128 : 0;
             const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
             tile.x = (const unsigned char *)p->x + (size_t)(row * p->ldx + block * p->layout.block) * x_bytes;
             tile.y = p->y + row * p->ldy + first;
@@ -133,6 +140,14 @@ static void linear_run(Linear *p, int64_t m, const float *x, int64_t ldx, uint16
     }
 }
 
+/* A strip's rows in runs of at most MOST_ROWS, so that they stay in the cache, and of fewer where threads outnumber
+ * strips; each run widens the strip's blocks anew. */
+static int64_t runs_of(const HnLinearLayout *layout, int64_t m) {
+    const int64_t wanted = (4 * omp_get_max_threads() + layout->n_strips - 1) / (layout->n_strips + 1);
+    const int64_t least_runs = (m + MOST_ROWS - 1) / MOST_ROWS, most_runs = m / LEAST_ROWS;
+    return wanted <= least_runs || most_runs <= least_runs ? least_runs : least(wanted, most_runs);
+}
+
 static const HnLinearOps *ops_now(HnWeightType type) {
     if (hn_linear_pairs(type)) {
         return hn_linear_bf16();
@@ -151,5 +166,5 @@ void hn_linear_cpu(const HnWeight *weight, const float *bias, int64_t m, const f
                 .ldy = ldy,
                 .add = add,
                 .y = y};
-    linear_run(&p, m, x, ldx, scratch, m > TASK_ROWS ? (m + TASK_ROWS - 1) / TASK_ROWS : 1);
+    linear_run(&p, m, x, ldx, scratch, runs_of(&p.layout, m));
 }

@@ -14,7 +14,9 @@ static int64_t up(int64_t a, int64_t b) {
 }
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k) {
-    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4 ? 64 : type == HN_WEIGHT_INT8 ? 128 : HN_LINEAR_BLOCK,
+    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4    ? 64
+                                      : type == HN_WEIGHT_INT8 ? 128
+                                                               : HN_LINEAR_BLOCK,
                              .pair_bytes = hn_linear_pair_bytes(type)};
     const int64_t padded = type == HN_WEIGHT_BF16 ? up(k, HN_LINEAR_K_PAD) * HN_LINEAR_K_PAD : k;
     layout.n_blocks = up(k, layout.block);

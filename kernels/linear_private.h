@@ -21,7 +21,8 @@ enum {
     HN_STRIP = 64,
     HN_LINEAR_K_PAD = 32,  /* bf16 inputs are padded with zeros up to what AMX takes at once */
     HN_LINEAR_GROUP = 256, /* nf4: scales that share a step */
-    HN_LINEAR_ROWS = 6,    /* of y that a register tile holds at most */
+    HN_LINEAR_ROWS = 6,    /* of y that a register tile holds */
+    HN_LINEAR_MOST = 12,   /* or at most, where weights are widened in registers for all of a few rows */
     HN_LINEAR_BLOCK = 256  /* inputs of the longest block */
 };
 
@@ -77,12 +78,15 @@ typedef struct HnLinearTile {
     const float *scale;     /* [HN_STRIP]: y = fma(sum from zero, scale, y); NULL: the sum goes on from y */
     float *y;               /* all HN_STRIP columns */
     int64_t ldy;
+    const unsigned char
+        *ahead; /* weights to fetch meanwhile, ahead_step bytes (0: none) for every 256 of this block's */
+    size_t ahead_step;
 } HnLinearTile;
 
 typedef struct HnLinearOps {
-    HnWeightType panel;                               /* what blocks are widened to where they serve many rows */
-    bool always;                                      /* or any number */
-    void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS */
+    HnWeightType panel; /* what blocks are widened to where they serve many rows */
+    int few;            /* weights that are no `panel`: so many rows take them as they lie, in one tile */
+    void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS, or few */
     /* A block of k inputs as `panel` has it. */
     void (*widen)(HnWeightType type, const unsigned char *w, int64_t k, void *panel);
     /* nf4: scale[j] = fma(code[j], step[j], step[HN_STRIP + j]), a strip's. */
@@ -115,9 +119,30 @@ const HnLinearOps *hn_linear_bf16(void);
     case 5:                                       \
         body(tile, type, 5);                      \
         break;                                    \
-    default:                                      \
+    case 6:                                       \
         body(tile, type, 6);                      \
         break;                                    \
+    }
+#define HN_LINEAR_BY_MORE_ROWS(body, tile, type, rows) \
+    switch (rows) {                                    \
+    case 7:                                            \
+        body(tile, type, 7);                           \
+        break;                                         \
+    case 8:                                            \
+        body(tile, type, 8);                           \
+        break;                                         \
+    case 9:                                            \
+        body(tile, type, 9);                           \
+        break;                                         \
+    case 10:                                           \
+        body(tile, type, 10);                          \
+        break;                                         \
+    case 11:                                           \
+        body(tile, type, 11);                          \
+        break;                                         \
+    case 12:                                           \
+        body(tile, type, 12);                          \
+        break;                                         \
     }
 
 #endif

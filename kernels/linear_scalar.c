@@ -39,6 +39,6 @@ static void scales(const unsigned char *code, const float *step, float *scale) {
 }
 
 const HnLinearOps *hn_linear_scalar(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, true, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {HN_WEIGHT_F32, 0, tile_run, widen, scales, NULL};
     return &ops;
 }
