@@ -104,10 +104,10 @@ static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
             p->ops->widen(p->weight->type, tile.w, tile.k, panel);
             tile.w = (const unsigned char *)panel;
         }
-        for (int64_t t = 0; t < n_tiles; t++) { /* of equal heights, nearly */
-            tile.ahead = at + p->layout.header_bytes + (size_t)(block + 1) * p->layout.block_bytes;
-            tile.ahead += t == 1 ? p->layout.block_bytes / 2 : 0; /* two tiles fetch the next block */
-            tile.ahead_step = plain && n_tiles > 1 && t < 2 ? 128 : 0;
+        for (int64_t t = 0; t < n_tiles; t++) {               /* of equal heights, nearly */
+            const bool fetch = plain && n_tiles > 1 && t < 2; /* two tiles fetch the next block */
+            tile.ahead = fetch ? tile.w + p->layout.block_bytes + (size_t)t * p->layout.block_bytes / 2 : tile.w;
+            tile.ahead_step = fetch ? 128 : 0;
             const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
             tile.x = (const unsigned char *)p->x + (size_t)(row * p->ldx + block * p->layout.block) * x_bytes;
             tile.y = p->y + row * p->ldy + first;
