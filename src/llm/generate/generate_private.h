@@ -50,7 +50,7 @@ struct HnGenerator {
 };
 
 /* generate_job.c */
-HnStatus hn_job_create(const HnGenerator *generator, const HnRequest *request, HnJob **job, HnError *err);
+HnStatus hn_job_create(const HnGenerator *generator, const HnGenerateRequest *request, HnJob **job, HnError *err);
 void hn_job_free(HnJob **job);
 /* Chooses the answer's next token from logits [n_vocab], which are changed; finished and stop are set where it ends. */
 HnStatus hn_job_choose(HnGenerator *generator, HnJob *job, float *logits, HnError *err);
