@@ -39,7 +39,7 @@ typedef struct HnGrammarState {
 
 /* tree and names are borrowed; names may be NULL where no field holds any. HN_UNSUPPORTED: the vocabulary lacks
  * bytes without which no answer can be written. */
-HnStatus hn_grammar_create(const HnTokenTree *tree, const HnField *fields, size_t n_fields, const HnNames *names,
+HnStatus hn_grammar_create(const HnTokenTree *tree, const HnField *fields, size_t n_fields, const HnNameList *names,
                            HnGrammar **grammar, HnError *err);
 void hn_grammar_free(HnGrammar **grammar);
 /* Tokens that the shortest answer takes; a smaller budget cannot be kept. */

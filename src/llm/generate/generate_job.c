@@ -59,7 +59,7 @@ static HnStatus fill(const HnGenerator *g, const HnRequest *r, HnJob *job, HnErr
     if (r->grammar) {
         job->state = hn_grammar_begin(r->grammar);
         if (r->grammar->names) {
-            HN_TRY(hn_names_exclude(r->grammar->names, r->taken, r->n_taken, &job->filter, err));
+            HN_TRY(hn_name_list_exclude(r->grammar->names, r->taken, r->n_taken, &job->filter, err));
         }
     }
     job->tokens = hn_alloc(most, sizeof *job->tokens, "tokens of a request", err);

@@ -20,7 +20,7 @@
 
 enum { HN_NAME_LONGEST = 1000 };
 
-typedef struct HnNames HnNames; /* read-only after it was made */
+typedef struct HnNameList HnNameList; /* read-only after it was made */
 
 typedef struct HnNamed {
     const char *name; /* plain text; blanks around it are dropped */
@@ -29,16 +29,16 @@ typedef struct HnNamed {
 } HnNamed;
 
 /* An item may come under several names. */
-HnStatus hn_names_create(const HnNamed *named, size_t n, HnNames **names, HnError *err);
-void hn_names_free(HnNames **names);
-uint32_t hn_names_count(const HnNames *names);    /* distinct spellings, None included */
-uint64_t hn_names_left_out(const HnNames *names); /* of the n given */
-uint64_t hn_names_bytes(const HnNames *names);    /* memory held */
+HnStatus hn_name_list_create(const HnNamed *named, size_t n, HnNameList **names, HnError *err);
+void hn_name_list_free(HnNameList **names);
+uint32_t hn_name_list_count(const HnNameList *names);    /* distinct spellings, None included */
+uint64_t hn_name_list_left_out(const HnNameList *names); /* of the n given */
+uint64_t hn_name_list_bytes(const HnNameList *names);    /* memory held */
 
 /* Entry `index` of the sorted list: its bytes with the closing quote, n_bytes of them. */
-const unsigned char *hn_names_entry(const HnNames *names, uint32_t index, uint32_t *n_bytes);
-uint64_t hn_names_offset(const HnNames *names, uint32_t index); /* of its bytes among all entries' bytes */
-uint32_t hn_names_none(const HnNames *names);                   /* the index of None */
+const unsigned char *hn_name_list_entry(const HnNameList *names, uint32_t index, uint32_t *n_bytes);
+uint64_t hn_name_list_offset(const HnNameList *names, uint32_t index); /* of its bytes among all entries' bytes */
+uint32_t hn_name_list_none(const HnNameList *names);                   /* the index of None */
 
 /* Entries that a request must not write, ascending. Zero-initialise; free with hn_name_filter_free. */
 typedef struct HnNameFilter {
@@ -47,15 +47,15 @@ typedef struct HnNameFilter {
 } HnNameFilter;
 
 /* taken [n_taken], ascending: items that may not be named. */
-HnStatus hn_names_exclude(const HnNames *names, const int32_t *taken, size_t n_taken, HnNameFilter *filter,
-                          HnError *err);
+HnStatus hn_name_list_exclude(const HnNameList *names, const int32_t *taken, size_t n_taken, HnNameFilter *filter,
+                              HnError *err);
 void hn_name_filter_free(HnNameFilter *filter);
 /* How many of the entries first .. end-1 are left out; filter may be NULL. */
 uint32_t hn_name_filter_count(const HnNameFilter *filter, uint32_t first, uint32_t end);
 
 /* Entries first .. end-1 of at least depth bytes that share their first depth bytes: those of them whose next byte is
  * `byte`, as the range *next_first .. *next_end-1 (empty where there are none). */
-void hn_names_narrow(const HnNames *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,
-                     uint32_t *next_first, uint32_t *next_end);
+void hn_name_list_narrow(const HnNameList *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,
+                         uint32_t *next_first, uint32_t *next_end);
 
 #endif

@@ -20,7 +20,7 @@ static const char *const STOPS[] = {"}", "e1", "\xC3"};
 
 typedef struct World {
     HnTokenTree *vocabulary;
-    HnNames *names;
+    HnNameList *names;
     HnGrammar *profile, *negative;
     HnLm *lm;
     uint32_t prompts[N_REQUESTS][MOST_PROMPT];
@@ -40,7 +40,7 @@ static void write_plainly(const World *w, const HnRequest *r, HnGenerated *answe
     bool ended = false;
     assert_int_equal(hn_sampler_create(n_vocab, &sampler, &err), HN_OK);
     assert_int_equal(hn_text_stream_begin(&stream, r->stops, r->n_stops, &err), HN_OK);
-    assert_int_equal(hn_names_exclude(w->names, r->taken, r->n_taken, &filter, &err), HN_OK);
+    assert_int_equal(hn_name_list_exclude(w->names, r->taken, r->n_taken, &filter, &err), HN_OK);
     HnGrammarState state = {0};
     uint32_t room = N_POSITIONS - n, limit = r->budget < room ? r->budget : room;
     memcpy(tokens, r->prompt, n * sizeof *tokens);
@@ -130,7 +130,7 @@ static void make_world(World *w) {
     memset(w, 0, sizeof *w);
     vocabulary_make(VOCABULARY_PIECES, &w->vocabulary);
     w->lm = fake_lm_create(w->vocabulary->n_tokens, N_POSITIONS, 0.4F);
-    assert_int_equal(hn_names_create(NAMES, 3, &w->names, &err), HN_OK);
+    assert_int_equal(hn_name_list_create(NAMES, 3, &w->names, &err), HN_OK);
     assert_int_equal(hn_grammar_create(w->vocabulary, PROFILE_FIELDS, 2, NULL, &w->profile, &err), HN_OK);
     assert_int_equal(hn_grammar_create(w->vocabulary, NEGATIVE_FIELDS, 2, w->names, &w->negative, &err), HN_OK);
     for (uint32_t i = 0; i < N_REQUESTS; i++) {
@@ -145,7 +145,7 @@ static void free_world(World *w) {
     }
     hn_grammar_free(&w->negative);
     hn_grammar_free(&w->profile);
-    hn_names_free(&w->names);
+    hn_name_list_free(&w->names);
     fake_lm_free(&w->lm);
     hn_token_tree_free(&w->vocabulary);
 }

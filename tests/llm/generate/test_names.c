@@ -114,14 +114,14 @@ static size_t many_names(HnNamed *named, char (*texts)[8]) {
     return n;
 }
 
-static void exclude_all(const HnNames *names, HnNameFilter *filter) {
+static void exclude_all(const HnNameList *names, HnNameFilter *filter) {
     int32_t everything[200];
     HnError err = HN_ERROR_INIT;
     for (int32_t i = 0; i < 200; i++) {
         everything[i] = i;
     }
-    assert_int_equal(hn_names_exclude(names, everything, 200, filter, &err), HN_OK);
-    assert_int_equal(filter->n, hn_names_count(names) - 1);
+    assert_int_equal(hn_name_list_exclude(names, everything, 200, filter, &err), HN_OK);
+    assert_int_equal(filter->n, hn_name_list_count(names) - 1);
 }
 
 static void test_masks_as_searched(void **state) {
@@ -134,11 +134,11 @@ static void test_masks_as_searched(void **state) {
     size_t n = many_names(named, texts);
     for (size_t k = 0; k < 3; k++) {
         HnTokenTree *v = NULL;
-        HnNames *names = NULL;
+        HnNameList *names = NULL;
         HnGrammar *g = NULL;
         HnNameFilter all_but_none = {0};
         vocabulary_make(kinds[k], &v);
-        assert_int_equal(hn_names_create(named, kinds[k] == VOCABULARY_BYTES ? 12 : n, &names, &err), HN_OK);
+        assert_int_equal(hn_name_list_create(named, kinds[k] == VOCABULARY_BYTES ? 12 : n, &names, &err), HN_OK);
         exclude_all(names, &all_but_none);
         assert_int_equal(hn_grammar_create(v, fields, 3, names, &g, &err), HN_OK);
         for (int32_t user = 0; user < 4; user++) { /* of nothing, a little, half, nearly everything */
@@ -150,21 +150,21 @@ static void test_masks_as_searched(void **state) {
                     taken[n_taken++] = i;
                 }
             }
-            assert_int_equal(hn_names_exclude(names, taken, n_taken, &filter, &err), HN_OK);
+            assert_int_equal(hn_name_list_exclude(names, taken, n_taken, &filter, &err), HN_OK);
             compare(g, v->n_tokens, &filter, &all_but_none);
             hn_name_filter_free(&filter);
         }
         hn_name_filter_free(&all_but_none);
         hn_grammar_free(&g);
-        hn_names_free(&names);
+        hn_name_list_free(&names);
         hn_token_tree_free(&v);
     }
 }
 
-static bool holds(const HnNames *names, const HnNameFilter *filter, const char *spelt) {
-    for (uint32_t i = 0; i < hn_names_count(names); i++) {
+static bool holds(const HnNameList *names, const HnNameFilter *filter, const char *spelt) {
+    for (uint32_t i = 0; i < hn_name_list_count(names); i++) {
         uint32_t n_bytes = 0;
-        const unsigned char *entry = hn_names_entry(names, i, &n_bytes);
+        const unsigned char *entry = hn_name_list_entry(names, i, &n_bytes);
         if (n_bytes == strlen(spelt) && memcmp(entry, spelt, n_bytes) == 0) {
             return hn_name_filter_count(filter, i, i + 1) == 0;
         }
@@ -195,32 +195,32 @@ static void test_rules(void **state) {
         {longest, HN_NAME_LONGEST, 8},
     };
     HnError err = HN_ERROR_INIT;
-    HnNames *names = NULL;
+    HnNameList *names = NULL;
     HnNameFilter filter = {0};
-    assert_int_equal(hn_names_create(named, sizeof named / sizeof *named, &names, &err), HN_OK);
-    assert_int_equal(hn_names_left_out(names), 7);
-    assert_int_equal(hn_names_count(names), 8);
+    assert_int_equal(hn_name_list_create(named, sizeof named / sizeof *named, &names, &err), HN_OK);
+    assert_int_equal(hn_name_list_left_out(names), 7);
+    assert_int_equal(hn_name_list_count(names), 8);
     assert_true(holds(names, NULL, "None\"") && holds(names, NULL, "Kite\"") && holds(names, NULL, "KITE\""));
     assert_true(holds(names, NULL, "a/\\\"b\\\\\\n\\u001f\x7f\""));
     const int32_t some[] = {0, 1, 3, 4}, kites[] = {0, 1, 2, 3}, unknown[] = {-1, 77};
-    assert_int_equal(hn_names_exclude(names, some, 4, &filter, &err), HN_OK);
+    assert_int_equal(hn_name_list_exclude(names, some, 4, &filter, &err), HN_OK);
     assert_int_equal(filter.n, 1); /* item 2 still is a kite */
     assert_false(holds(names, &filter, "Two\""));
     assert_true(holds(names, &filter, "Kite\""));
-    assert_int_equal(hn_names_exclude(names, kites, 4, &filter, &err), HN_OK);
+    assert_int_equal(hn_name_list_exclude(names, kites, 4, &filter, &err), HN_OK);
     assert_int_equal(filter.n, 4);
     assert_false(holds(names, &filter, "KITE\"") || holds(names, &filter, "\xEF\xBD\x8Bite\""));
-    assert_int_equal(hn_names_exclude(names, unknown, 2, &filter, &err), HN_OK);
+    assert_int_equal(hn_name_list_exclude(names, unknown, 2, &filter, &err), HN_OK);
     assert_int_equal(filter.n, 0);
     hn_name_filter_free(&filter);
-    hn_names_free(&names);
+    hn_name_list_free(&names);
     const HnNamed nobody[] = {{"x", 1, -1}};
-    assert_int_equal(hn_names_create(nobody, 1, &names, &err), HN_RANGE);
+    assert_int_equal(hn_name_list_create(nobody, 1, &names, &err), HN_RANGE);
     assert_null(names);
     hn_error_clear(&err);
-    assert_int_equal(hn_names_create(NULL, 0, &names, &err), HN_OK);
-    assert_int_equal(hn_names_count(names), 1);
-    hn_names_free(&names);
+    assert_int_equal(hn_name_list_create(NULL, 0, &names, &err), HN_OK);
+    assert_int_equal(hn_name_list_count(names), 1);
+    hn_name_list_free(&names);
 }
 
 int main(void) {
