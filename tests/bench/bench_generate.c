@@ -162,7 +162,9 @@ static HnStatus time_sampling(Work *w, HnError *err) {
         return HN_MEMORY;
     }
     for (uint32_t i = 0; i < n; i++) {
-        w->row[i] *= 9;
+        HnRng rng; /* bell-shaped, as logits are */
+        hn_rng_start(&rng, 3, HN_STREAM_TEST, 3, i);
+        w->row[i] = (float)(2.5 * hn_rng_normal(&rng));
     }
     for (size_t i = 0; i < 8; i++) {
         HnGrammarState state = hn_grammar_begin(w->profile);

@@ -128,7 +128,7 @@ static void make_request(World *w, uint32_t i) {
 static void make_world(World *w) {
     HnError err = HN_ERROR_INIT;
     memset(w, 0, sizeof *w);
-    vocabulary_make(VOCABULARY_PIECES, &w->vocabulary);
+    vocabulary_make(VOCABULARY_MERGES, &w->vocabulary); /* large enough for several threads */
     w->lm = fake_lm_create(w->vocabulary->n_tokens, N_POSITIONS, 0.4F);
     assert_int_equal(hn_name_list_create(NAMES, 3, &w->names, &err), HN_OK);
     assert_int_equal(hn_grammar_create(w->vocabulary, PROFILE_FIELDS, 2, NULL, &w->profile, &err), HN_OK);
