@@ -92,6 +92,7 @@ HnStatus hn_tokenizer_open(const char *folder, HnTokenizer **tokenizer, HnError 
     }
     if (status == HN_OK && !absent) {
         status = hn_tokenizer_read_config(*tokenizer, folder, err);
+        status = status == HN_OK ? hn_tokenizer_finish_added(*tokenizer, err) : status;
     }
     if (status == HN_OK && absent) {
         status = hn_fail(err, HN_INPUT,
@@ -101,10 +102,8 @@ HnStatus hn_tokenizer_open(const char *folder, HnTokenizer **tokenizer, HnError 
     }
     if (status != HN_OK) {
         hn_tokenizer_close(tokenizer);
-        return status;
     }
-    hn_added_ready(&(*tokenizer)->added);
-    return HN_OK;
+    return status;
 }
 
 void hn_tokenizer_close(HnTokenizer **tokenizer) {
@@ -170,7 +169,7 @@ static HnStatus encode_sections(const HnTokenizer *tokenizer, bool normalized, c
             break;
         }
         HN_TRY(hn_tokens_push(tokens, token->id, err));
-        at = begin + token->n_text;
+        at = begin + token->n_wanted;
     }
     return HN_OK;
 }
