@@ -16,7 +16,8 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 OPEN, CLOSE = "\ue000", "\ue001"
-ML, LLAMA3 = ["<|im_start|>", "<|im_end|>"], ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+ML = ["<|im_start|>", "<|im_end|>"]
+LLAMA3 = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 N_FEW = 8
 ENDS, MARKED = ["<s>", "</s>"], ["<s>", "</s>", "[INST]", "[/INST]"]
 
@@ -104,7 +105,8 @@ def main():
         templates.append({"name": name, "sha256": sha256, "specials": specials, "bos": bos, "eos": eos, "rows": rows})
     with open(out, "w", encoding="utf-8") as stream:
         json.dump({"made_by": f"tests/peers/make_golden_chat.py, transformers {transformers.__version__}",
-                   "chats": conversations, "templates": templates, "renderings": renderings}, stream, separators=(",", ":"), ensure_ascii=True)
+                   "chats": conversations, "templates": templates, "renderings": renderings},
+                  stream, separators=(",", ":"))
         stream.write("\n")
 
 

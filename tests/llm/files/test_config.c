@@ -251,6 +251,8 @@ static const struct {
     {llama, "{\"quantization_config\":{\"quant_method\":\"fp8\"}}", HN_UNSUPPORTED, "quantised by fp8"},
     {llama, "{\"quantization_config\":{\"load_in_4bit\":true}}", HN_UNSUPPORTED, "quantised by bitsandbytes"},
     {llama, "{\"quantization_config\":{}}", HN_UNSUPPORTED, "does not name"},
+    {llama, "{\"quantization\":{\"bits\":4}}", HN_UNSUPPORTED, "quantised by"},
+    {qwen2, "{\"auto_map\":{\"AutoModel\":\"modeling_qwen.Qwen2Model\"}}", HN_UNSUPPORTED, "code of its own"},
     {bert, "{\"architectures\":[\"BertForSequenceClassification\"]}", HN_UNSUPPORTED,
      "BertForSequenceClassification is not supported"},
     {llama, "{\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0}}", HN_UNSUPPORTED, "type \"yarn\""},
