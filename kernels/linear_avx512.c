@@ -1,4 +1,5 @@
-/* `linear` on AVX-512 in floats: a tile is up to 6 rows x 64 outputs, 24 of 32 registers accumulate. */
+/* `linear` on AVX-512 in floats: a tile is up to 6 rows x 64 outputs, or up to 12 x 32: 24 of 32 registers accumulate.
+ */
 #include "cpu_target.h"
 #include "linear_private.h"
 
@@ -30,13 +31,14 @@ HN_INLINE HN_AVX512 __m512 weights_of(const HnWeightType type, const unsigned ch
 }
 
 HN_INLINE HN_AVX512 void input_add(__m512 (*total)[VECTORS], const HnWeightType type, const unsigned char *w,
-                                   const int odd, const int rows, const float *x, int64_t ldx) {
+                                   const int odd, const int rows, const int first, const int vectors, const float *x,
+                                   int64_t ldx) {
     __m512 right[VECTORS];
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) {
-        right[v] = weights_of(type, w, odd, v);
+    for (int v = 0; v < vectors; v++) {
+        right[v] = weights_of(type, w, odd, first + v);
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
         const __m512 left = _mm512_set1_ps(x[i * ldx]);
 #pragma GCC unroll 4
@@ -46,49 +48,94 @@ HN_INLINE HN_AVX512 void input_add(__m512 (*total)[VECTORS], const HnWeightType 
     }
 }
 
-HN_INLINE HN_AVX512 void tile_rows(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    __m512 total[HN_LINEAR_ROWS][VECTORS];
+/* One block of k inputs; vectors first .. first+vectors-1 of the strip's. */
+HN_INLINE HN_AVX512 void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                   const int vectors, const unsigned char *w, const float *x, int64_t k,
+                                   const float *scale, const unsigned char *ahead) {
+    __m512 total[HN_LINEAR_MOST][VECTORS];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-    const float *x = t->x, *scale = t->scale;
-    const unsigned char *w = t->w;
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * v);
+        for (int v = 0; v < vectors; v++) {
+            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * (first + v));
         }
     }
     int64_t l = 0;
-    for (; l + 2 <= t->k; l += 2, w += pair_bytes) {
-        input_add(total, type, w, 0, rows, x + l, t->ldx);
-        input_add(total, type, w, 1, rows, x + l + 1, t->ldx);
+    for (; l + 2 <= k; l += 2, w += pair_bytes) {
+        if (type == HN_WEIGHT_F32) {
+            HN_PREFETCH(ahead);
+            HN_PREFETCH(ahead + 64);
+            HN_PREFETCH(ahead + t->ahead_step);
+            HN_PREFETCH(ahead + t->ahead_step + 64);
+            ahead += 2 * t->ahead_step;
+        }
+        input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
+        input_add(total, type, w, 1, rows, first, vectors, x + l + 1, t->ldx);
     }
-    if (l < t->k) {
-        input_add(total, type, w, 0, rows, x + l, t->ldx);
+    if (l < k) {
+        input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            float *y = t->y + i * t->ldy + 16 * v;
+        for (int v = 0; v < vectors; v++) {
+            float *y = t->y + i * t->ldy + 16 * (first + v);
             const __m512 result = total[i][v];
-            _mm512_storeu_ps(y, scale != NULL
-                                    ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * v), _mm512_loadu_ps(y))
-                                    : result);
+            _mm512_storeu_ps(y, scale != NULL ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * (first + v)),
+                                                                _mm512_loadu_ps(y))
+                                              : result);
         }
     }
 }
 
-HN_AVX512 static void tile_f32(const HnLinearTile *t,
-                               int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F32, rows)} HN_AVX512
-    static void tile_f16(const HnLinearTile *t,
-                         int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F16, rows)} HN_AVX512
-    static void tile_bf16(const HnLinearTile *t,
-                          int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_BF16, rows)} HN_AVX512
-    static void tile_int8(const HnLinearTile *t,
-                          int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_INT8, rows)} HN_AVX512
-    static void tile_nf4(const HnLinearTile *t, int rows) {
-    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_NF4, rows)
+HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                   const int vectors) {
+    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type) + t->gap;
+    const float *scale = t->scale;
+    const unsigned char *w = t->w;
+    for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {
+        const int64_t k = t->k - l < t->block ? t->k - l : t->block;
+        block_add(t, type, rows, first, vectors, w, (const float *)t->x + l, k, scale, t->ahead);
+        scale = scale != NULL ? scale + HN_STRIP : NULL;
+    }
+}
+
+HN_INLINE HN_AVX512 void tile_whole(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    tile_part(t, type, rows, 0, VECTORS);
+}
+
+HN_INLINE HN_AVX512 void tile_halves(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    tile_part(t, type, rows, 0, VECTORS / 2);
+    tile_part(t, type, rows, VECTORS / 2, VECTORS / 2);
+}
+
+HN_INLINE HN_AVX512 void tile_rows(const HnLinearTile *t, const HnWeightType type, int rows) {
+    if (rows <= HN_LINEAR_ROWS) {
+        HN_LINEAR_BY_ROWS(tile_whole, t, type, rows);
+    } else {
+        HN_LINEAR_BY_MORE_ROWS(tile_halves, t, type, rows);
+    }
+}
+
+HN_AVX512 static void tile_f32(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_F32, rows);
+}
+
+HN_AVX512 static void tile_f16(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_F16, rows);
+}
+
+HN_AVX512 static void tile_bf16(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_BF16, rows);
+}
+
+HN_AVX512 static void tile_int8(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_INT8, rows);
+}
+
+HN_AVX512 static void tile_nf4(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_NF4, rows);
 }
 
 static void tile_run(const HnLinearTile *t, int rows) {
@@ -128,7 +175,7 @@ HN_AVX512 static void scales(const unsigned char *code, const float *step, float
 }
 
 const HnLinearOps *hn_linear_avx512(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, false, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_MOST, tile_run, widen, scales, NULL};
     return &ops;
 }
 #else

@@ -1,4 +1,4 @@
-/* `linear` where AVX512-BF16 multiplies pairs of inputs: a tile is up to 6 rows x 64 outputs. */
+/* `linear` where AVX512-BF16 multiplies pairs of inputs: a tile is up to 6 rows x 64 outputs, or 12 x 32. */
 #include "cpu_target.h"
 #include "linear_private.h"
 
@@ -24,55 +24,93 @@ HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned cha
     return _mm512_permutexvar_epi16(_mm512_srli_epi32(_mm512_load_si512(w), (unsigned)(4 * v)), levels);
 }
 
-HN_INLINE HN_BF16 void tile_rows(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    __m512 total[HN_LINEAR_ROWS][VECTORS];
+/* One block of k inputs; vectors first .. first+vectors-1 of the strip's. */
+HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                 const int vectors, const unsigned char *w, const uint16_t *x, int64_t k,
+                                 const float *scale, const unsigned char *ahead) {
+    __m512 total[HN_LINEAR_MOST][VECTORS];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-    const uint16_t *x = t->x;
-    const float *scale = t->scale;
-    const unsigned char *w = t->w;
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * v);
+        for (int v = 0; v < vectors; v++) {
+            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * (first + v));
         }
     }
-    for (int64_t l = 0; l < t->k; l += 2, w += pair_bytes) {
+    for (int64_t l = 0; l < k; l += 2, w += pair_bytes) {
+        if (type == HN_WEIGHT_BF16) {
+            HN_PREFETCH(ahead);
+            HN_PREFETCH(ahead + 64);
+            ahead += t->ahead_step;
+        }
         __m512i right[VECTORS];
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            right[v] = weights_of(type, w, v);
+        for (int v = 0; v < vectors; v++) {
+            right[v] = weights_of(type, w, first + v);
         }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
             int pair;
             memcpy(&pair, x + i * t->ldx + l, sizeof pair);
             const __m512i left = _mm512_set1_epi32(pair);
 #pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++) {
+            for (int v = 0; v < vectors; v++) {
                 total[i][v] = _mm512_dpbf16_ps(total[i][v], (__m512bh)left, (__m512bh)right[v]);
             }
         }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            float *y = t->y + i * t->ldy + 16 * v;
+        for (int v = 0; v < vectors; v++) {
+            float *y = t->y + i * t->ldy + 16 * (first + v);
             const __m512 result = total[i][v];
-            _mm512_storeu_ps(y, scale != NULL
-                                    ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * v), _mm512_loadu_ps(y))
-                                    : result);
+            _mm512_storeu_ps(y, scale != NULL ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * (first + v)),
+                                                                _mm512_loadu_ps(y))
+                                              : result);
         }
     }
 }
 
-HN_BF16 static void tile_bf16(const HnLinearTile *t,
-                              int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_BF16, rows)} HN_BF16
-    static void tile_int8(const HnLinearTile *t,
-                          int rows){HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_INT8, rows)} HN_BF16
-    static void tile_nf4(const HnLinearTile *t, int rows) {
-    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_NF4, rows)
+HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                 const int vectors) {
+    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type) + t->gap;
+    const float *scale = t->scale;
+    const unsigned char *w = t->w;
+    for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {
+        const int64_t k = t->k - l < t->block ? t->k - l : t->block;
+        block_add(t, type, rows, first, vectors, w, (const uint16_t *)t->x + l, k, scale, t->ahead);
+        scale = scale != NULL ? scale + HN_STRIP : NULL;
+    }
+}
+
+HN_INLINE HN_BF16 void tile_whole(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    tile_part(t, type, rows, 0, VECTORS);
+}
+
+HN_INLINE HN_BF16 void tile_halves(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    tile_part(t, type, rows, 0, VECTORS / 2);
+    tile_part(t, type, rows, VECTORS / 2, VECTORS / 2);
+}
+
+HN_INLINE HN_BF16 void tile_rows(const HnLinearTile *t, const HnWeightType type, int rows) {
+    if (rows <= HN_LINEAR_ROWS) {
+        HN_LINEAR_BY_ROWS(tile_whole, t, type, rows);
+    } else {
+        HN_LINEAR_BY_MORE_ROWS(tile_halves, t, type, rows);
+    }
+}
+
+HN_BF16 static void tile_bf16(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_BF16, rows);
+}
+
+HN_BF16 static void tile_int8(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_INT8, rows);
+}
+
+HN_BF16 static void tile_nf4(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_NF4, rows);
 }
 
 static void tile_run(const HnLinearTile *t, int rows) {
@@ -119,7 +157,7 @@ HN_BF16 static void scales(const unsigned char *code, const float *step, float *
 }
 
 const HnLinearOps *hn_linear_bf16(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_BF16, false, tile_run, widen, scales, round_x};
+    static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, scales, round_x};
     return &ops;
 }
 #else

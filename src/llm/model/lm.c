@@ -57,6 +57,10 @@ const HnLmConfig *hn_lm_config(const HnLm *lm) {
     return &lm->config;
 }
 
+uint32_t hn_lm_max_rows(const HnLm *lm) {
+    return lm->max_rows;
+}
+
 const char *hn_lm_leftovers(const HnLm *lm) {
     return lm->leftovers != NULL ? lm->leftovers : "";
 }

@@ -16,18 +16,17 @@ HnStatus hn_added_push(HnAddedTokens *added, const char *text, size_t n_text, ui
                          "added tokens", err));
         added->capacity = capacity;
     }
-    char *copy = hn_strndup(text, n_text, err);
-    if (copy == NULL) {
-        return HN_MEMORY;
-    }
-    added->tokens[added->n++] = (HnAddedToken){copy, n_text, id, special, normalized};
-    return HN_OK;
+    HnAddedToken *token = &added->tokens[added->n];
+    *token = (HnAddedToken){
+        hn_strndup(text, n_text, err), hn_strndup(text, n_text, err), n_text, n_text, id, special, normalized};
+    added->n++; /* what is there of it is freed with the others */
+    return token->text == NULL || token->wanted == NULL ? HN_MEMORY : HN_OK;
 }
 
 static int longest_first(const void *a, const void *b) {
     const HnAddedToken *x = a, *y = b;
-    return x->n_text != y->n_text ? (x->n_text < y->n_text) - (x->n_text > y->n_text)
-                                  : (x->id > y->id) - (x->id < y->id);
+    return x->n_wanted != y->n_wanted ? (x->n_wanted < y->n_wanted) - (x->n_wanted > y->n_wanted)
+                                      : (x->id > y->id) - (x->id < y->id);
 }
 
 void hn_added_ready(HnAddedTokens *added) {
@@ -37,12 +36,13 @@ void hn_added_ready(HnAddedTokens *added) {
     for (size_t i = 0; i < added->n; i++) {
         const HnAddedToken *token = &added->tokens[i];
         added->n_plain[token->normalized] += token->special ? 0 : 1;
-        added->first[token->normalized][(unsigned char)token->text[0]] = true;
+        added->first[token->normalized][(unsigned char)token->wanted[0]] = true;
     }
 }
 
 void hn_added_free(HnAddedTokens *added) {
     for (size_t i = 0; i < added->n; i++) {
+        hn_free(added->tokens[i].wanted);
         hn_free(added->tokens[i].text);
     }
     hn_free(added->tokens);
@@ -60,8 +60,8 @@ const HnAddedToken *hn_added_by_text(const HnAddedTokens *added, const char *tex
 static const HnAddedToken *token_at(const HnAddedTokens *added, bool normalized, const char *text, size_t n_bytes) {
     for (size_t i = 0; i < added->n; i++) {
         const HnAddedToken *token = &added->tokens[i];
-        if (token->normalized == normalized && token->n_text <= n_bytes && token->text[0] == text[0] &&
-            memcmp(token->text, text, token->n_text) == 0) {
+        if (token->normalized == normalized && token->n_wanted > 0 && token->n_wanted <= n_bytes &&
+            memcmp(token->wanted, text, token->n_wanted) == 0) {
             return token;
         }
     }
@@ -81,7 +81,7 @@ const HnAddedToken *hn_added_find(const HnAddedTokens *added, bool normalized, c
             *begin = at;
             return token;
         }
-        at += token != NULL ? token->n_text : 1;
+        at += token != NULL ? token->n_wanted : 1;
     }
     return NULL;
 }

@@ -11,8 +11,9 @@
 #include "base/error.h"
 
 typedef struct HnAddedToken {
-    char *text; /* owned */
-    size_t n_text;
+    char *text;   /* its name; owned */
+    char *wanted; /* what is looked for: the name, normalised where it is looked for in normalised text; owned */
+    size_t n_text, n_wanted;
     uint32_t id;
     bool special;
     bool normalized; /* looked for in the normalised text, else in the text as given */

@@ -104,18 +104,36 @@ HnStatus hn_tokenizer_finish_merges(HnTokenizer *tokenizer, HnError *err) {
     return status;
 }
 
+/* The token of the vocabulary that is written like this in its files, or -1. */
+static int64_t written(const HnTokenizer *tokenizer, const char *text, size_t n_text) {
+    char bytes[HN_VOCABULARY_MOST_BYTES];
+    size_t n_bytes = n_text;
+    if (tokenizer->kind != HN_TOKENIZER_BYTES || n_text > sizeof bytes ||
+        !hn_byte_letters_read(text, n_text, bytes, &n_bytes)) {
+        return hn_vocabulary_find(&tokenizer->vocabulary, text, n_text);
+    }
+    return hn_vocabulary_find(&tokenizer->vocabulary, bytes, n_bytes);
+}
+
+static HnStatus two_ids(const char *text, size_t n_text, int64_t one, uint64_t other, HnError *err) {
+    return hn_fail(err, HN_FORMAT, "the token \"%.*s\" has two ids, %lld and %llu", (int)(n_text < 100 ? n_text : 100),
+                   text, (long long)one, (unsigned long long)other);
+}
+
 HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text, size_t n_text, bool special,
                           bool normalized, HnError *err) {
     HnVocabulary *vocabulary = &tokenizer->vocabulary;
     const HnAddedToken *other = hn_added_by_text(&tokenizer->added, text, n_text);
     if (other != NULL) {
-        return other->id == id ? HN_OK
-                               : hn_fail(err, HN_FORMAT, "added token \"%.*s\" has two ids, %u and %llu",
-                                         (int)(n_text < 100 ? n_text : 100), text, other->id, (unsigned long long)id);
+        return other->id == id ? HN_OK : two_ids(text, n_text, other->id, id, err);
+    }
+    const int64_t in_vocabulary = written(tokenizer, text, n_text);
+    if (in_vocabulary >= 0 && (uint64_t)in_vocabulary != id) {
+        return two_ids(text, n_text, in_vocabulary, id, err);
     }
     if (id < vocabulary->size && vocabulary->tokens[id].text != NULL) {
         const HnToken *token = &vocabulary->tokens[id];
-        if (token->n_key != n_text || memcmp(token->key, text, n_text) != 0) {
+        if ((uint64_t)in_vocabulary != id && (token->n_key != n_text || memcmp(token->key, text, n_text) != 0)) {
             return hn_fail(err, HN_FORMAT, "id %llu is \"%.*s\" in the vocabulary and \"%.*s\" among the added tokens",
                            (unsigned long long)id, (int)(token->n_key < 100 ? token->n_key : 100), token->key,
                            (int)(n_text < 100 ? n_text : 100), text);
@@ -125,4 +143,29 @@ HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text,
     }
     vocabulary->tokens[id].flags |= special ? HN_TOKEN_SPECIAL : 0;
     return hn_added_push(&tokenizer->added, text, n_text, (uint32_t)id, special, normalized, err);
+}
+
+HnStatus hn_tokenizer_finish_added(HnTokenizer *tokenizer, HnError *err) {
+    for (size_t i = 0; i < tokenizer->added.n; i++) {
+        HnAddedToken *token = &tokenizer->added.tokens[i];
+        if (!token->normalized || (tokenizer->kind != HN_TOKENIZER_WORDS && !tokenizer->nfc)) {
+            continue;
+        }
+        HnText normal = {0};
+        HnStatus status = tokenizer->kind == HN_TOKENIZER_WORDS
+                              ? hn_unicode_bert(tokenizer->bert, token->text, token->n_text, &normal, err)
+                              : hn_unicode_nfc(token->text, token->n_text, &normal, err);
+        char *text = status == HN_OK ? hn_strndup(hn_text_get(&normal), normal.length, err) : NULL;
+        if (text != NULL) {
+            hn_free(token->wanted);
+            token->wanted = text;
+            token->n_wanted = normal.length;
+        }
+        hn_text_free(&normal);
+        if (text == NULL) {
+            return status != HN_OK ? status : HN_MEMORY;
+        }
+    }
+    hn_added_ready(&tokenizer->added);
+    return HN_OK;
 }

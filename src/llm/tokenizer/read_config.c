@@ -7,12 +7,12 @@
 
 enum { MOST_JSON_BYTES = 256 << 20 };
 
-HnStatus hn_json_file(const char *path, json_t **json, HnError *err) {
+static HnStatus load(const char *path, size_t flags, json_t **json, HnError *err) {
     char *bytes = NULL;
     size_t n_bytes = 0;
     json_error_t where;
     HN_TRY(hn_file_read(path, MOST_JSON_BYTES, &bytes, &n_bytes, err));
-    *json = json_loadb(bytes, n_bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    *json = json_loadb(bytes, n_bytes, flags | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     hn_free(bytes);
     if (*json == NULL) {
         return hn_fail(err, HN_FORMAT, "%s: line %d is not JSON: %s", path, where.line, where.text);
@@ -20,14 +20,19 @@ HnStatus hn_json_file(const char *path, json_t **json, HnError *err) {
     return HN_OK;
 }
 
-/* The same where the file may be absent; an object, or NULL. */
+HnStatus hn_json_file(const char *path, json_t **json, HnError *err) {
+    return load(path, 0, json, err);
+}
+
+/* The same where the file may be absent; an object, or NULL. Numbers are read as floats: "no limit" is 10^30 in a
+ * model_max_length, which no integer holds, and no number is wanted from these files. */
 static HnStatus optional_file(const char *folder, const char *name, json_t **json, HnError *err) {
     *json = NULL;
     char *path = hn_path_join(folder, name, err);
     if (path == NULL) {
         return HN_MEMORY;
     }
-    HnStatus status = hn_file_exists(path) ? hn_json_file(path, json, err) : HN_OK;
+    HnStatus status = hn_file_exists(path) ? load(path, JSON_DECODE_INT_AS_REAL, json, err) : HN_OK;
     if (*json != NULL && !json_is_object(*json)) {
         status = hn_fail(err, HN_FORMAT, "%s holds no JSON object", path);
         json_decref(*json);

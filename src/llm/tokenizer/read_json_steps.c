@@ -73,6 +73,7 @@ HnStatus hn_json_normalizer(HnTokenizer *tokenizer, const json_t *step, HnError 
             return refuse("normalizer", one, err);
         }
     }
+    tokenizer->marks_spaces = replaced;
     return tokenizer->prefix == HN_PREFIX_EACH && !replaced
                ? hn_fail(err, HN_UNSUPPORTED, "normalizer Prepend without Replace of spaces is not supported")
                : HN_OK;
@@ -130,7 +131,9 @@ HnStatus hn_json_pre_tokenizer(HnTokenizer *tokenizer, const json_t *step, HnErr
         }
         return n == 1 ? byte_level(tokenizer, first, false, err) : refuse("pre_tokenizer", step, err);
     case HN_TOKENIZER_PIECES:
-        return n == 0 ? HN_OK : n == 1 ? metaspace(tokenizer, first, err) : refuse("pre_tokenizer", step, err);
+        return n == 0 && tokenizer->marks_spaces ? HN_OK
+               : n == 1                          ? metaspace(tokenizer, first, err)
+                                                 : refuse("pre_tokenizer", step, err);
     default:
         return n == 1 && is(first, "BertPreTokenizer") ? HN_OK : refuse("pre_tokenizer", step, err);
     }

@@ -42,6 +42,7 @@ struct HnTokenizer {
     bool nfc;
     /* PIECES */
     HnPrefix prefix;
+    bool marks_spaces;  /* so says the normalizer of tokenizer.json */
     bool trim;          /* spaces at the ends go, runs become one */
     bool cut_at_spaces; /* no token has a space mark behind another character */
     /* WORDS */
@@ -86,6 +87,9 @@ HnStatus hn_tokenizer_merge_splits(HnTokenizer *tokenizer, const uint32_t *ranks
 /* An added token: a new id, or a name for one that the vocabulary has. */
 HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text, size_t n_text, bool special,
                           bool normalized, HnError *err);
+
+/* After the last added token: brings those that are looked for in normalised text into its form. */
+HnStatus hn_tokenizer_finish_added(HnTokenizer *tokenizer, HnError *err);
 
 /* ---- encoding ---- */
 

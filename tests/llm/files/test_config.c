@@ -139,6 +139,9 @@ static void reads_rope(void **state) {
     assert_true(config.rope.factor == 2);
     assert_int_equal(config.rope.original_positions, 512);
     hn_lm_config_free(&config);
+    must_read(llama, "{\"rope_scaling\":{\"type\":\"linear\",\"factor\":3},\"rope_parameters\":{\"rope_theta\":7}}");
+    assert_true(config.rope.scaling == HN_ROPE_LINEAR && config.rope.factor == 3 && config.rope.theta == 500000);
+    hn_lm_config_free(&config);
     must_read(llama, "{\"rope_theta\":null}");
     assert_true(config.rope.theta == 10000.0);
     hn_lm_config_free(&config);
@@ -167,10 +170,11 @@ static void reads_windows(void **state) {
     must_read(mistral, "{\"sliding_window\":null}"); /* taken out: the reference's default */
     assert_int_equal(config.window, 4096);
     hn_lm_config_free(&config);
-    folder_text("config.json", "{\"model_type\":\"mistral\",\"sliding_window\":null}");
+    /* null is not the same: no window, and as many heads of keys as of queries. */
+    folder_text("config.json", "{\"model_type\":\"mistral\",\"sliding_window\":null,\"num_key_value_heads\":null}");
     HnError err = HN_ERROR_INIT;
     assert_int_equal(read_from(folder_path(""), &err), HN_OK);
-    assert_int_equal(config.window, 0);
+    assert_true(config.window == 0 && config.n_kv_heads == 32);
     hn_lm_config_free(&config);
 }
 
@@ -236,89 +240,92 @@ static void reads_ends(void **state) {
     hn_lm_config_free(&config);
 }
 
+static const struct {
+    const char *base, *change;
+    HnStatus status;
+    const char *word;
+} refusals[] = {
+    {llama, "{\"model_type\":\"gemma2\"}", HN_UNSUPPORTED, "\"gemma2\" are not supported (llama, mistral"},
+    {bert, "{\"model_type\":\"roberta\"}", HN_UNSUPPORTED, "\"roberta\""},
+    {bert, "{\"model_type\":\"distilbert\"}", HN_UNSUPPORTED, "\"distilbert\""},
+    {llama, "{\"model_type\":null}", HN_FORMAT, "no \"model_type\""},
+    {llama, "{\"model_type\":7}", HN_FORMAT, "\"model_type\" is 7"},
+    {llama, "{\"quantization_config\":{\"quant_method\":\"awq\"}}", HN_UNSUPPORTED, "quantised by awq"},
+    {llama, "{\"quantization_config\":{\"quant_method\":\"gptq\"}}", HN_UNSUPPORTED, "quantised by gptq"},
+    {llama, "{\"quantization_config\":{\"quant_method\":\"fp8\"}}", HN_UNSUPPORTED, "quantised by fp8"},
+    {llama, "{\"quantization_config\":{\"load_in_4bit\":true}}", HN_UNSUPPORTED, "quantised by bitsandbytes"},
+    {llama, "{\"quantization_config\":{}}", HN_UNSUPPORTED, "does not name"},
+    {llama, "{\"quantization\":{\"bits\":4}}", HN_UNSUPPORTED, "quantised by"},
+    {qwen2, "{\"auto_map\":{\"AutoModel\":\"modeling_qwen.Qwen2Model\"}}", HN_UNSUPPORTED, "code of its own"},
+    {bert, "{\"architectures\":[\"BertForSequenceClassification\"]}", HN_UNSUPPORTED,
+     "BertForSequenceClassification is not supported"},
+    {llama, "{\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0}}", HN_UNSUPPORTED, "type \"yarn\""},
+    {llama, "{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4.0}}", HN_UNSUPPORTED, "type \"dynamic\""},
+    {llama, "{\"rope_parameters\":{\"rope_type\":\"longrope\"}}", HN_UNSUPPORTED, "type \"longrope\""},
+    {llama, "{\"rope_scaling\":{\"type\":\"linear\"}}", HN_FORMAT, "lacks \"factor\""},
+    {llama, "{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0}}", HN_FORMAT, "lacks \"low_freq_factor\""},
+    {llama,
+     "{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":4,"
+     "\"high_freq_factor\":4}}",
+     HN_FORMAT, "high_freq_factor must be above"},
+    {llama, "{\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":0.5}}", HN_FORMAT, "\"factor\" is 0.5"},
+    {llama, "{\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2,\"beta_fast\":32}}", HN_UNSUPPORTED,
+     "\"beta_fast\", which is not known"},
+    {llama, "{\"rope_scaling\":[1]}", HN_FORMAT, "is no object"},
+    {llama, "{\"rope_parameters\":{\"full_attention\":{}}}", HN_UNSUPPORTED, "differ between layers"},
+    {llama, "{\"rope_parameters\":{\"rope_theta\":1e4,\"partial_rotary_factor\":0.5}}", HN_UNSUPPORTED,
+     "partly rotated"},
+    {llama, "{\"partial_rotary_factor\":0.5}", HN_UNSUPPORTED, "partial_rotary_factor"},
+    {llama, "{\"hidden_size\":0}", HN_FORMAT, "\"hidden_size\" is 0; expected is an integer from 1"},
+    {llama, "{\"hidden_size\":-64}", HN_FORMAT, "\"hidden_size\" is -64"},
+    {llama, "{\"hidden_size\":64.0}", HN_FORMAT, "\"hidden_size\" is 64.0"},
+    {llama, "{\"hidden_size\":\"64\"}", HN_FORMAT, "\"hidden_size\" is \"64\""},
+    {llama, "{\"hidden_size\":2000000}", HN_FORMAT, "\"hidden_size\" is 2000000"},
+    {llama, "{\"num_hidden_layers\":1000000000}", HN_FORMAT, "\"num_hidden_layers\""},
+    {llama, "{\"vocab_size\":1000000000000}", HN_FORMAT, "\"vocab_size\""},
+    {llama, "{\"hidden_size\":65}", HN_FORMAT, "a hidden size of 65 cannot be cut into 8 heads"},
+    {llama, "{\"hidden_size\":72}", HN_FORMAT, "turn pairs"},
+    {llama, "{\"num_key_value_heads\":3}", HN_FORMAT, "8 attention heads cannot share 3"},
+    {llama, "{\"num_key_value_heads\":16}", HN_FORMAT, "8 attention heads cannot share 16"},
+    {llama, "{\"rms_norm_eps\":0}", HN_FORMAT, "\"rms_norm_eps\" is 0"},
+    {llama, "{\"rms_norm_eps\":\"1e-5\"}", HN_FORMAT, "\"rms_norm_eps\""},
+    {llama, "{\"rope_theta\":0}", HN_FORMAT, "\"rope_theta\" is 0"},
+    {llama, "{\"hidden_act\":\"mish\"}", HN_UNSUPPORTED, "activation \"mish\""},
+    {llama, "{\"torch_dtype\":\"float64\"}", HN_UNSUPPORTED, "type \"float64\""},
+    {llama, "{\"dtype\":\"float8_e4m3fn\"}", HN_UNSUPPORTED, "type \"float8_e4m3fn\""},
+    {llama, "{\"tie_word_embeddings\":1}", HN_FORMAT, "expected is true or false"},
+    {llama, "{\"sliding_window\":16}", HN_UNSUPPORTED, "\"sliding_window\" (16) is not known"},
+    {llama, "{\"logit_scale\":2.0}", HN_UNSUPPORTED, "\"logit_scale\" (2.0) is not known"},
+    {llama, "{\"is_encoder_decoder\":true}", HN_UNSUPPORTED, "encoder-decoders"},
+    {llama, "{\"layer_types\":[\"full_attention\"]}", HN_FORMAT, "lists no 3 layers"},
+    {llama, "{\"layer_types\":[\"full_attention\",\"linear_attention\",\"full_attention\"]}", HN_UNSUPPORTED,
+     "type \"linear_attention\""},
+    {llama, "{\"layer_types\":[\"full_attention\",\"sliding_attention\",\"full_attention\"]}", HN_FORMAT,
+     "no window's length"},
+    {mistral, "{\"layer_types\":[\"full_attention\",\"sliding_attention\"]}", HN_UNSUPPORTED, "all or none"},
+    {qwen2, "{\"attention_bias\":true}", HN_UNSUPPORTED, "attention_bias"},
+    {bert, "{\"is_decoder\":true}", HN_UNSUPPORTED, "BERT as a decoder"},
+    {bert, "{\"position_embedding_type\":\"relative_key\"}", HN_UNSUPPORTED, "relative positions"},
+    {bert, "{\"hidden_size\":65}", HN_FORMAT, "cannot be cut into 8 heads"},
+    {nomic, "{\"num_experts\":8}", HN_UNSUPPORTED, "mixtures of experts"},
+    {nomic, "{\"prenorm\":true}", HN_UNSUPPORTED, "prenorm"},
+    {nomic, "{\"use_rms_norm\":true}", HN_UNSUPPORTED, "use_rms_norm"},
+    {nomic, "{\"rotary_emb_scale_base\":512}", HN_UNSUPPORTED, "xPos"},
+    {nomic, "{\"rotary_scaling_factor\":2}", HN_UNSUPPORTED, "rotary_scaling_factor"},
+    {nomic, "{\"rotary_emb_fraction\":0.0}", HN_UNSUPPORTED, "without rotary positions"},
+    {nomic, "{\"activation_function\":\"gelu\"}", HN_UNSUPPORTED, "\"gelu\" is not supported"},
+    {nomic, "{\"mlp_fc1_bias\":true}", HN_UNSUPPORTED, "mlp_fc1_bias and mlp_fc2_bias differ"},
+    {nomic, "{\"hidden_size\":128}", HN_FORMAT, "\"hidden_size\" is 128 and \"n_embd\" is 64"},
+    {nomic, "{\"hidden_size\":64,\"rope_parameters\":{\"rope_theta\":10000.0}}", HN_FORMAT,
+     "rotary_emb_base and rope_theta"},
+};
+
 static void refuses(void **state) {
     (void)state;
-    static const struct {
-        const char *base, *change;
-        HnStatus status;
-        const char *word;
-    } cases[] = {
-        {llama, "{\"model_type\":\"gemma2\"}", HN_UNSUPPORTED, "\"gemma2\" are not supported (llama, mistral"},
-        {bert, "{\"model_type\":\"roberta\"}", HN_UNSUPPORTED, "\"roberta\""},
-        {bert, "{\"model_type\":\"distilbert\"}", HN_UNSUPPORTED, "\"distilbert\""},
-        {llama, "{\"model_type\":null}", HN_FORMAT, "no \"model_type\""},
-        {llama, "{\"model_type\":7}", HN_FORMAT, "\"model_type\" is 7"},
-        {llama, "{\"quantization_config\":{\"quant_method\":\"awq\"}}", HN_UNSUPPORTED, "quantised by awq"},
-        {llama, "{\"quantization_config\":{\"quant_method\":\"gptq\"}}", HN_UNSUPPORTED, "quantised by gptq"},
-        {llama, "{\"quantization_config\":{\"quant_method\":\"fp8\"}}", HN_UNSUPPORTED, "quantised by fp8"},
-        {llama, "{\"quantization_config\":{\"load_in_4bit\":true}}", HN_UNSUPPORTED, "quantised by bitsandbytes"},
-        {llama, "{\"quantization_config\":{}}", HN_UNSUPPORTED, "does not name"},
-        {bert, "{\"architectures\":[\"BertForSequenceClassification\"]}", HN_UNSUPPORTED,
-         "BertForSequenceClassification is not supported"},
-        {llama, "{\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0}}", HN_UNSUPPORTED, "type \"yarn\""},
-        {llama, "{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4.0}}", HN_UNSUPPORTED, "type \"dynamic\""},
-        {llama, "{\"rope_parameters\":{\"rope_type\":\"longrope\"}}", HN_UNSUPPORTED, "type \"longrope\""},
-        {llama, "{\"rope_scaling\":{\"type\":\"linear\"}}", HN_FORMAT, "lacks \"factor\""},
-        {llama, "{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0}}", HN_FORMAT, "lacks \"low_freq_factor\""},
-        {llama,
-         "{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":4,"
-         "\"high_freq_factor\":4}}",
-         HN_FORMAT, "high_freq_factor must be above"},
-        {llama, "{\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":0.5}}", HN_FORMAT, "\"factor\" is 0.5"},
-        {llama, "{\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2,\"beta_fast\":32}}", HN_UNSUPPORTED,
-         "\"beta_fast\", which is not known"},
-        {llama, "{\"rope_scaling\":[1]}", HN_FORMAT, "is no object"},
-        {llama, "{\"rope_parameters\":{\"full_attention\":{}}}", HN_UNSUPPORTED, "differ between layers"},
-        {llama, "{\"rope_parameters\":{\"rope_theta\":1e4,\"partial_rotary_factor\":0.5}}", HN_UNSUPPORTED,
-         "partly rotated"},
-        {llama, "{\"partial_rotary_factor\":0.5}", HN_UNSUPPORTED, "partial_rotary_factor"},
-        {llama, "{\"hidden_size\":0}", HN_FORMAT, "\"hidden_size\" is 0; expected is an integer from 1"},
-        {llama, "{\"hidden_size\":-64}", HN_FORMAT, "\"hidden_size\" is -64"},
-        {llama, "{\"hidden_size\":64.0}", HN_FORMAT, "\"hidden_size\" is 64.0"},
-        {llama, "{\"hidden_size\":\"64\"}", HN_FORMAT, "\"hidden_size\" is \"64\""},
-        {llama, "{\"hidden_size\":2000000}", HN_FORMAT, "\"hidden_size\" is 2000000"},
-        {llama, "{\"num_hidden_layers\":1000000000}", HN_FORMAT, "\"num_hidden_layers\""},
-        {llama, "{\"vocab_size\":1000000000000}", HN_FORMAT, "\"vocab_size\""},
-        {llama, "{\"hidden_size\":65}", HN_FORMAT, "a hidden size of 65 cannot be cut into 8 heads"},
-        {llama, "{\"hidden_size\":72}", HN_FORMAT, "turn pairs"},
-        {llama, "{\"num_key_value_heads\":3}", HN_FORMAT, "8 attention heads cannot share 3"},
-        {llama, "{\"num_key_value_heads\":16}", HN_FORMAT, "8 attention heads cannot share 16"},
-        {llama, "{\"rms_norm_eps\":0}", HN_FORMAT, "\"rms_norm_eps\" is 0"},
-        {llama, "{\"rms_norm_eps\":\"1e-5\"}", HN_FORMAT, "\"rms_norm_eps\""},
-        {llama, "{\"rope_theta\":0}", HN_FORMAT, "\"rope_theta\" is 0"},
-        {llama, "{\"hidden_act\":\"mish\"}", HN_UNSUPPORTED, "activation \"mish\""},
-        {llama, "{\"torch_dtype\":\"float64\"}", HN_UNSUPPORTED, "type \"float64\""},
-        {llama, "{\"dtype\":\"float8_e4m3fn\"}", HN_UNSUPPORTED, "type \"float8_e4m3fn\""},
-        {llama, "{\"tie_word_embeddings\":1}", HN_FORMAT, "expected is true or false"},
-        {llama, "{\"sliding_window\":16}", HN_UNSUPPORTED, "\"sliding_window\" (16) is not known"},
-        {llama, "{\"logit_scale\":2.0}", HN_UNSUPPORTED, "\"logit_scale\" (2.0) is not known"},
-        {llama, "{\"is_encoder_decoder\":true}", HN_UNSUPPORTED, "encoder-decoders"},
-        {llama, "{\"layer_types\":[\"full_attention\"]}", HN_FORMAT, "lists no 3 layers"},
-        {llama, "{\"layer_types\":[\"full_attention\",\"linear_attention\",\"full_attention\"]}", HN_UNSUPPORTED,
-         "type \"linear_attention\""},
-        {llama, "{\"layer_types\":[\"full_attention\",\"sliding_attention\",\"full_attention\"]}", HN_FORMAT,
-         "no window's length"},
-        {mistral, "{\"layer_types\":[\"full_attention\",\"sliding_attention\"]}", HN_UNSUPPORTED, "all or none"},
-        {qwen2, "{\"attention_bias\":true}", HN_UNSUPPORTED, "attention_bias"},
-        {bert, "{\"is_decoder\":true}", HN_UNSUPPORTED, "BERT as a decoder"},
-        {bert, "{\"position_embedding_type\":\"relative_key\"}", HN_UNSUPPORTED, "relative positions"},
-        {bert, "{\"hidden_size\":65}", HN_FORMAT, "cannot be cut into 8 heads"},
-        {nomic, "{\"num_experts\":8}", HN_UNSUPPORTED, "mixtures of experts"},
-        {nomic, "{\"prenorm\":true}", HN_UNSUPPORTED, "prenorm"},
-        {nomic, "{\"use_rms_norm\":true}", HN_UNSUPPORTED, "use_rms_norm"},
-        {nomic, "{\"rotary_emb_scale_base\":512}", HN_UNSUPPORTED, "xPos"},
-        {nomic, "{\"rotary_scaling_factor\":2}", HN_UNSUPPORTED, "rotary_scaling_factor"},
-        {nomic, "{\"rotary_emb_fraction\":0.0}", HN_UNSUPPORTED, "without rotary positions"},
-        {nomic, "{\"activation_function\":\"gelu\"}", HN_UNSUPPORTED, "\"gelu\" is not supported"},
-        {nomic, "{\"mlp_fc1_bias\":true}", HN_UNSUPPORTED, "mlp_fc1_bias and mlp_fc2_bias differ"},
-        {nomic, "{\"hidden_size\":128}", HN_FORMAT, "\"hidden_size\" is 128 and \"n_embd\" is 64"},
-        {nomic, "{\"hidden_size\":64,\"rope_parameters\":{\"rope_theta\":10000.0}}", HN_FORMAT,
-         "rotary_emb_base and rope_theta"},
-    };
     folder_clear();
-    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-        write_changed(cases[k].base, cases[k].change);
-        expect(cases[k].status, cases[k].word);
+    for (size_t k = 0; k < sizeof refusals / sizeof refusals[0]; k++) {
+        write_changed(refusals[k].base, refusals[k].change);
+        expect(refusals[k].status, refusals[k].word);
     }
     folder_text("config.json", "[]");
     expect(HN_FORMAT, "no JSON object");
