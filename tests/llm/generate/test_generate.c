@@ -226,13 +226,12 @@ static void test_as_plain_loop(void **state) {
     for (int stop = 0; stop < 5; stop++) {
         assert_true(ends[stop] > 0);
     }
-    uint64_t n_put_back = 0, n_shared = 0;
+    uint64_t n_put_back = 0;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         static const uint32_t strides[] = {1, 29, 59}; /* no divisors of the number of requests */
         for (size_t order = 0; order < 3; order++) {
             HnGeneratorStats stats = run_all(&w, &options[i], strides[order]);
             n_put_back += stats.n_put_back;
-            n_shared += stats.n_shared;
             assert_true(options[i].no_sharing
                             ? stats.n_shared == 0
                             : stats.n_shared > 300 || (options[i].n_slots > 0 && options[i].n_slots < 5));
