@@ -18,7 +18,7 @@ typedef struct Work {
     HnTokenTree *tree;
     HnNamed *named;
     char (*texts)[NAME_ROOM];
-    HnNameList *names;
+    HnItemNames *names;
     HnGrammar *profile, *negative;
     HnNameFilter filter;
     HnGrammarState state;
@@ -58,8 +58,8 @@ static HnStatus make_names(Work *w, HnError *err) {
 }
 
 static HnStatus open_all(Work *w, const char *folder, HnError *err) {
-    static const HnField profile[] = {{"summarization", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
-    static const HnField negative[] = {{"hard_negative_item", HN_FIELD_NAME}, {"reasoning", HN_FIELD_ANY}};
+    static const HnGrammarField profile[] = {{"summarization", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
+    static const HnGrammarField negative[] = {{"hard_negative_item", HN_FIELD_NAME}, {"reasoning", HN_FIELD_ANY}};
     char note[160];
     HN_TRY(hn_tokenizer_open(folder, &w->tokenizer, err));
     HN_TRY(make_names(w, err));
@@ -68,9 +68,9 @@ static HnStatus open_all(Work *w, const char *folder, HnError *err) {
     snprintf(note, sizeof note, "%u tokens, %u nodes", w->tree->n_tokens, w->tree->n_nodes);
     print("token-tree", hn_clock_seconds() - start, note);
     start = hn_clock_seconds();
-    HN_TRY(hn_name_list_create(w->named, N_NAMES, &w->names, err));
-    snprintf(note, sizeof note, "%u names, %.1f MB", hn_name_list_count(w->names),
-             (double)hn_name_list_bytes(w->names) / 1e6);
+    HN_TRY(hn_item_names_create(w->named, N_NAMES, &w->names, err));
+    snprintf(note, sizeof note, "%u names, %.1f MB", hn_item_names_count(w->names),
+             (double)hn_item_names_bytes(w->names) / 1e6);
     print("names", hn_clock_seconds() - start, note);
     start = hn_clock_seconds();
     HN_TRY(hn_grammar_create(w->tree, profile, 2, NULL, &w->profile, err));
@@ -84,7 +84,7 @@ static HnStatus open_all(Work *w, const char *folder, HnError *err) {
         taken[i] = i * 97;
     }
     start = hn_clock_seconds();
-    HN_TRY(hn_name_list_exclude(w->names, taken, N_TAKEN, &w->filter, err));
+    HN_TRY(hn_item_names_exclude(w->names, taken, N_TAKEN, &w->filter, err));
     snprintf(note, sizeof note, "%zu names of a user's 1,000 items left out", w->filter.n);
     print("names-exclude", hn_clock_seconds() - start, note);
     return HN_OK;
@@ -203,7 +203,7 @@ int main(int argc, char **argv) {
     hn_name_filter_free(&w->filter);
     hn_grammar_free(&w->negative);
     hn_grammar_free(&w->profile);
-    hn_name_list_free(&w->names);
+    hn_item_names_free(&w->names);
     hn_token_tree_free(&w->tree);
     hn_tokenizer_close(&w->tokenizer);
     hn_free(w->texts);

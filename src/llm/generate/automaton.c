@@ -140,7 +140,7 @@ static void add_string(Builder *b, bool filled) {
     expect(b, '"');
 }
 
-static void add_field(Builder *b, const HnField *field) {
+static void add_field(Builder *b, const HnGrammarField *field) {
     allow_blanks(b);
     expect(b, '"');
     for (const char *c = field->key; *c; c++) {
@@ -159,7 +159,7 @@ static void add_field(Builder *b, const HnField *field) {
     }
 }
 
-static HnStatus check_fields(const HnField *fields, size_t n_fields, HnError *err) {
+static HnStatus check_fields(const HnGrammarField *fields, size_t n_fields, HnError *err) {
     int n_name_fields = 0;
     for (size_t i = 0; i < n_fields; i++) {
         n_name_fields += fields[i].kind == HN_FIELD_NAME;
@@ -175,7 +175,7 @@ static HnStatus check_fields(const HnField *fields, size_t n_fields, HnError *er
     return HN_OK;
 }
 
-HnStatus hn_automaton_build(const HnField *fields, size_t n_fields, HnAutomaton *automaton, HnError *err) {
+HnStatus hn_automaton_build(const HnGrammarField *fields, size_t n_fields, HnAutomaton *automaton, HnError *err) {
     *automaton = (HnAutomaton){.gap = HN_NO_STATE, .behind_gap = HN_NO_STATE};
     Builder b = {.a = automaton, .err = err, .status = check_fields(fields, n_fields, err)};
     b.open[0] = add_state(&b);

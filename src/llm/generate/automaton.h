@@ -18,7 +18,7 @@ typedef struct HnAutomaton {
     uint16_t end;             /* the whole answer is written */
 } HnAutomaton;
 
-HnStatus hn_automaton_build(const HnField *fields, size_t n_fields, HnAutomaton *automaton, HnError *err);
+HnStatus hn_automaton_build(const HnGrammarField *fields, size_t n_fields, HnAutomaton *automaton, HnError *err);
 void hn_automaton_free(HnAutomaton *automaton);
 
 #endif

@@ -6,8 +6,8 @@
 
 enum { LARGE = 64 /* names: the mask of fewer is found faster than it is looked up and patched */ };
 
-HnStatus hn_grammar_create(const HnTokenTree *tree, const HnField *fields, size_t n_fields, const HnNameList *names,
-                           HnGrammar **grammar, HnError *err) {
+HnStatus hn_grammar_create(const HnTokenTree *tree, const HnGrammarField *fields, size_t n_fields,
+                           const HnItemNames *names, HnGrammar **grammar, HnError *err) {
     *grammar = NULL;
     HnGrammar *g = hn_alloc(1, sizeof *g, "grammar", err);
     if (!g) {
@@ -63,7 +63,7 @@ uint64_t hn_grammar_bytes(const HnGrammar *g) {
 }
 
 static HnGrammarState enter_names(const HnGrammar *g) {
-    return (HnGrammarState){.place = g->automaton.gap, .end = hn_name_list_count(g->names)};
+    return (HnGrammarState){.place = g->automaton.gap, .end = hn_item_names_count(g->names)};
 }
 
 HnGrammarState hn_grammar_begin(const HnGrammar *g) {
@@ -78,13 +78,13 @@ bool hn_grammar_at_end(const HnGrammar *g, const HnGrammarState *state) {
 /* One byte inside a name. */
 static bool step_name(const HnGrammar *g, const HnNameFilter *filter, HnGrammarState *state, unsigned char byte) {
     uint32_t n_bytes = 0;
-    hn_name_list_narrow(g->names, state->first, state->end, state->depth, byte, &state->first, &state->end);
+    hn_item_names_narrow(g->names, state->first, state->end, state->depth, byte, &state->first, &state->end);
     if (state->first == state->end ||
         hn_name_filter_count(filter, state->first, state->end) == state->end - state->first) {
         return false;
     }
     state->depth++;
-    hn_name_list_entry(g->names, state->first, &n_bytes);
+    hn_item_names_entry(g->names, state->first, &n_bytes);
     if (state->depth == n_bytes) {
         *state = (HnGrammarState){.place = g->automaton.behind_gap};
     }
@@ -117,7 +117,7 @@ bool hn_grammar_advance(const HnGrammar *g, const HnNameFilter *filter, HnGramma
 static bool walk_from(const HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state, uint32_t limit,
                       uint64_t *mask) {
     HnWalk w = {.grammar = g, .filter = filter, .limit = limit, .mask = mask};
-    w.names_end = g->names ? hn_name_list_count(g->names) : 0;
+    w.names_end = g->names ? hn_item_names_count(g->names) : 0;
     memset(mask, 0, g->n_words * sizeof *mask);
     if (state->place == g->automaton.gap) {
         hn_walk_names(&w, 0, state->first, state->end, state->depth);
@@ -141,18 +141,18 @@ static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGra
         if (name < first || name >= end) {
             continue;
         }
-        const unsigned char *bytes = hn_name_list_entry(g->names, name, &n_bytes);
+        const unsigned char *bytes = hn_item_names_entry(g->names, name, &n_bytes);
         for (uint32_t at = state->depth; at < n_bytes; at++) {
             node = hn_token_tree_child(v, node, bytes[at]);
             if (node == HN_NO_NODE) {
                 break;
             }
-            hn_name_list_narrow(g->names, first, end, at, bytes[at], &first, &end);
+            hn_item_names_narrow(g->names, first, end, at, bytes[at], &first, &end);
             if (hn_name_filter_count(filter, first, end) == end - first) {
                 clear(v, v->first[node], v->first[v->skip[node]], mask);
                 break;
             }
-            if (!hn_name_list_reach(g, filter, first, end, at + 1, HN_NO_LIMIT)) {
+            if (!hn_item_names_reach(g, filter, first, end, at + 1, HN_NO_LIMIT)) {
                 clear(v, v->first[node], v->first[node + 1], mask); /* a longer token may still get somewhere */
             }
         }

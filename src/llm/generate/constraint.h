@@ -22,12 +22,12 @@
 
 enum { HN_MAX_BLANKS = 8 };
 
-typedef enum HnFieldKind { HN_FIELD_ANY, HN_FIELD_FILLED, HN_FIELD_NAME } HnFieldKind;
+typedef enum HnGrammarFieldKind { HN_FIELD_ANY, HN_FIELD_FILLED, HN_FIELD_NAME } HnGrammarFieldKind;
 
-typedef struct HnField {
-    const char *key;  /* printable ASCII without quote and backslash */
-    HnFieldKind kind; /* any string; one that is not blank; a name */
-} HnField;
+typedef struct HnGrammarField {
+    const char *key;         /* printable ASCII without quote and backslash */
+    HnGrammarFieldKind kind; /* any string; one that is not blank; a name */
+} HnGrammarField;
 
 typedef struct HnGrammar HnGrammar; /* it remembers masks: one thread at a time */
 
@@ -39,8 +39,8 @@ typedef struct HnGrammarState {
 
 /* tree and names are borrowed; names may be NULL where no field holds any. HN_UNSUPPORTED: the vocabulary lacks
  * bytes without which no answer can be written. */
-HnStatus hn_grammar_create(const HnTokenTree *tree, const HnField *fields, size_t n_fields, const HnNameList *names,
-                           HnGrammar **grammar, HnError *err);
+HnStatus hn_grammar_create(const HnTokenTree *tree, const HnGrammarField *fields, size_t n_fields,
+                           const HnItemNames *names, HnGrammar **grammar, HnError *err);
 void hn_grammar_free(HnGrammar **grammar);
 /* Tokens that the shortest answer takes; a smaller budget cannot be kept. */
 uint32_t hn_grammar_least_budget(const HnGrammar *grammar);

@@ -64,8 +64,8 @@ static uint16_t behind_quote(HnWalk *w, uint32_t node) {
 static void measure_name(HnGrammar *g, HnWalk *w, uint32_t index, uint32_t *known) {
     const HnTokenTree *v = g->tree;
     uint32_t n_bytes = 0;
-    const unsigned char *bytes = hn_name_list_entry(g->names, index, &n_bytes);
-    uint16_t *distance = g->name_distance + hn_name_list_offset(g->names, index);
+    const unsigned char *bytes = hn_item_names_entry(g->names, index, &n_bytes);
+    uint16_t *distance = g->name_distance + hn_item_names_offset(g->names, index);
     for (uint32_t from = n_bytes; from-- > 0;) {
         uint16_t best = HN_FAR;
         uint32_t node = 0, at = from;
@@ -84,9 +84,9 @@ static void measure_name(HnGrammar *g, HnWalk *w, uint32_t index, uint32_t *know
 }
 
 static HnStatus measure_names(HnGrammar *g, HnWalk *w, unsigned char *marks, HnError *err) {
-    uint32_t n = hn_name_list_count(g->names), n_bytes = 0;
-    hn_name_list_entry(g->names, n - 1, &n_bytes);
-    uint64_t total = hn_name_list_offset(g->names, n - 1) + n_bytes;
+    uint32_t n = hn_item_names_count(g->names), n_bytes = 0;
+    hn_item_names_entry(g->names, n - 1, &n_bytes);
+    uint64_t total = hn_item_names_offset(g->names, n - 1) + n_bytes;
     uint32_t *known = hn_alloc(g->tree->n_nodes, sizeof *known, "ways behind a name", err);
     g->name_distance = known ? hn_alloc(total, sizeof *g->name_distance, "lengths of names in tokens", err) : NULL;
     if (g->name_distance) {
@@ -130,9 +130,9 @@ static HnStatus measure(HnGrammar *g, HnWalk *w, Edges *edges, HnError *err) {
         /* The row of the gap itself is free: nothing in the table leads on from there. */
         HN_TRY(measure_names(g, w, edges->to + (size_t)a->gap * a->n, err));
         memset(edges->to + (size_t)a->gap * a->n, 0, a->n);
-        w->names_first = hn_name_list_none(g->names);
+        w->names_first = hn_item_names_none(g->names);
         w->names_end = w->names_first + 1;
-        g->distance[a->gap] = g->name_distance[hn_name_list_offset(g->names, w->names_first)];
+        g->distance[a->gap] = g->name_distance[hn_item_names_offset(g->names, w->names_first)];
         find_edges(w, 0, a->gap, edges);
         shorten(g, 0, a->gap, edges);
         uint16_t longest = longest_of(g, 0);

@@ -17,7 +17,7 @@ typedef struct HnMaskKey {
 
 struct HnGrammar {
     const HnTokenTree *tree;
-    const HnNameList *names;
+    const HnItemNames *names;
     HnAutomaton automaton;
     uint16_t *distance;               /* [automaton.n]: tokens from a state to the end */
     uint16_t *name_distance;          /* by a name's offset and the bytes of it that are written */
@@ -48,8 +48,8 @@ typedef struct HnWalk {
 void hn_walk_table(HnWalk *walk, uint32_t node, uint16_t state);
 void hn_walk_names(HnWalk *walk, uint32_t node, uint32_t first, uint32_t end, uint32_t depth);
 /* Whether a name out of first .. end-1 may be written to the end from its byte `depth` on within limit tokens. */
-bool hn_name_list_reach(const HnGrammar *grammar, const HnNameFilter *filter, uint32_t first, uint32_t end,
-                        uint32_t depth, uint32_t limit);
+bool hn_item_names_reach(const HnGrammar *grammar, const HnNameFilter *filter, uint32_t first, uint32_t end,
+                         uint32_t depth, uint32_t limit);
 
 /* constraint_distance.c: fills distance and name_distance. */
 HnStatus hn_grammar_measure(HnGrammar *grammar, HnError *err);

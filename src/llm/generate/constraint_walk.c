@@ -14,13 +14,13 @@ static void land_in_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end
         return;
     }
     if (!w->marks) {
-        if (hn_name_list_reach(w->grammar, w->filter, first, end, depth, w->limit)) {
+        if (hn_item_names_reach(w->grammar, w->filter, first, end, depth, w->limit)) {
             set_tokens(w, node);
         }
         return;
     }
     for (uint32_t i = first; i < end; i++) {
-        uint16_t distance = w->grammar->name_distance[hn_name_list_offset(w->grammar->names, i) + depth];
+        uint16_t distance = w->grammar->name_distance[hn_item_names_offset(w->grammar->names, i) + depth];
         w->best_name = distance < w->best_name ? distance : w->best_name;
     }
 }
@@ -62,14 +62,14 @@ void hn_walk_table(HnWalk *w, uint32_t node, uint16_t state) {
 /* As deep as a token is long. */
 void hn_walk_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end, uint32_t depth) {
     const HnTokenTree *v = w->grammar->tree;
-    const HnNameList *names = w->grammar->names;
+    const HnItemNames *names = w->grammar->names;
     if (v->skip[node] == node + 1) {
         return; /* no token goes on */
     }
     for (uint32_t next_end = 0; first < end; first = next_end) {
         uint32_t n_bytes = 0, same = 0;
-        unsigned char byte = hn_name_list_entry(names, first, &n_bytes)[depth];
-        hn_name_list_narrow(names, first, end, depth, byte, &same, &next_end);
+        unsigned char byte = hn_item_names_entry(names, first, &n_bytes)[depth];
+        hn_item_names_narrow(names, first, end, depth, byte, &same, &next_end);
         uint32_t child = hn_token_tree_child(v, node, byte);
         if (child == HN_NO_NODE || hn_name_filter_count(w->filter, first, next_end) == next_end - first) {
             continue;
@@ -84,14 +84,14 @@ void hn_walk_names(HnWalk *w, uint32_t node, uint32_t first, uint32_t end, uint3
     }
 }
 
-bool hn_name_list_reach(const HnGrammar *g, const HnNameFilter *filter, uint32_t first, uint32_t end, uint32_t depth,
-                        uint32_t limit) {
+bool hn_item_names_reach(const HnGrammar *g, const HnNameFilter *filter, uint32_t first, uint32_t end, uint32_t depth,
+                         uint32_t limit) {
     uint32_t n_out = hn_name_filter_count(filter, first, end);
     if (n_out == end - first || (limit == HN_NO_LIMIT && g->all_near)) {
         return n_out < end - first;
     }
     for (uint32_t i = first; i < end; i++) {
-        if (g->name_distance[hn_name_list_offset(g->names, i) + depth] <= limit &&
+        if (g->name_distance[hn_item_names_offset(g->names, i) + depth] <= limit &&
             (n_out == 0 || hn_name_filter_count(filter, i, i + 1) == 0)) {
             return true;
         }

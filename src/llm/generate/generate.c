@@ -115,7 +115,7 @@ void hn_generator_free(HnGenerator **generator) {
     }
 }
 
-HnStatus hn_generator_submit(HnGenerator *g, const HnRequest *request, HnError *err) {
+HnStatus hn_generator_submit(HnGenerator *g, const HnGenerateRequest *request, HnError *err) {
     HnJob *job = NULL;
     HN_TRY(hn_job_create(g, request, &job, err));
     job->number = g->n_submitted++;

@@ -40,7 +40,7 @@ typedef struct HnGenerateOptions {
     void *context;
 } HnGenerateOptions;
 
-typedef struct HnRequest {
+typedef struct HnGenerateRequest {
     uint64_t key;           /* says whose answer this is, and which draws are its own */
     const uint32_t *prompt; /* [n_prompt], at least 1 */
     uint32_t n_prompt;
@@ -52,7 +52,7 @@ typedef struct HnRequest {
     const int32_t *taken; /* [n_taken] ascending: items whose names may not be written */
     size_t n_taken;
     bool ignore_eos; /* write on to the budget, to measure speed */
-} HnRequest;
+} HnGenerateRequest;
 
 typedef enum HnStop { HN_STOP_EOS, HN_STOP_STRING, HN_STOP_BUDGET, HN_STOP_CONTEXT, HN_STOP_GRAMMAR } HnStop;
 
@@ -81,7 +81,7 @@ void hn_generator_free(HnGenerator **generator);
 
 /* Queues a request; everything but the grammar is copied. HN_INPUT, HN_RANGE: what is wrong with it, in the context's,
  * the cache's or the grammar's figures; nothing is queued then. */
-HnStatus hn_generator_submit(HnGenerator *generator, const HnRequest *request, HnError *err);
+HnStatus hn_generator_submit(HnGenerator *generator, const HnGenerateRequest *request, HnError *err);
 /* Computes on; *busy: something is left to do. After a failure the generator can only be freed. */
 HnStatus hn_generator_step(HnGenerator *generator, bool *busy, HnError *err);
 /* The next finished answer, in the order of finishing; false where there is none. Free with hn_generated_free. */

@@ -6,7 +6,7 @@
 #include "constraint_private.h"
 #include "generate_private.h"
 
-static HnStatus check_tokens(const HnGenerator *g, const HnRequest *r, HnError *err) {
+static HnStatus check_tokens(const HnGenerator *g, const HnGenerateRequest *r, HnError *err) {
     const HnLmConfig *config = g->config;
     if (r->n_prompt == 0) {
         return hn_fail(err, HN_INPUT, "an empty prompt: a model needs one token at least (its BOS)");
@@ -26,7 +26,7 @@ static HnStatus check_tokens(const HnGenerator *g, const HnRequest *r, HnError *
     return r->budget > 0 ? HN_OK : hn_fail(err, HN_RANGE, "a budget of 0 tokens allows no answer");
 }
 
-static HnStatus check(const HnGenerator *g, const HnRequest *r, uint32_t limit, HnError *err) {
+static HnStatus check(const HnGenerator *g, const HnGenerateRequest *r, uint32_t limit, HnError *err) {
     if (r->grammar && r->n_stops > 0) {
         return hn_fail(err, HN_INPUT, "a constrained answer ends by itself: no stop strings beside it");
     }
@@ -53,13 +53,13 @@ static void see(HnJob *job, uint32_t token) {
     }
 }
 
-static HnStatus fill(const HnGenerator *g, const HnRequest *r, HnJob *job, HnError *err) {
+static HnStatus fill(const HnGenerator *g, const HnGenerateRequest *r, HnJob *job, HnError *err) {
     size_t most = (size_t)r->n_prompt + job->limit;
     HN_TRY(hn_text_stream_begin(&job->stream, r->stops, r->n_stops, err));
     if (r->grammar) {
         job->state = hn_grammar_begin(r->grammar);
         if (r->grammar->names) {
-            HN_TRY(hn_name_list_exclude(r->grammar->names, r->taken, r->n_taken, &job->filter, err));
+            HN_TRY(hn_item_names_exclude(r->grammar->names, r->taken, r->n_taken, &job->filter, err));
         }
     }
     job->tokens = hn_alloc(most, sizeof *job->tokens, "tokens of a request", err);
@@ -80,7 +80,7 @@ static HnStatus fill(const HnGenerator *g, const HnRequest *r, HnJob *job, HnErr
     return HN_OK;
 }
 
-HnStatus hn_job_create(const HnGenerator *g, const HnRequest *r, HnJob **job, HnError *err) {
+HnStatus hn_job_create(const HnGenerator *g, const HnGenerateRequest *r, HnJob **job, HnError *err) {
     *job = NULL;
     HN_TRY(check_tokens(g, r, err));
     uint32_t room = g->config->n_positions - r->n_prompt, limit = r->budget < room ? r->budget : room;

@@ -53,7 +53,7 @@ struct HnGenerator {
 };
 
 /* generate_job.c */
-HnStatus hn_job_create(const HnGenerator *generator, const HnRequest *request, HnJob **job, HnError *err);
+HnStatus hn_job_create(const HnGenerator *generator, const HnGenerateRequest *request, HnJob **job, HnError *err);
 void hn_job_free(HnJob **job);
 /* The tokens that its grammar allows next, until it is asked again; NULL: all. */
 const uint64_t *hn_job_mask(const HnJob *job);

@@ -4,7 +4,7 @@
 #include "base/sorted.h"
 #include "names_private.h"
 
-void hn_name_list_free(HnNameList **names) {
+void hn_item_names_free(HnItemNames **names) {
     if (*names) {
         hn_text_free(&(*names)->text);
         hn_free((*names)->item_entries);
@@ -16,28 +16,28 @@ void hn_name_list_free(HnNameList **names) {
     }
 }
 
-uint32_t hn_name_list_count(const HnNameList *names) {
+uint32_t hn_item_names_count(const HnItemNames *names) {
     return names->n;
 }
 
-uint64_t hn_name_list_left_out(const HnNameList *names) {
+uint64_t hn_item_names_left_out(const HnItemNames *names) {
     return names->n_left_out;
 }
 
-uint64_t hn_name_list_bytes(const HnNameList *names) {
+uint64_t hn_item_names_bytes(const HnItemNames *names) {
     return names->n_bytes;
 }
 
-const unsigned char *hn_name_list_entry(const HnNameList *names, uint32_t index, uint32_t *n_bytes) {
+const unsigned char *hn_item_names_entry(const HnItemNames *names, uint32_t index, uint32_t *n_bytes) {
     *n_bytes = names->entries[index].n_bytes;
     return (const unsigned char *)names->text.data + names->entries[index].offset;
 }
 
-uint64_t hn_name_list_offset(const HnNameList *names, uint32_t index) {
+uint64_t hn_item_names_offset(const HnItemNames *names, uint32_t index) {
     return names->entries[index].offset;
 }
 
-uint32_t hn_name_list_none(const HnNameList *names) {
+uint32_t hn_item_names_none(const HnItemNames *names) {
     return names->none;
 }
 
@@ -54,7 +54,7 @@ size_t hn_name_member_place(const HnNameMember *members, size_t n, uint64_t key)
     return low;
 }
 
-static bool all_taken(const HnNameList *names, uint32_t group, const int32_t *taken, size_t n_taken) {
+static bool all_taken(const HnItemNames *names, uint32_t group, const int32_t *taken, size_t n_taken) {
     for (uint32_t i = names->group_of[group]; i < names->group_of[group + 1]; i++) {
         if (!hn_sorted_has(taken, n_taken, names->group_items[i])) {
             return false;
@@ -68,8 +68,8 @@ static int by_number(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-HnStatus hn_name_list_exclude(const HnNameList *names, const int32_t *taken, size_t n_taken, HnNameFilter *filter,
-                              HnError *err) {
+HnStatus hn_item_names_exclude(const HnItemNames *names, const int32_t *taken, size_t n_taken, HnNameFilter *filter,
+                               HnError *err) {
     size_t most = 0, n = 0;
     hn_name_filter_free(filter);
     for (int pass = 0; pass < 2; pass++) { /* counts, then takes */
@@ -124,8 +124,8 @@ uint32_t hn_name_filter_count(const HnNameFilter *filter, uint32_t first, uint32
     return filter && filter->n > 0 && first < end ? filter_place(filter, end) - filter_place(filter, first) : 0;
 }
 
-void hn_name_list_narrow(const HnNameList *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,
-                         uint32_t *next_first, uint32_t *next_end) {
+void hn_item_names_narrow(const HnItemNames *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,
+                          uint32_t *next_first, uint32_t *next_end) {
     const unsigned char *text = (const unsigned char *)names->text.data;
     uint32_t edges[2] = {0, 0};
     for (int side = 0; side < 2; side++) { /* the first entry of at least this byte, and of more */

@@ -20,7 +20,7 @@
 
 enum { HN_NAME_LONGEST = 1000 };
 
-typedef struct HnNameList HnNameList; /* read-only after it was made */
+typedef struct HnItemNames HnItemNames; /* read-only after it was made */
 
 typedef struct HnNamed {
     const char *name; /* plain text; blanks around it are dropped */
@@ -29,16 +29,16 @@ typedef struct HnNamed {
 } HnNamed;
 
 /* An item may come under several names. */
-HnStatus hn_name_list_create(const HnNamed *named, size_t n, HnNameList **names, HnError *err);
-void hn_name_list_free(HnNameList **names);
-uint32_t hn_name_list_count(const HnNameList *names);    /* distinct spellings, None included */
-uint64_t hn_name_list_left_out(const HnNameList *names); /* of the n given */
-uint64_t hn_name_list_bytes(const HnNameList *names);    /* memory held */
+HnStatus hn_item_names_create(const HnNamed *named, size_t n, HnItemNames **names, HnError *err);
+void hn_item_names_free(HnItemNames **names);
+uint32_t hn_item_names_count(const HnItemNames *names);    /* distinct spellings, None included */
+uint64_t hn_item_names_left_out(const HnItemNames *names); /* of the n given */
+uint64_t hn_item_names_bytes(const HnItemNames *names);    /* memory held */
 
 /* Entry `index` of the sorted list: its bytes with the closing quote, n_bytes of them. */
-const unsigned char *hn_name_list_entry(const HnNameList *names, uint32_t index, uint32_t *n_bytes);
-uint64_t hn_name_list_offset(const HnNameList *names, uint32_t index); /* of its bytes among all entries' bytes */
-uint32_t hn_name_list_none(const HnNameList *names);                   /* the index of None */
+const unsigned char *hn_item_names_entry(const HnItemNames *names, uint32_t index, uint32_t *n_bytes);
+uint64_t hn_item_names_offset(const HnItemNames *names, uint32_t index); /* of its bytes among all entries' bytes */
+uint32_t hn_item_names_none(const HnItemNames *names);                   /* the index of None */
 
 /* Entries that a request must not write, ascending. Zero-initialise; free with hn_name_filter_free. */
 typedef struct HnNameFilter {
@@ -47,15 +47,15 @@ typedef struct HnNameFilter {
 } HnNameFilter;
 
 /* taken [n_taken], ascending: items that may not be named. */
-HnStatus hn_name_list_exclude(const HnNameList *names, const int32_t *taken, size_t n_taken, HnNameFilter *filter,
-                              HnError *err);
+HnStatus hn_item_names_exclude(const HnItemNames *names, const int32_t *taken, size_t n_taken, HnNameFilter *filter,
+                               HnError *err);
 void hn_name_filter_free(HnNameFilter *filter);
 /* How many of the entries first .. end-1 are left out; filter may be NULL. */
 uint32_t hn_name_filter_count(const HnNameFilter *filter, uint32_t first, uint32_t end);
 
 /* Entries first .. end-1 of at least depth bytes that share their first depth bytes: those of them whose next byte is
  * `byte`, as the range *next_first .. *next_end-1 (empty where there are none). */
-void hn_name_list_narrow(const HnNameList *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,
-                         uint32_t *next_first, uint32_t *next_end);
+void hn_item_names_narrow(const HnItemNames *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,
+                          uint32_t *next_first, uint32_t *next_end);
 
 #endif

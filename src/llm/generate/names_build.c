@@ -102,7 +102,7 @@ static int by_key(const void *a, const void *b) {
 
 /* Items of one folded name, numbered from 0 in the order of the hashes. members [n] holds (hash, item) and is used up.
  */
-static HnStatus build_groups(HnNameList *names, HnNameMember *members, size_t n, HnError *err) {
+static HnStatus build_groups(HnItemNames *names, HnNameMember *members, size_t n, HnError *err) {
     names->group_of = hn_alloc(n + 1, sizeof *names->group_of, "names of several items", err);
     names->group_items = names->group_of ? hn_alloc(n, sizeof *names->group_items, "items by name", err) : NULL;
     if (!names->group_items) {
@@ -133,7 +133,7 @@ static HnStatus number_groups(const HnNameMember *members, size_t n, uint32_t **
 }
 
 /* spelt [n] is sorted by bytes and ends in memory of `text`; distinct ones become entries. */
-static HnStatus build_entries(HnNameList *names, const Spelt *spelt, size_t n, const HnNameMember *members,
+static HnStatus build_entries(HnItemNames *names, const Spelt *spelt, size_t n, const HnNameMember *members,
                               const uint32_t *numbers, HnError *err) {
     for (size_t i = 0; i < n; i++) {
         bool repeats = i > 0 && spelt[i].n_bytes == spelt[i - 1].n_bytes &&
@@ -156,7 +156,7 @@ static HnStatus build_entries(HnNameList *names, const Spelt *spelt, size_t n, c
     return HN_OK;
 }
 
-static HnStatus assemble(HnNameList *names, Spelt *spelt, size_t n, HnError *err) {
+static HnStatus assemble(HnItemNames *names, Spelt *spelt, size_t n, HnError *err) {
     HnNameMember *members = hn_alloc(n, sizeof *members, "names by hash", err);
     uint32_t *numbers = NULL;
     HnStatus status = members ? HN_OK : HN_MEMORY;
@@ -180,7 +180,7 @@ static HnStatus assemble(HnNameList *names, Spelt *spelt, size_t n, HnError *err
     return status;
 }
 
-HnStatus hn_name_list_create(const HnNamed *named, size_t n, HnNameList **names, HnError *err) {
+HnStatus hn_item_names_create(const HnNamed *named, size_t n, HnItemNames **names, HnError *err) {
     static const HnNamed none = {"None", 4, HN_NO_ITEM};
     HnText text = {.max_bytes = (size_t)1 << 32}, folded = {0};
     size_t n_spelt = 0;
@@ -188,7 +188,7 @@ HnStatus hn_name_list_create(const HnNamed *named, size_t n, HnNameList **names,
     if (n >= INT32_MAX) {
         return hn_fail(err, HN_RANGE, "%zu names: more than an item pool can hold", n);
     }
-    HnNameList *made = hn_alloc(1, sizeof *made, "names of the item pool", err);
+    HnItemNames *made = hn_alloc(1, sizeof *made, "names of the item pool", err);
     Spelt *spelt = made ? hn_alloc(n + 1, sizeof *spelt, "names of the item pool", err) : NULL;
     HnStatus status = spelt ? take(&none, &text, &folded, spelt, &n_spelt, &made->n_left_out, err) : HN_MEMORY;
     for (size_t i = 0; i < n && status == HN_OK; i++) {
@@ -206,7 +206,7 @@ HnStatus hn_name_list_create(const HnNamed *named, size_t n, HnNameList **names,
     hn_text_free(&text);
     hn_text_free(&folded);
     if (status != HN_OK) {
-        hn_name_list_free(&made);
+        hn_item_names_free(&made);
     }
     *names = made;
     return status;

@@ -18,7 +18,7 @@ typedef struct HnNameMember {
     uint64_t value;
 } HnNameMember;
 
-struct HnNameList {
+struct HnItemNames {
     HnNameEntry *entries; /* [n], by their bytes */
     uint32_t n, none;
     uint32_t *group_of;         /* [n_groups + 1]: items of a group in group_items */

@@ -17,14 +17,14 @@ static const HnNamed NAMES[] = {
 };
 enum { N_NAMES = sizeof NAMES / sizeof *NAMES };
 
-static HnNameList *make_names(void) {
+static HnItemNames *make_names(void) {
     HnError err = HN_ERROR_INIT;
-    HnNameList *names = NULL;
-    assert_int_equal(hn_name_list_create(NAMES, N_NAMES, &names, &err), HN_OK);
+    HnItemNames *names = NULL;
+    assert_int_equal(hn_item_names_create(NAMES, N_NAMES, &names, &err), HN_OK);
     return names;
 }
 
-static HnGrammar *make_grammar(const HnTokenTree *v, const HnField *fields, size_t n, const HnNameList *names) {
+static HnGrammar *make_grammar(const HnTokenTree *v, const HnGrammarField *fields, size_t n, const HnItemNames *names) {
     HnError err = HN_ERROR_INIT;
     HnGrammar *grammar = NULL;
     HnStatus status = hn_grammar_create(v, fields, n, names, &grammar, &err);
@@ -131,7 +131,7 @@ static const size_t N_TAKEN[4] = {0, 3, 5, 9};
 
 static void test_names_always_allowed(void **state) {
     (void)state;
-    HnNameList *names = make_names();
+    HnItemNames *names = make_names();
     for (int kind = 0; kind < N_VOCABULARIES; kind++) {
         HnTokenTree *v = NULL;
         HnText text = {0};
@@ -141,7 +141,7 @@ static void test_names_always_allowed(void **state) {
             HnError err = HN_ERROR_INIT;
             HnNameFilter filter = {0};
             bool seen[N_NAMES + 1] = {false};
-            assert_int_equal(hn_name_list_exclude(names, TAKEN[user], N_TAKEN[user], &filter, &err), HN_OK);
+            assert_int_equal(hn_item_names_exclude(names, TAKEN[user], N_TAKEN[user], &filter, &err), HN_OK);
             for (uint32_t round = 0; round < 300; round++) {
                 HnRng rng;
                 hn_rng_start(&rng, 2 + user, HN_STREAM_TEST, (uint32_t)kind, round);
@@ -156,7 +156,7 @@ static void test_names_always_allowed(void **state) {
         hn_grammar_free(&g);
         hn_token_tree_free(&v);
     }
-    hn_name_list_free(&names);
+    hn_item_names_free(&names);
 }
 
 /* Whether some cutting of text into tokens passes the masks; and, with every: all cuttings do. */
@@ -195,18 +195,18 @@ static bool passes(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filte
 static void test_every_tokenisation(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    HnNameList *names = make_names();
+    HnItemNames *names = make_names();
     for (int kind = 0; kind < N_VOCABULARIES - 1; kind++) {
         HnTokenTree *v = NULL;
         vocabulary_make((VocabularyKind)kind, &v);
         HnGrammar *g = make_grammar(v, NEGATIVE_FIELDS, 2, names);
         for (size_t user = 0; user < 4; user++) {
             HnNameFilter filter = {0};
-            assert_int_equal(hn_name_list_exclude(names, TAKEN[user], N_TAKEN[user], &filter, &err), HN_OK);
-            for (uint32_t i = 0; i < hn_name_list_count(names); i++) {
+            assert_int_equal(hn_item_names_exclude(names, TAKEN[user], N_TAKEN[user], &filter, &err), HN_OK);
+            for (uint32_t i = 0; i < hn_item_names_count(names); i++) {
                 char text[400];
                 uint32_t n_bytes = 0;
-                const unsigned char *entry = hn_name_list_entry(names, i, &n_bytes);
+                const unsigned char *entry = hn_item_names_entry(names, i, &n_bytes);
                 bool out = hn_name_filter_count(&filter, i, i + 1) == 1;
                 snprintf(text, sizeof text, "{\"hard_negative_item\": \"%.*s,\n \"reasoning\": \"a\\u00e9\"}",
                          (int)n_bytes, (const char *)entry);
@@ -221,7 +221,7 @@ static void test_every_tokenisation(void **state) {
         hn_grammar_free(&g);
         hn_token_tree_free(&v);
     }
-    hn_name_list_free(&names);
+    hn_item_names_free(&names);
 }
 
 /* Moves over single bytes; the vocabulary is VOCABULARY_BYTES, where byte c is token c + 2. */
@@ -330,13 +330,13 @@ static void test_accepted_means_strict(void **state) {
 
 static void test_refusals(void **state) {
     (void)state;
-    static const HnField odd[] = {{"a\"b", HN_FIELD_ANY}}, two[] = {{"a", HN_FIELD_NAME}, {"b", HN_FIELD_NAME}};
+    static const HnGrammarField odd[] = {{"a\"b", HN_FIELD_ANY}}, two[] = {{"a", HN_FIELD_NAME}, {"b", HN_FIELD_NAME}};
     static const char *const pieces[] = {"{", "}", "a"};
     static const size_t lengths[] = {1, 1, 1};
     HnError err = HN_ERROR_INIT;
     HnTokenTree *v = NULL;
     HnGrammar *g = NULL;
-    HnNameList *names = make_names();
+    HnItemNames *names = make_names();
     vocabulary_make(VOCABULARY_BYTES, &v);
     uint64_t live = hn_alloc_live_blocks();
     assert_int_equal(hn_grammar_create(v, odd, 1, NULL, &g, &err), HN_RANGE);
@@ -354,7 +354,7 @@ static void test_refusals(void **state) {
     assert_int_equal(hn_grammar_create(v, PROFILE_FIELDS, 2, NULL, &g, &err), HN_UNSUPPORTED);
     assert_non_null(strstr(err.message, "summarization"));
     hn_token_tree_free(&v);
-    hn_name_list_free(&names);
+    hn_item_names_free(&names);
 }
 
 static void test_no_memory(void **state) {
@@ -363,24 +363,24 @@ static void test_no_memory(void **state) {
     for (uint64_t n = 1; status != HN_OK; n++) {
         HnError err = HN_ERROR_INIT;
         HnTokenTree *v = NULL;
-        HnNameList *names = NULL;
+        HnItemNames *names = NULL;
         HnGrammar *g = NULL;
         HnNameFilter filter = {0};
         static const char *const pieces[] = {"{\"a\":\"", "None\"", "b\"", "}", "b\"}"};
         static const size_t lengths[] = {6, 5, 2, 1, 3};
-        static const HnField fields[] = {{"a", HN_FIELD_NAME}};
+        static const HnGrammarField fields[] = {{"a", HN_FIELD_NAME}};
         uint64_t live = hn_alloc_live_blocks();
         hn_alloc_fail_at(n);
         status = hn_token_tree_create(5, pieces, lengths, &v, &err);
-        status = status == HN_OK ? hn_name_list_create(NAMES, N_NAMES, &names, &err) : status;
-        status = status == HN_OK ? hn_name_list_exclude(names, TAKEN[1], N_TAKEN[1], &filter, &err) : status;
+        status = status == HN_OK ? hn_item_names_create(NAMES, N_NAMES, &names, &err) : status;
+        status = status == HN_OK ? hn_item_names_exclude(names, TAKEN[1], N_TAKEN[1], &filter, &err) : status;
         status = status == HN_OK ? hn_grammar_create(v, fields, 1, names, &g, &err) : status;
         hn_alloc_fail_at(0);
         assert_true(status == HN_OK || status == HN_MEMORY);
         assert_true(status != HN_OK || hn_grammar_least_budget(g) == 3);
         hn_grammar_free(&g);
         hn_name_filter_free(&filter);
-        hn_name_list_free(&names);
+        hn_item_names_free(&names);
         hn_token_tree_free(&v);
         assert_int_equal(hn_alloc_live_blocks(), live);
     }

@@ -20,17 +20,17 @@ static const char *const STOPS[] = {"}", "e1", "\xC3"};
 
 typedef struct World {
     HnTokenTree *vocabulary;
-    HnNameList *names;
+    HnItemNames *names;
     HnGrammar *profile, *negative;
     HnLm *lm;
     uint32_t prompts[N_REQUESTS][MOST_PROMPT];
-    HnRequest requests[N_REQUESTS];
+    HnGenerateRequest requests[N_REQUESTS];
     HnGenerated wanted[N_REQUESTS];
     HnText streamed[N_REQUESTS];
 } World;
 
 /* A plain loop: one sequence, no cache. The text is made at the end, in one piece. */
-static void write_plainly(const World *w, const HnRequest *r, HnGenerated *answer) {
+static void write_plainly(const World *w, const HnGenerateRequest *r, HnGenerated *answer) {
     HnError err = HN_ERROR_INIT;
     uint32_t n_vocab = w->vocabulary->n_tokens, n = r->n_prompt, n_seen = 0, tokens[N_POSITIONS], seen[N_POSITIONS];
     float *logits = hn_alloc(n_vocab, sizeof *logits, "logits", NULL);
@@ -40,7 +40,7 @@ static void write_plainly(const World *w, const HnRequest *r, HnGenerated *answe
     bool ended = false;
     assert_int_equal(hn_sampler_create(n_vocab, &sampler, &err), HN_OK);
     assert_int_equal(hn_text_stream_begin(&stream, r->stops, r->n_stops, &err), HN_OK);
-    assert_int_equal(hn_name_list_exclude(w->names, r->taken, r->n_taken, &filter, &err), HN_OK);
+    assert_int_equal(hn_item_names_exclude(w->names, r->taken, r->n_taken, &filter, &err), HN_OK);
     HnGrammarState state = {0};
     uint32_t room = N_POSITIONS - n, limit = r->budget < room ? r->budget : room;
     memcpy(tokens, r->prompt, n * sizeof *tokens);
@@ -98,16 +98,16 @@ static void make_request(World *w, uint32_t i) {
         w->prompts[i][t] =
             t < shared ? (t * 7 + family) % w->vocabulary->n_tokens : hn_rng_below(&rng, w->vocabulary->n_tokens);
     }
-    w->requests[i] = (HnRequest){.key = UINT64_C(1) << 33 | i,
-                                 .prompt = w->prompts[i],
-                                 .n_prompt = n,
-                                 .budget = 1 + hn_rng_below(&rng, i % 5 == 0 ? 400 : 90),
-                                 .sampling = {.temperature = i % 4 ? 0.1 * (double)(i % 15) : 0,
-                                              .top_k = i % 6 * 5,
-                                              .top_p = i % 5 ? 0.8 : 1,
-                                              .repetition_penalty = i % 3 ? 1 : 1.2,
-                                              .seed = 3}};
-    HnRequest *r = &w->requests[i];
+    w->requests[i] = (HnGenerateRequest){.key = UINT64_C(1) << 33 | i,
+                                         .prompt = w->prompts[i],
+                                         .n_prompt = n,
+                                         .budget = 1 + hn_rng_below(&rng, i % 5 == 0 ? 400 : 90),
+                                         .sampling = {.temperature = i % 4 ? 0.1 * (double)(i % 15) : 0,
+                                                      .top_k = i % 6 * 5,
+                                                      .top_p = i % 5 ? 0.8 : 1,
+                                                      .repetition_penalty = i % 3 ? 1 : 1.2,
+                                                      .seed = 3}};
+    HnGenerateRequest *r = &w->requests[i];
     if (i % 4 == 1) {
         r->grammar = i % 8 == 1 ? w->profile : w->negative;
         r->taken = TAKEN;
@@ -130,7 +130,7 @@ static void make_world(World *w) {
     memset(w, 0, sizeof *w);
     vocabulary_make(VOCABULARY_MERGES, &w->vocabulary); /* large enough for several threads */
     w->lm = fake_lm_create(w->vocabulary->n_tokens, N_POSITIONS, 0.4F);
-    assert_int_equal(hn_name_list_create(NAMES, 3, &w->names, &err), HN_OK);
+    assert_int_equal(hn_item_names_create(NAMES, 3, &w->names, &err), HN_OK);
     assert_int_equal(hn_grammar_create(w->vocabulary, PROFILE_FIELDS, 2, NULL, &w->profile, &err), HN_OK);
     assert_int_equal(hn_grammar_create(w->vocabulary, NEGATIVE_FIELDS, 2, w->names, &w->negative, &err), HN_OK);
     for (uint32_t i = 0; i < N_REQUESTS; i++) {
@@ -145,7 +145,7 @@ static void free_world(World *w) {
     }
     hn_grammar_free(&w->negative);
     hn_grammar_free(&w->profile);
-    hn_name_list_free(&w->names);
+    hn_item_names_free(&w->names);
     fake_lm_free(&w->lm);
     hn_token_tree_free(&w->vocabulary);
 }
@@ -254,7 +254,7 @@ static void test_steps(void **state) {
     uint32_t n_runs, n_tokens, n_steps = 0;
     fake_lm_peaks(w.lm, &n_runs, &n_tokens);
     for (uint32_t i = 0; i < 12; i++) { /* three rounds of four answers of ten tokens, prompts of one */
-        HnRequest r = {.key = i, .prompt = w.prompts[i], .n_prompt = 1, .budget = 10, .ignore_eos = true};
+        HnGenerateRequest r = {.key = i, .prompt = w.prompts[i], .n_prompt = 1, .budget = 10, .ignore_eos = true};
         r.sampling = (HnSampling){.temperature = 1, .top_p = 1, .repetition_penalty = 1};
         assert_int_equal(hn_generator_submit(g, &r, &err), HN_OK);
     }
@@ -265,9 +265,9 @@ static void test_steps(void **state) {
         assert_int_equal(n_tokens, 4);
     }
     assert_int_equal(n_steps, 30);
-    HnRequest shorter = {.prompt = w.prompts[2], .n_prompt = 1, .budget = 100, .ignore_eos = true};
+    HnGenerateRequest shorter = {.prompt = w.prompts[2], .n_prompt = 1, .budget = 100, .ignore_eos = true};
     shorter.sampling = (HnSampling){.temperature = 1, .top_p = 1, .repetition_penalty = 1};
-    HnRequest longer = shorter;
+    HnGenerateRequest longer = shorter;
     longer.n_prompt = 150;
     bool busy = true;
     assert_int_equal(hn_generator_submit(g, &shorter, &err), HN_OK);
@@ -303,7 +303,7 @@ static void test_shared_prompts(void **state) {
             for (uint32_t t = 0; t < 160; t++) {
                 prompt[t] = t < 150 ? t : t + i; /* all but the last ten tokens are the same */
             }
-            HnRequest r = {.key = i, .prompt = prompt, .n_prompt = 160, .budget = 5, .ignore_eos = true};
+            HnGenerateRequest r = {.key = i, .prompt = prompt, .n_prompt = 160, .budget = 5, .ignore_eos = true};
             r.sampling = (HnSampling){.temperature = 1, .top_p = 1, .repetition_penalty = 1};
             assert_int_equal(hn_generator_submit(g, &r, &err), HN_OK);
         }
@@ -324,7 +324,7 @@ static void test_shared_prompts(void **state) {
     free_world(&w);
 }
 
-static void refused(HnGenerator *g, HnRequest r, HnStatus status, const char *word) {
+static void refused(HnGenerator *g, HnGenerateRequest r, HnStatus status, const char *word) {
     HnError err = HN_ERROR_INIT;
     uint64_t live = hn_alloc_live_blocks();
     assert_int_equal(hn_generator_submit(g, &r, &err), status);
@@ -346,8 +346,8 @@ static void test_refusals(void **state) {
     HnGenerateOptions options = {.n_slots = 2, .n_pages = 8};
     assert_int_equal(hn_generator_create(w.lm, w.vocabulary, &options, &g, &err), HN_OK);
     const HnSampling plain = {.temperature = 1, .top_p = 1, .repetition_penalty = 1};
-    const HnRequest good = {.prompt = prompt, .n_prompt = 3, .budget = 5, .sampling = plain};
-    HnRequest r = good;
+    const HnGenerateRequest good = {.prompt = prompt, .n_prompt = 3, .budget = 5, .sampling = plain};
+    HnGenerateRequest r = good;
     r.n_prompt = 0;
     refused(g, r, HN_INPUT, "empty prompt");
     r.n_prompt = N_POSITIONS;

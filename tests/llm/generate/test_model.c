@@ -13,15 +13,15 @@ enum { N_REQUESTS = 18, MOST_PROMPT = 120, MOST_ANSWER = 80 };
 
 static const char LETTERS[] = "{}\":, abcdefghijklmnopqrstuvwxyzNABCDEFGHI0123456789.-\xC3\xA9";
 static const HnNamed NAMES[] = {{"red", 3, 0}, {"red kite", 8, 1}, {"kite", 4, 2}};
-static const HnField FIELDS[] = {{"item", HN_FIELD_NAME}, {"why", HN_FIELD_ANY}};
+static const HnGrammarField FIELDS[] = {{"item", HN_FIELD_NAME}, {"why", HN_FIELD_ANY}};
 
 typedef struct World {
     HnLm *lm;
     HnTokenTree *tree;
-    HnNameList *names;
+    HnItemNames *names;
     HnGrammar *grammar;
     uint32_t prompts[N_REQUESTS][MOST_PROMPT];
-    HnRequest requests[N_REQUESTS];
+    HnGenerateRequest requests[N_REQUESTS];
     uint32_t answers[N_REQUESTS][MOST_ANSWER], n_answers[N_REQUESTS];
 } World;
 
@@ -48,12 +48,12 @@ static void make_requests(World *w) {
         for (uint32_t t = 0; t < n; t++) {
             w->prompts[i][t] = t < 70 && i % 4 ? t % N_VOCAB : hn_rng_below(&rng, N_VOCAB);
         }
-        w->requests[i] = (HnRequest){.key = i,
-                                     .prompt = w->prompts[i],
-                                     .n_prompt = n,
-                                     .budget = i % 3 ? MOST_ANSWER - i : 5,
-                                     .ignore_eos = i % 5 == 0,
-                                     .sampling = {.temperature = i % 6 ? 0.9 : 0, .top_p = 0.95, .seed = 7}};
+        w->requests[i] = (HnGenerateRequest){.key = i,
+                                             .prompt = w->prompts[i],
+                                             .n_prompt = n,
+                                             .budget = i % 3 ? MOST_ANSWER - i : 5,
+                                             .ignore_eos = i % 5 == 0,
+                                             .sampling = {.temperature = i % 6 ? 0.9 : 0, .top_p = 0.95, .seed = 7}};
         w->requests[i].sampling.repetition_penalty = i % 2 ? 1.1 : 1;
         if (i % 3 == 1) {
             w->requests[i].grammar = w->grammar;
@@ -64,7 +64,7 @@ static void make_requests(World *w) {
 /* Alone, the prompt at once or token by token. */
 static void write_alone(World *w, uint32_t i) {
     HnError err = HN_ERROR_INIT;
-    const HnRequest *r = &w->requests[i];
+    const HnGenerateRequest *r = &w->requests[i];
     HnKv *kv = NULL;
     HnSampler *sampler = NULL;
     uint32_t tokens[MOST_PROMPT + MOST_ANSWER], n = r->n_prompt, done = 0, seen[N_VOCAB], n_seen;
@@ -139,7 +139,7 @@ static void check_model(const char *name, HnWeightType weights) {
     memset(&w, 0, sizeof w);
     w.lm = fixture_lm(fixture_case(name), weights, true, 50);
     w.tree = make_tree();
-    assert_int_equal(hn_name_list_create(NAMES, 3, &w.names, &err), HN_OK);
+    assert_int_equal(hn_item_names_create(NAMES, 3, &w.names, &err), HN_OK);
     assert_int_equal(hn_grammar_create(w.tree, FIELDS, 2, w.names, &w.grammar, &err), HN_OK);
     make_requests(&w);
     for (uint32_t i = 0; i < N_REQUESTS; i++) {
@@ -152,7 +152,7 @@ static void check_model(const char *name, HnWeightType weights) {
     }
     omp_set_num_threads(n_threads);
     hn_grammar_free(&w.grammar);
-    hn_name_list_free(&w.names);
+    hn_item_names_free(&w.names);
     hn_token_tree_free(&w.tree);
     hn_lm_close(&w.lm);
 }

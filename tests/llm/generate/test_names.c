@@ -115,31 +115,31 @@ static size_t many_names(HnNamed *named, char (*texts)[8]) {
     return n;
 }
 
-static void exclude_all(const HnNameList *names, HnNameFilter *filter) {
+static void exclude_all(const HnItemNames *names, HnNameFilter *filter) {
     int32_t everything[200];
     HnError err = HN_ERROR_INIT;
     for (int32_t i = 0; i < 200; i++) {
         everything[i] = i;
     }
-    assert_int_equal(hn_name_list_exclude(names, everything, 200, filter, &err), HN_OK);
-    assert_int_equal(filter->n, hn_name_list_count(names) - 1);
+    assert_int_equal(hn_item_names_exclude(names, everything, 200, filter, &err), HN_OK);
+    assert_int_equal(filter->n, hn_item_names_count(names) - 1);
 }
 
 static void test_masks_as_searched(void **state) {
     (void)state;
     static const VocabularyKind kinds[] = {VOCABULARY_BYTES, VOCABULARY_PIECES, VOCABULARY_NARROW};
-    static const HnField fields[] = {{"k", HN_FIELD_ANY}, {"v", HN_FIELD_NAME}, {"r", HN_FIELD_FILLED}};
+    static const HnGrammarField fields[] = {{"k", HN_FIELD_ANY}, {"v", HN_FIELD_NAME}, {"r", HN_FIELD_FILLED}};
     HnError err = HN_ERROR_INIT;
     HnNamed named[200];
     char texts[200][8];
     size_t n = many_names(named, texts);
     for (size_t k = 0; k < 3; k++) {
         HnTokenTree *v = NULL;
-        HnNameList *names = NULL;
+        HnItemNames *names = NULL;
         HnGrammar *g = NULL;
         HnNameFilter all_but_none = {0};
         vocabulary_make(kinds[k], &v);
-        assert_int_equal(hn_name_list_create(named, kinds[k] == VOCABULARY_BYTES ? 12 : n, &names, &err), HN_OK);
+        assert_int_equal(hn_item_names_create(named, kinds[k] == VOCABULARY_BYTES ? 12 : n, &names, &err), HN_OK);
         exclude_all(names, &all_but_none);
         assert_int_equal(hn_grammar_create(v, fields, 3, names, &g, &err), HN_OK);
         for (int32_t user = 0; user < 4; user++) { /* of nothing, a little, half, nearly everything */
@@ -151,13 +151,13 @@ static void test_masks_as_searched(void **state) {
                     taken[n_taken++] = i;
                 }
             }
-            assert_int_equal(hn_name_list_exclude(names, taken, n_taken, &filter, &err), HN_OK);
+            assert_int_equal(hn_item_names_exclude(names, taken, n_taken, &filter, &err), HN_OK);
             compare(g, v->n_tokens, &filter, &all_but_none);
             hn_name_filter_free(&filter);
         }
         hn_name_filter_free(&all_but_none);
         hn_grammar_free(&g);
-        hn_name_list_free(&names);
+        hn_item_names_free(&names);
         hn_token_tree_free(&v);
     }
 }
@@ -166,7 +166,7 @@ static void test_masks_as_searched(void **state) {
 static void test_random_vocabularies(void **state) {
     (void)state;
     static const char alphabet[] = "{}\"\"\"::,,kvvr \\nNoea\xC3\xA9\xE2";
-    static const HnField fields[] = {{"k", HN_FIELD_ANY}, {"v", HN_FIELD_NAME}};
+    static const HnGrammarField fields[] = {{"k", HN_FIELD_ANY}, {"v", HN_FIELD_NAME}};
     enum { N_TOKENS = 90 };
     uint32_t n_compared = 0;
     for (uint32_t round = 0; round < 60; round++) {
@@ -192,7 +192,7 @@ static void test_random_vocabularies(void **state) {
             named[i] = (HnNamed){texts[i], n, i / 2};
         }
         HnTokenTree *tree = NULL;
-        HnNameList *names = NULL;
+        HnItemNames *names = NULL;
         HnGrammar *g = NULL;
         HnNameFilter filter = {0}, all_but_none = {0};
         int32_t taken[30];
@@ -200,8 +200,8 @@ static void test_random_vocabularies(void **state) {
             taken[i] = i + i / 5;
         }
         assert_int_equal(hn_token_tree_create(N_TOKENS, bytes, n_bytes, &tree, &err), HN_OK);
-        assert_int_equal(hn_name_list_create(named, 90, &names, &err), HN_OK);
-        assert_int_equal(hn_name_list_exclude(names, taken, 30, &filter, &err), HN_OK);
+        assert_int_equal(hn_item_names_create(named, 90, &names, &err), HN_OK);
+        assert_int_equal(hn_item_names_exclude(names, taken, 30, &filter, &err), HN_OK);
         exclude_all(names, &all_but_none);
         if (hn_grammar_create(tree, fields, 2, names, &g, &err) == HN_OK) {
             compare(g, N_TOKENS, &filter, &all_but_none);
@@ -212,16 +212,16 @@ static void test_random_vocabularies(void **state) {
         hn_name_filter_free(&all_but_none);
         hn_name_filter_free(&filter);
         hn_grammar_free(&g);
-        hn_name_list_free(&names);
+        hn_item_names_free(&names);
         hn_token_tree_free(&tree);
     }
     assert_in_range(n_compared, 10, 59);
 }
 
-static bool holds(const HnNameList *names, const HnNameFilter *filter, const char *spelt) {
-    for (uint32_t i = 0; i < hn_name_list_count(names); i++) {
+static bool holds(const HnItemNames *names, const HnNameFilter *filter, const char *spelt) {
+    for (uint32_t i = 0; i < hn_item_names_count(names); i++) {
         uint32_t n_bytes = 0;
-        const unsigned char *entry = hn_name_list_entry(names, i, &n_bytes);
+        const unsigned char *entry = hn_item_names_entry(names, i, &n_bytes);
         if (n_bytes == strlen(spelt) && memcmp(entry, spelt, n_bytes) == 0) {
             return hn_name_filter_count(filter, i, i + 1) == 0;
         }
@@ -252,32 +252,32 @@ static void test_rules(void **state) {
         {longest, HN_NAME_LONGEST, 8},
     };
     HnError err = HN_ERROR_INIT;
-    HnNameList *names = NULL;
+    HnItemNames *names = NULL;
     HnNameFilter filter = {0};
-    assert_int_equal(hn_name_list_create(named, sizeof named / sizeof *named, &names, &err), HN_OK);
-    assert_int_equal(hn_name_list_left_out(names), 7);
-    assert_int_equal(hn_name_list_count(names), 8);
+    assert_int_equal(hn_item_names_create(named, sizeof named / sizeof *named, &names, &err), HN_OK);
+    assert_int_equal(hn_item_names_left_out(names), 7);
+    assert_int_equal(hn_item_names_count(names), 8);
     assert_true(holds(names, NULL, "None\"") && holds(names, NULL, "Kite\"") && holds(names, NULL, "KITE\""));
     assert_true(holds(names, NULL, "a/\\\"b\\\\\\n\\u001f\x7f\""));
     const int32_t some[] = {0, 1, 3, 4}, kites[] = {0, 1, 2, 3}, unknown[] = {-1, 77};
-    assert_int_equal(hn_name_list_exclude(names, some, 4, &filter, &err), HN_OK);
+    assert_int_equal(hn_item_names_exclude(names, some, 4, &filter, &err), HN_OK);
     assert_int_equal(filter.n, 1); /* item 2 still is a kite */
     assert_false(holds(names, &filter, "Two\""));
     assert_true(holds(names, &filter, "Kite\""));
-    assert_int_equal(hn_name_list_exclude(names, kites, 4, &filter, &err), HN_OK);
+    assert_int_equal(hn_item_names_exclude(names, kites, 4, &filter, &err), HN_OK);
     assert_int_equal(filter.n, 4);
     assert_false(holds(names, &filter, "KITE\"") || holds(names, &filter, "\xEF\xBD\x8Bite\""));
-    assert_int_equal(hn_name_list_exclude(names, unknown, 2, &filter, &err), HN_OK);
+    assert_int_equal(hn_item_names_exclude(names, unknown, 2, &filter, &err), HN_OK);
     assert_int_equal(filter.n, 0);
     hn_name_filter_free(&filter);
-    hn_name_list_free(&names);
+    hn_item_names_free(&names);
     const HnNamed nobody[] = {{"x", 1, -1}};
-    assert_int_equal(hn_name_list_create(nobody, 1, &names, &err), HN_RANGE);
+    assert_int_equal(hn_item_names_create(nobody, 1, &names, &err), HN_RANGE);
     assert_null(names);
     hn_error_clear(&err);
-    assert_int_equal(hn_name_list_create(NULL, 0, &names, &err), HN_OK);
-    assert_int_equal(hn_name_list_count(names), 1);
-    hn_name_list_free(&names);
+    assert_int_equal(hn_item_names_create(NULL, 0, &names, &err), HN_OK);
+    assert_int_equal(hn_item_names_count(names), 1);
+    hn_item_names_free(&names);
 }
 
 int main(void) {

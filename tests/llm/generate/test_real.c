@@ -29,7 +29,7 @@ typedef struct Catalogue {
     HnNamed named[MOST_NAMES];
     uint64_t hashes[MOST_NAMES]; /* of the folded names */
     size_t n;
-    HnNameList *names;
+    HnItemNames *names;
 } Catalogue;
 
 static void read_titles(Catalogue *c, int which, const char *file) {
@@ -66,13 +66,13 @@ static Catalogue *open_catalogue(void) {
     for (size_t i = 0; i < c->n; i++) {
         c->hashes[i] = folded_hash(c->named[i].name, c->named[i].n_bytes);
     }
-    assert_int_equal(hn_name_list_create(c->named, c->n, &c->names, &err), HN_OK);
-    assert_in_range(hn_name_list_count(c->names), 20000, c->n + 1);
+    assert_int_equal(hn_item_names_create(c->named, c->n, &c->names, &err), HN_OK);
+    assert_in_range(hn_item_names_count(c->names), 20000, c->n + 1);
     return c;
 }
 
 static void close_catalogue(Catalogue *c) {
-    hn_name_list_free(&c->names);
+    hn_item_names_free(&c->names);
     hn_free(c->bytes[0]);
     hn_free(c->bytes[1]);
     hn_free(c);
@@ -131,7 +131,7 @@ static void check_tokenizer(const Catalogue *c, const char *folder) {
     for (int32_t i = 0; i < N_TAKEN; i++) {
         taken[i] = i * 9;
     }
-    assert_int_equal(hn_name_list_exclude(c->names, taken, N_TAKEN, &filter, &err), HN_OK);
+    assert_int_equal(hn_item_names_exclude(c->names, taken, N_TAKEN, &filter, &err), HN_OK);
     uint32_t n_none = 0, n_named = 0;
     for (uint32_t round = 0; round < 120; round++) {
         HnRng rng;

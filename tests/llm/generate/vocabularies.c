@@ -6,8 +6,8 @@
 
 enum { MOST = 6000, ROOM = 16 };
 
-const HnField PROFILE_FIELDS[2] = {{"summarization", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
-const HnField NEGATIVE_FIELDS[2] = {{"hard_negative_item", HN_FIELD_NAME}, {"reasoning", HN_FIELD_ANY}};
+const HnGrammarField PROFILE_FIELDS[2] = {{"summarization", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
+const HnGrammarField NEGATIVE_FIELDS[2] = {{"hard_negative_item", HN_FIELD_NAME}, {"reasoning", HN_FIELD_ANY}};
 
 typedef struct Pieces {
     char bytes[MOST][ROOM];

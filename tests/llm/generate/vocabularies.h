@@ -25,7 +25,7 @@ enum { VOCABULARY_EOS = 1 };
 void vocabulary_make(VocabularyKind kind, HnTokenTree **vocabulary);
 
 /* The fields of the contracts. */
-extern const HnField PROFILE_FIELDS[2], NEGATIVE_FIELDS[2];
+extern const HnGrammarField PROFILE_FIELDS[2], NEGATIVE_FIELDS[2];
 
 bool mask_has(const uint64_t *mask, uint32_t token);
 
