@@ -8,7 +8,7 @@
 
 enum {
     WORTH_THREADS = 100000, /* multiply-adds */
-    MOST_ROWS = 256,        /* of a task */
+    MOST_ROWS = 128,        /* of a task */
     LEAST_ROWS = 48         /* where a strip's rows are shared out */
 };
 
@@ -71,49 +71,79 @@ static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t colu
     }
 }
 
-/* The scales of a strip's block; NULL where the type has none. */
-static const float *block_scales(const Linear *p, const unsigned char *strip, int64_t block, float *buffer) {
-    const unsigned char *at = strip + p->layout.header_bytes + (size_t)block * p->layout.block_bytes;
-    if (p->weight->type == HN_WEIGHT_INT8) {
-        return (const float *)(const void *)at;
-    }
-    if (p->weight->type != HN_WEIGHT_NF4) {
+/* The scales of a run of inputs, block by block; NULL where the type has none. */
+static const float *run_scales(const Linear *p, const unsigned char *strip, int64_t first, int64_t k, float *buffer) {
+    if (p->layout.scale_bytes == 0) {
         return NULL;
     }
-    const float *step = (const float *)(const void *)strip + block / HN_LINEAR_GROUP * 2 * HN_STRIP;
-    p->ops->scales(at, step, buffer);
+    for (int64_t l = 0; l < k; l += p->layout.block) {
+        const int64_t block = (first + l) / p->layout.block;
+        const unsigned char *at = strip + p->layout.header_bytes + (size_t)block * p->layout.block_bytes;
+        float *scale = buffer + l / p->layout.block * HN_STRIP;
+        if (p->weight->type == HN_WEIGHT_INT8) {
+            memcpy(scale, at, HN_STRIP * sizeof *scale);
+        } else {
+            const float *step = (const float *)(const void *)strip + block / HN_LINEAR_GROUP * 2 * HN_STRIP;
+            p->ops->scales(at, step, scale);
+        }
+    }
     return buffer;
 }
 
-static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
-    _Alignas(64) float panel[HN_LINEAR_BLOCK * HN_STRIP], scales[HN_STRIP];
-    const int64_t first = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - first);
-    const unsigned char *at = (const unsigned char *)p->weight->bytes + (size_t)strip * p->layout.strip_bytes;
-    const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
-    const bool widen = !plain && !few;
+/* Widens a run of inputs; the panel has no gaps between blocks. */
+static void run_widen(const Linear *p, HnLinearTile *tile, unsigned char *panel) {
+    const size_t block_bytes = (size_t)tile->block / 2 * hn_linear_pair_bytes(p->ops->panel);
+    const unsigned char *w = tile->w;
+    tile->w = panel;
+    for (int64_t l = 0; l < tile->k; l += tile->block) {
+        p->ops->widen(p->weight->type, w, least(tile->block, tile->k - l), panel);
+        w += p->layout.block_bytes;
+        panel += block_bytes;
+    }
+    tile->type = p->ops->panel;
+    tile->gap = 0;
+}
+
+/* A strip's rows row0 .. row1-1 for the inputs of one tile. */
+static void run_rows(const Linear *p, HnLinearTile *tile, int64_t row0, int64_t row1, int64_t input, int64_t strip,
+                     bool few) {
+    const int64_t column = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - column);
     const size_t x_bytes = p->ops->round_x != NULL ? sizeof(uint16_t) : sizeof(float);
+    const size_t run_bytes = HN_LINEAR_RUN / 2 * p->layout.pair_bytes;
     const int64_t n_tiles = few ? 1 : (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
-    rows_begin(p, row0, row1, first, columns);
-    for (int64_t block = 0; block < p->layout.n_blocks; block++) {
-        HnLinearTile tile = {.type = widen ? p->ops->panel : p->weight->type,
+    for (int64_t t = 0; t < n_tiles; t++) { /* of equal heights, nearly */
+        const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
+        const bool fetch = p->weight->type == p->ops->panel && n_tiles > 1 && t < 2; /* two tiles fetch the next run */
+        tile->ahead = fetch ? tile->w + run_bytes + (size_t)t * run_bytes / 2 : tile->w;
+        tile->ahead_step = fetch ? 128 : 0;
+        tile->x = (const unsigned char *)p->x + (size_t)(row * p->ldx + input) * x_bytes;
+        tile->y = p->y + row * p->ldy + column;
+        tile->ldy = p->ldy;
+        tile_any(p, tile, (int)(end - row), columns);
+    }
+}
+
+static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
+    _Alignas(64) float panel[HN_LINEAR_RUN * HN_STRIP], scales[HN_LINEAR_RUN / HN_NF4_BLOCK * HN_STRIP];
+    const HnLinearLayout *layout = &p->layout;
+    const unsigned char *at = (const unsigned char *)p->weight->bytes + (size_t)strip * layout->strip_bytes;
+    const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
+    const int64_t k = p->weight->k;
+    rows_begin(p, row0, row1, strip * HN_STRIP, least(HN_STRIP, p->weight->n - strip * HN_STRIP));
+    for (int64_t first = 0; first < k; first += HN_LINEAR_RUN) {
+        const int64_t count = least(HN_LINEAR_RUN, k - first);
+        HnLinearTile tile = {.type = p->weight->type,
                              .ldx = p->ldx,
-                             .k = least(p->layout.block, p->weight->k - block * p->layout.block),
-                             .scale = block_scales(p, at, block, scales)};
-        tile.w = at + p->layout.header_bytes + (size_t)block * p->layout.block_bytes + p->layout.scale_bytes;
-        if (widen) {
-            p->ops->widen(p->weight->type, tile.w, tile.k, panel);
-            tile.w = (const unsigned char *)panel;
+                             .k = count,
+                             .block = layout->block,
+                             .gap = layout->scale_bytes,
+                             .scale = run_scales(p, at, first, count, scales)};
+        tile.w =
+            at + layout->header_bytes + (size_t)(first / layout->block) * layout->block_bytes + layout->scale_bytes;
+        if (!plain && !few) {
+            run_widen(p, &tile, (unsigned char *)panel);
         }
-        for (int64_t t = 0; t < n_tiles; t++) {               /* of equal heights, nearly */
-            const bool fetch = plain && n_tiles > 1 && t < 2; /* two tiles fetch the next block */
-            tile.ahead = fetch ? tile.w + p->layout.block_bytes + (size_t)t * p->layout.block_bytes / 2 : tile.w;
-            tile.ahead_step = fetch ? 128 : 0;
-            const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
-            tile.x = (const unsigned char *)p->x + (size_t)(row * p->ldx + block * p->layout.block) * x_bytes;
-            tile.y = p->y + row * p->ldy + first;
-            tile.ldy = p->ldy;
-            tile_any(p, &tile, (int)(end - row), columns);
-        }
+        run_rows(p, &tile, row0, row1, first, strip, few);
     }
 }
 

@@ -14,9 +14,9 @@ static int64_t up(int64_t a, int64_t b) {
 }
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k) {
-    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4    ? 64
-                                      : type == HN_WEIGHT_INT8 ? 128
-                                                               : HN_LINEAR_BLOCK,
+    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4    ? HN_NF4_BLOCK
+                                      : type == HN_WEIGHT_INT8 ? HN_INT8_BLOCK
+                                                               : HN_LINEAR_RUN,
                              .pair_bytes = hn_linear_pair_bytes(type)};
     const int64_t padded = type == HN_WEIGHT_BF16 ? up(k, HN_LINEAR_K_PAD) * HN_LINEAR_K_PAD : k;
     layout.n_blocks = up(k, layout.block);
@@ -104,7 +104,7 @@ static void source_read(HnElement source, const void *rows, int64_t first, int64
         memcpy(out, bytes + (size_t)first * sizeof(float), (size_t)n * sizeof(float));
         return;
     }
-    uint16_t halves[HN_LINEAR_BLOCK];
+    uint16_t halves[HN_LINEAR_RUN];
     memcpy(halves, bytes + (size_t)first * sizeof halves[0], (size_t)n * sizeof halves[0]);
     if (source == HN_ELEMENT_F16) {
         hn_half_to_floats(halves, out, (size_t)n);
@@ -135,7 +135,7 @@ static void block_store(HnWeightType type, const float *x, int64_t n, int64_t co
             floats[i * HN_STRIP + column] = x[i];
         }
     } else if (type == HN_WEIGHT_F16) {
-        uint16_t rounded[HN_LINEAR_BLOCK];
+        uint16_t rounded[HN_LINEAR_RUN];
         hn_half_from_floats(x, rounded, (size_t)n);
         for (int64_t i = 0; i < n; i++) {
             halves[i * HN_STRIP + column] = rounded[i];
@@ -178,7 +178,7 @@ static void block_store_nf4(const float *x, int64_t n, float scale, int64_t colu
 /* Scales of up to 256 blocks, linear between their least and largest in 8 bits (the second quantisation of QLoRA). */
 static void row_pack_nf4(HnWeight *weight, const HnLinearLayout *layout, HnElement source, const void *from,
                          int64_t row) {
-    float x[HN_LINEAR_BLOCK], scales[HN_LINEAR_GROUP];
+    float x[HN_LINEAR_RUN], scales[HN_LINEAR_GROUP];
     for (int64_t group = 0; group < layout->n_groups; group++) {
         const int64_t first = group * HN_LINEAR_GROUP;
         const int64_t n = layout->n_blocks - first < HN_LINEAR_GROUP ? layout->n_blocks - first : HN_LINEAR_GROUP;
@@ -213,7 +213,7 @@ static void row_pack(HnWeight *weight, const HnLinearLayout *layout, HnElement s
         row_pack_nf4(weight, layout, source, from, row);
         return;
     }
-    float x[HN_LINEAR_BLOCK];
+    float x[HN_LINEAR_RUN];
     for (int64_t block = 0; block < layout->n_blocks; block++) {
         const int64_t first = block * layout->block;
         const int64_t n = weight->k - first < layout->block ? weight->k - first : layout->block;
