@@ -181,15 +181,15 @@ static HnStatus push_all(const HnTokens *from, HnTokens *tokens, HnError *err) {
     return HN_OK;
 }
 
-static HnStatus encode_text(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
-                            HnError *err) {
+static HnStatus encode_text(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool first,
+                            HnTokens *tokens, HnError *err) {
     if (hn_utf8_valid(text, n_bytes, NULL)) {
-        return encode_sections(tokenizer, false, text, n_bytes, true, tokens, err);
+        return encode_sections(tokenizer, false, text, n_bytes, first, tokens, err);
     }
     HnText repaired = {.max_bytes = MOST_TEXT};
     HnStatus status = hn_unicode_repair(text, n_bytes, &repaired, err);
     if (status == HN_OK) {
-        status = encode_sections(tokenizer, false, repaired.data, repaired.length, true, tokens, err);
+        status = encode_sections(tokenizer, false, repaired.data, repaired.length, first, tokens, err);
     }
     hn_text_free(&repaired);
     return status;
@@ -200,11 +200,19 @@ HnStatus hn_tokenizer_encode(const HnTokenizer *tokenizer, const char *text, siz
     const size_t n_before = tokens->n;
     HnStatus status = specials ? push_all(&tokenizer->before, tokens, err) : HN_OK;
     if (status == HN_OK) {
-        status = encode_text(tokenizer, text, n_bytes, tokens, err);
+        status = encode_text(tokenizer, text, n_bytes, true, tokens, err);
     }
     if (status == HN_OK && specials) {
         status = push_all(&tokenizer->after, tokens, err);
     }
+    tokens->n = status == HN_OK ? tokens->n : n_before;
+    return status;
+}
+
+HnStatus hn_tokenizer_encode_behind(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
+                                    HnError *err) {
+    const size_t n_before = tokens->n;
+    HnStatus status = encode_text(tokenizer, text, n_bytes, false, tokens, err);
     tokens->n = status == HN_OK ? tokens->n : n_before;
     return status;
 }

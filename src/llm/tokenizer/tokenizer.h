@@ -34,6 +34,10 @@ void hn_tokenizer_close(HnTokenizer **tokenizer);
 /* Appends the ids of text. specials: also what the tokenizer itself puts around one text (BOS; [CLS] .. [SEP]). */
 HnStatus hn_tokenizer_encode(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool specials,
                              HnTokens *tokens, HnError *err);
+/* The same for text that stands behind a special token inside a longer text: without the leading space of tokenizers
+ * that put one at a text's beginning only. */
+HnStatus hn_tokenizer_encode_behind(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
+                                    HnError *err);
 /* Appends the text of ids; special tokens are left out unless asked for. */
 HnStatus hn_tokenizer_decode(const HnTokenizer *tokenizer, const uint32_t *ids, size_t n, bool specials, HnText *text,
                              HnError *err);
