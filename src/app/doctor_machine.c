@@ -61,7 +61,7 @@ static void processor(HnDoctor *doctor) {
         }
     }
     hn_doctor_say(doctor, HN_DOCTOR_OK, "processor", "%s;%s", model, present[0] != '\0' ? present : " no AVX2");
-    HnCpuPath path = hn_cpu_path();
+    HnCpuPath path = hn_cpu_level();
     const char *cap = getenv("HNLMREC_CPU");
     if (cap != NULL && cap[0] != '\0') {
         hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels", "path %s, capped by HNLMREC_CPU=%s: unset it for full speed",

@@ -137,10 +137,10 @@ static HnStatus load_experiment(HnRun *run, char **default_out, HnError *err) {
 
 /* Ranks on different processors take the lowest path present, so that they compute the same bits. */
 static HnStatus agree_on_cpu_path(HnRun *run, HnError *err) {
-    int64_t lowest = -(int64_t)hn_cpu_path();
+    int64_t lowest = -(int64_t)hn_cpu_level();
     HN_TRY(hn_comm_max_i64(run->world, &lowest, 1, err));
     hn_cpu_path_cap((HnCpuPath)-lowest);
-    hn_run_log_text(&run->log, "processor_path", hn_cpu_path_name(hn_cpu_path()));
+    hn_run_log_text(&run->log, "processor_path", hn_cpu_path_name(hn_cpu_level()));
     return HN_OK;
 }
 

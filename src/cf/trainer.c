@@ -10,7 +10,7 @@
 
 /* The ranks take the lowest instruction path that one of them has, so that all compute the same bits. */
 static HnStatus agree_on_path(HnComm *comm, HnError *err) {
-    int64_t lowest = -(int64_t)hn_cpu_path();
+    int64_t lowest = -(int64_t)hn_cpu_level();
     HN_TRY(hn_comm_max_i64(comm, &lowest, 1, err));
     hn_cpu_path_cap((HnCpuPath)-lowest);
     return HN_OK;

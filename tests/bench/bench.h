@@ -57,6 +57,16 @@ double bench_gather_gbs(const HnCsr *graph); /* rows of 64 floats, fetched in th
 /* hn_gemm on all threads, the best of several. */
 double bench_product_gflops(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k);
 
+/* ---- machine.c: floors for rounds beside the work measured, all threads ---- */
+/* Seconds; with one thread those that it ran, so that a busy machine counts less. */
+double bench_own_seconds(void);
+typedef struct BenchFloor BenchFloor;
+BenchFloor *bench_floor_multiply_adds(void);       /* floats that stay in registers */
+BenchFloor *bench_floor_pairs(void);               /* the same with bf16 pairs */
+BenchFloor *bench_floor_read(void);                /* 256 MiB read and dropped */
+double bench_floor_run(BenchFloor *floor);         /* seconds of one run */
+double bench_floor_units(const BenchFloor *floor); /* GFLOP or GB of it; 0: there is no such floor here */
+
 /* ---- views.c ---- */
 /* Seconds that a step of SGL takes at the least: three products and one exponential for every row of the batch
  * (n_users, n_items) and every row of its side, and propagation over the whole graph and both views, forward and

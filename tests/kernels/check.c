@@ -72,3 +72,14 @@ int check_on_every_path(const struct CMUnitTest *tests, size_t n_tests) {
     }
     return failures;
 }
+
+int check_on_every_level(const struct CMUnitTest *tests, size_t n_tests) {
+    int failures = 0;
+    while (hn_cpu_level() > hn_cpu_path()) {
+        printf("# level %s\n", hn_cpu_path_name(hn_cpu_level()));
+        fflush(stdout);
+        failures += _cmocka_run_group_tests(hn_cpu_path_name(hn_cpu_level()), tests, n_tests, NULL, NULL);
+        hn_cpu_path_cap((HnCpuPath)((int)hn_cpu_level() - 1));
+    }
+    return failures + check_on_every_path(tests, n_tests);
+}

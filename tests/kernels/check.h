@@ -24,5 +24,8 @@ void check_same_floats(const float *expected, const float *actual, size_t n, con
 /* Runs the tests on the best path, then caps to each lower one. Sums failures. */
 int check_on_every_path(const struct CMUnitTest *tests, size_t n_tests);
 #define CHECK_ON_EVERY_PATH(tests) check_on_every_path((tests), sizeof(tests) / sizeof((tests)[0]))
+/* The same, beginning with the levels above the paths (cpu.h). */
+int check_on_every_level(const struct CMUnitTest *tests, size_t n_tests);
+#define CHECK_ON_EVERY_LEVEL(tests) check_on_every_level((tests), sizeof(tests) / sizeof((tests)[0]))
 
 #endif

@@ -1,0 +1,163 @@
+/* `linear` on AVX2 in floats: 12 of 16 registers accumulate, so the more rows, the fewer outputs go at once. */
+#include "cpu_target.h"
+#include "linear_private.h"
+
+#if HN_X86
+
+#define HN_AVX2_F16C __attribute__((target("avx2,fma,f16c")))
+
+/* Outputs 8 v .. 8 v + 7 of one input, as floats; w: the pair. */
+HN_INLINE HN_AVX2_F16C __m256 weights_of(const HnWeightType type, const unsigned char *w, const int odd, const int v) {
+    if (type == HN_WEIGHT_F32) {
+        return _mm256_load_ps((const float *)(const void *)w + odd * HN_STRIP + 8 * v);
+    }
+    if (type == HN_WEIGHT_F16) {
+        return _mm256_cvtph_ps(_mm_load_si128((const void *)(w + (odd * HN_STRIP + 8 * v) * 2)));
+    }
+    if (type == HN_WEIGHT_BF16) {
+        const __m256i both = _mm256_load_si256((const void *)(w + 32 * v));
+        return _mm256_castsi256_ps(odd ? _mm256_and_si256(both, _mm256_set1_epi32((int)0xFFFF0000u))
+                                       : _mm256_slli_epi32(both, 16));
+    }
+    if (type == HN_WEIGHT_INT8) {
+        const __m256i both = _mm256_cvtepi16_epi32(_mm_load_si128((const void *)(w + 16 * v)));
+        return _mm256_cvtepi32_ps(odd ? _mm256_srai_epi32(both, 8)
+                                      : _mm256_srai_epi32(_mm256_slli_epi32(both, 24), 24));
+    }
+    /* A permutation looks at three bits; the fourth chooses between the negative and the positive half. */
+    const __m256i words = _mm256_load_si256((const void *)(w + 32 * (v % 2)));
+    const __m128i low = _mm_load_si128((const void *)HN_NF4), high = _mm_load_si128((const void *)(HN_NF4 + 8));
+    const __m256 negative = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(low), 16));
+    const __m256 positive = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(high), 16));
+    const __m256i index = _mm256_srli_epi32(words, 16 * odd + 4 * (v / 2));
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(negative, index), _mm256_permutevar8x32_ps(positive, index),
+                            _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+
+HN_INLINE HN_AVX2_F16C void input_add(__m256 (*total)[8], const HnWeightType type, const unsigned char *w,
+                                      const int odd, const int rows, const int first, const int vectors, const float *x,
+                                      int64_t ldx) {
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) {
+        const __m256 right = weights_of(type, w, odd, first + v);
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+            total[i][v] = _mm256_fmadd_ps(_mm256_broadcast_ss(x + i * ldx), right, total[i][v]);
+        }
+    }
+}
+
+/* Vectors first .. first+vectors-1 of the strip's 8. */
+HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                      const int vectors) {
+    __m256 total[HN_LINEAR_ROWS][8];
+    const size_t pair_bytes = hn_linear_pair_bytes(type);
+    const float *x = t->x, *scale = t->scale;
+    const unsigned char *w = t->w;
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) {
+            total[i][v] = scale != NULL ? _mm256_setzero_ps() : _mm256_loadu_ps(t->y + i * t->ldy + 8 * (first + v));
+        }
+    }
+    int64_t l = 0;
+    for (; l + 2 <= t->k; l += 2, w += pair_bytes) {
+        input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
+        input_add(total, type, w, 1, rows, first, vectors, x + l + 1, t->ldx);
+    }
+    if (l < t->k) {
+        input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) {
+            float *y = t->y + i * t->ldy + 8 * (first + v);
+            const __m256 result = total[i][v];
+            _mm256_storeu_ps(
+                y, scale != NULL ? _mm256_fmadd_ps(result, _mm256_loadu_ps(scale + 8 * (first + v)), _mm256_loadu_ps(y))
+                                 : result);
+        }
+    }
+}
+
+HN_INLINE HN_AVX2_F16C void tile_rows(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    if (rows == 1) {
+        tile_part(t, type, rows, 0, 8);
+    } else if (rows <= 3) {
+        tile_part(t, type, rows, 0, 4);
+        tile_part(t, type, rows, 4, 4);
+    } else {
+        tile_part(t, type, rows, 0, 2);
+        tile_part(t, type, rows, 2, 2);
+        tile_part(t, type, rows, 4, 2);
+        tile_part(t, type, rows, 6, 2);
+    }
+}
+
+HN_AVX2_F16C static void tile_f32(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F32, rows);
+}
+
+HN_AVX2_F16C static void tile_f16(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_F16, rows);
+}
+
+HN_AVX2_F16C static void tile_bf16(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_BF16, rows);
+}
+
+HN_AVX2_F16C static void tile_int8(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_INT8, rows);
+}
+
+HN_AVX2_F16C static void tile_nf4(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_NF4, rows);
+}
+
+static void tile_run(const HnLinearTile *t, int rows) {
+    static void (*const tiles[])(const HnLinearTile *, int) = {tile_f32, tile_f16, tile_bf16, tile_int8, tile_nf4};
+    tiles[t->type](t, rows);
+}
+
+HN_INLINE HN_AVX2_F16C void widen_type(const HnWeightType type, const unsigned char *w, int64_t k, float *panel) {
+    const size_t pair_bytes = hn_linear_pair_bytes(type);
+    for (int64_t l = 0; l < k; l += 2, w += pair_bytes, panel += 2 * HN_STRIP) {
+#pragma GCC unroll 8
+        for (int v = 0; v < 8; v++) {
+            _mm256_store_ps(panel + 8 * v, weights_of(type, w, 0, v));
+            _mm256_store_ps(panel + HN_STRIP + 8 * v, weights_of(type, w, 1, v));
+        }
+    }
+}
+
+HN_AVX2_F16C static void widen(HnWeightType type, const unsigned char *w, int64_t k, void *panel) {
+    if (type == HN_WEIGHT_F16) {
+        widen_type(HN_WEIGHT_F16, w, k, panel);
+    } else if (type == HN_WEIGHT_BF16) {
+        widen_type(HN_WEIGHT_BF16, w, k, panel);
+    } else if (type == HN_WEIGHT_INT8) {
+        widen_type(HN_WEIGHT_INT8, w, k, panel);
+    } else {
+        widen_type(HN_WEIGHT_NF4, w, k, panel);
+    }
+}
+
+HN_AVX2_F16C static void scales(const unsigned char *code, const float *step, float *scale) {
+    for (int j = 0; j < HN_STRIP; j += 8) {
+        const __m256 level = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(code + j))));
+        _mm256_store_ps(scale + j,
+                        _mm256_fmadd_ps(level, _mm256_load_ps(step + j), _mm256_load_ps(step + HN_STRIP + j)));
+    }
+}
+
+const HnLinearOps *hn_linear_avx2(void) {
+    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_ROWS, tile_run, widen, scales, NULL};
+    return &ops;
+}
+#else
+const HnLinearOps *hn_linear_avx2(void) {
+    return NULL;
+}
+#endif

@@ -1,0 +1,157 @@
+/* `linear` where AVX512-BF16 multiplies pairs of inputs: a tile is up to 6 rows x 64 outputs, or 12 x 32. */
+#include "cpu_target.h"
+#include "linear_private.h"
+
+#if HN_X86
+
+#define HN_BF16 __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")))
+
+enum { VECTORS = HN_STRIP / 16 };
+
+/* Outputs 16 v .. 16 v + 15 of a pair of inputs. */
+HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned char *w, const int v) {
+    if (type == HN_WEIGHT_BF16) {
+        return _mm512_load_si512(w + 64 * v);
+    }
+    if (type == HN_WEIGHT_INT8) { /* small integers are exact in bf16 */
+        const __m512i low = _mm512_cvtepi8_epi32(_mm_load_si128((const void *)(w + 32 * v)));
+        const __m512i high = _mm512_cvtepi8_epi32(_mm_load_si128((const void *)(w + 32 * v + 16)));
+        return (__m512i)_mm512_cvtne2ps_pbh(_mm512_cvtepi32_ps(high), _mm512_cvtepi32_ps(low));
+    }
+    /* The permutation looks at the low five bits of each word, of which the fifth is another weight's: the table stands
+     * there twice. */
+    const __m512i levels = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)HN_NF4));
+    return _mm512_permutexvar_epi16(_mm512_srli_epi32(_mm512_load_si512(w), (unsigned)(4 * v)), levels);
+}
+
+/* Vectors first .. first+vectors-1 of the strip's. */
+HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                 const int vectors) {
+    __m512 total[HN_LINEAR_MOST][VECTORS];
+    const size_t pair_bytes = hn_linear_pair_bytes(type);
+    const uint16_t *x = t->x;
+    const float *scale = t->scale;
+    const unsigned char *w = t->w, *ahead = t->ahead;
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * (first + v));
+        }
+    }
+    for (int64_t l = 0; l < t->k; l += 2, w += pair_bytes) {
+        if (type == HN_WEIGHT_BF16) {
+            HN_PREFETCH(ahead);
+            HN_PREFETCH(ahead + 64);
+            ahead += t->ahead_step;
+        }
+        __m512i right[VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            right[v] = weights_of(type, w, first + v);
+        }
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) {
+            int pair;
+            memcpy(&pair, x + i * t->ldx + l, sizeof pair);
+            const __m512i left = _mm512_set1_epi32(pair);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) {
+                total[i][v] = _mm512_dpbf16_ps(total[i][v], (__m512bh)left, (__m512bh)right[v]);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            float *y = t->y + i * t->ldy + 16 * (first + v);
+            const __m512 result = total[i][v];
+            _mm512_storeu_ps(y, scale != NULL ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * (first + v)),
+                                                                _mm512_loadu_ps(y))
+                                              : result);
+        }
+    }
+}
+
+HN_INLINE HN_BF16 void tile_whole(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    tile_part(t, type, rows, 0, VECTORS);
+}
+
+HN_INLINE HN_BF16 void tile_halves(const HnLinearTile *t, const HnWeightType type, const int rows) {
+    tile_part(t, type, rows, 0, VECTORS / 2);
+    tile_part(t, type, rows, VECTORS / 2, VECTORS / 2);
+}
+
+HN_INLINE HN_BF16 void tile_rows(const HnLinearTile *t, const HnWeightType type, int rows) {
+    if (rows <= HN_LINEAR_ROWS) {
+        HN_LINEAR_BY_ROWS(tile_whole, t, type, rows);
+    } else {
+        HN_LINEAR_BY_MORE_ROWS(tile_halves, t, type, rows);
+    }
+}
+
+HN_BF16 static void tile_bf16(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_BF16, rows);
+}
+
+HN_BF16 static void tile_int8(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_INT8, rows);
+}
+
+HN_BF16 static void tile_nf4(const HnLinearTile *t, int rows) {
+    tile_rows(t, HN_WEIGHT_NF4, rows);
+}
+
+static void tile_run(const HnLinearTile *t, int rows) {
+    if (t->type == HN_WEIGHT_BF16) {
+        tile_bf16(t, rows);
+    } else if (t->type == HN_WEIGHT_INT8) {
+        tile_int8(t, rows);
+    } else {
+        tile_nf4(t, rows);
+    }
+}
+
+HN_INLINE HN_BF16 void widen_type(const HnWeightType type, const unsigned char *w, int64_t k, unsigned char *panel) {
+    const size_t pair_bytes = hn_linear_pair_bytes(type);
+    for (int64_t l = 0; l < k; l += 2, w += pair_bytes, panel += 4 * HN_STRIP) {
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) {
+            _mm512_store_si512(panel + 64 * v, weights_of(type, w, v));
+        }
+    }
+}
+
+HN_BF16 static void widen(HnWeightType type, const unsigned char *w, int64_t k, void *panel) {
+    if (type == HN_WEIGHT_INT8) {
+        widen_type(HN_WEIGHT_INT8, w, k, panel);
+    } else {
+        widen_type(HN_WEIGHT_NF4, w, k, panel);
+    }
+}
+
+HN_BF16 static void round_x(const float *x, int64_t k, int64_t k_padded, uint16_t *out) {
+    for (int64_t l = 0; l < k_padded; l += 16) {
+        const __mmask16 in = (__mmask16)(k - l >= 16 ? 0xFFFFu : k > l ? (1u << (k - l)) - 1u : 0u);
+        _mm256_storeu_si256((void *)(out + l), (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(in, x + l)));
+    }
+}
+
+HN_BF16 static void scales(const unsigned char *code, const float *step, float *scale) {
+    for (int j = 0; j < HN_STRIP; j += 16) {
+        const __m512 level = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const void *)(code + j))));
+        _mm512_store_ps(scale + j,
+                        _mm512_fmadd_ps(level, _mm512_load_ps(step + j), _mm512_load_ps(step + HN_STRIP + j)));
+    }
+}
+
+const HnLinearOps *hn_linear_bf16(void) {
+    static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, scales, round_x};
+    return &ops;
+}
+#else
+const HnLinearOps *hn_linear_bf16(void) {
+    return NULL;
+}
+#endif

@@ -1,0 +1,170 @@
+/* Tasks are strips times runs of rows. Within one, blocks of inputs go by, so that a block's weights stay in the
+ * nearest caches while all rows meet them; y is stored and taken up again, which does not change a chain. Few rows take
+ * the weights as they lie; for more, a block is widened once. */
+#include <omp.h>
+
+#include "cpu.h"
+#include "linear_private.h"
+
+enum {
+    WORTH_THREADS = 100000, /* multiply-adds */
+    MOST_ROWS = 256,        /* of a task */
+    LEAST_ROWS = 48         /* where a strip's rows are shared out */
+};
+
+typedef struct Linear {
+    const HnWeight *weight;
+    HnLinearLayout layout;
+    const HnLinearOps *ops;
+    const float *bias;
+    const void *x; /* as the path takes it */
+    int64_t ldx, ldy;
+    bool add;
+    float *y;
+} Linear;
+
+bool hn_linear_pairs(HnWeightType type) {
+    return type >= HN_WEIGHT_BF16 && hn_cpu_level() >= HN_CPU_AVX512_BF16;
+}
+
+const char *hn_linear_path(HnWeightType type) {
+    return hn_linear_pairs(type) ? "avx512-bf16 pairs" : hn_cpu_path_name(hn_cpu_path());
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t padded_inputs(int64_t k) {
+    return (k + HN_LINEAR_K_PAD - 1) / HN_LINEAR_K_PAD * HN_LINEAR_K_PAD;
+}
+
+size_t hn_linear_scratch_bytes(const HnWeight *weight, int64_t m) {
+    return (size_t)m * (size_t)padded_inputs(weight->k) * sizeof(uint16_t);
+}
+
+static void rows_begin(const Linear *p, int64_t row0, int64_t row1, int64_t first, int64_t columns) {
+    for (int64_t i = row0; i < row1; i++) {
+        float *y = p->y + i * p->ldy + first;
+        for (int64_t j = 0; j < columns; j++) {
+            y[j] = (p->add ? y[j] : 0.0f) + (p->bias != NULL ? p->bias[first + j] : 0.0f);
+        }
+    }
+}
+
+/* A strip that sticks out of y is computed in a buffer. */
+static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t columns) {
+    if (columns == HN_STRIP) {
+        p->ops->tile(tile, rows);
+        return;
+    }
+    float buffer[HN_LINEAR_MOST * HN_STRIP] = {0};
+    float *y = tile->y;
+    for (int i = 0; i < rows; i++) {
+        memcpy(buffer + i * HN_STRIP, y + i * p->ldy, (size_t)columns * sizeof *y);
+    }
+    tile->y = buffer;
+    tile->ldy = HN_STRIP;
+    p->ops->tile(tile, rows);
+    for (int i = 0; i < rows; i++) {
+        memcpy(y + i * p->ldy, buffer + i * HN_STRIP, (size_t)columns * sizeof *y);
+    }
+}
+
+/* The scales of a strip's block; NULL where the type has none. */
+static const float *block_scales(const Linear *p, const unsigned char *strip, int64_t block, float *buffer) {
+    const unsigned char *at = strip + p->layout.header_bytes + (size_t)block * p->layout.block_bytes;
+    if (p->weight->type == HN_WEIGHT_INT8) {
+        return (const float *)(const void *)at;
+    }
+    if (p->weight->type != HN_WEIGHT_NF4) {
+        return NULL;
+    }
+    const float *step = (const float *)(const void *)strip + block / HN_LINEAR_GROUP * 2 * HN_STRIP;
+    p->ops->scales(at, step, buffer);
+    return buffer;
+}
+
+static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
+    _Alignas(64) float panel[HN_LINEAR_BLOCK * HN_STRIP], scales[HN_STRIP];
+    const int64_t first = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - first);
+    const unsigned char *at = (const unsigned char *)p->weight->bytes + (size_t)strip * p->layout.strip_bytes;
+    const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
+    const bool widen = !plain && !few;
+    const size_t x_bytes = p->ops->round_x != NULL ? sizeof(uint16_t) : sizeof(float);
+    const int64_t n_tiles = few ? 1 : (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
+    rows_begin(p, row0, row1, first, columns);
+    for (int64_t block = 0; block < p->layout.n_blocks; block++) {
+        HnLinearTile tile = {.type = widen ? p->ops->panel : p->weight->type,
+                             .ldx = p->ldx,
+                             .k = least(p->layout.block, p->weight->k - block * p->layout.block),
+                             .scale = block_scales(p, at, block, scales)};
+        tile.w = at + p->layout.header_bytes + (size_t)block * p->layout.block_bytes + p->layout.scale_bytes;
+        if (widen) {
+            p->ops->widen(p->weight->type, tile.w, tile.k, panel);
+            tile.w = (const unsigned char *)panel;
+        }
+        for (int64_t t = 0; t < n_tiles; t++) {               /* of equal heights, nearly */
+            const bool fetch = plain && n_tiles > 1 && t < 2; /* two tiles fetch the next block */
+            tile.ahead = fetch ? tile.w + p->layout.block_bytes + (size_t)t * p->layout.block_bytes / 2 : tile.w;
+            tile.ahead_step = fetch ? 128 : 0;
+            const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
+            tile.x = (const unsigned char *)p->x + (size_t)(row * p->ldx + block * p->layout.block) * x_bytes;
+            tile.y = p->y + row * p->ldy + first;
+            tile.ldy = p->ldy;
+            tile_any(p, &tile, (int)(end - row), columns);
+        }
+    }
+}
+
+static void linear_run(Linear *p, int64_t m, const float *x, int64_t ldx, uint16_t *rounded, int64_t runs) {
+    const int64_t k = p->weight->k, n_tasks = p->layout.n_strips * runs;
+    p->x = x;
+    p->ldx = ldx;
+    if (p->ops->round_x != NULL) {
+        p->x = rounded;
+        p->ldx = padded_inputs(k);
+    }
+#pragma omp parallel if ((double)m * (double)p->weight->n * (double)k > WORTH_THREADS)
+    {
+        if (p->ops->round_x != NULL) {
+#pragma omp for schedule(static)
+            for (int64_t i = 0; i < m; i++) {
+                p->ops->round_x(x + i * ldx, k, p->ldx, rounded + i * p->ldx);
+            }
+        }
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t t = 0; t < n_tasks; t++) {
+            task(p, t / runs, m * (t % runs) / runs, m * (t % runs + 1) / runs);
+        }
+    }
+}
+
+/* A strip's rows in runs of at most MOST_ROWS, so that they stay in the cache, and of fewer where threads outnumber
+ * strips; each run widens the strip's blocks anew. */
+static int64_t runs_of(const HnLinearLayout *layout, int64_t m) {
+    const int64_t wanted = (4 * omp_get_max_threads() + layout->n_strips - 1) / (layout->n_strips + 1);
+    const int64_t least_runs = (m + MOST_ROWS - 1) / MOST_ROWS, most_runs = m / LEAST_ROWS;
+    return wanted <= least_runs || most_runs <= least_runs ? least_runs : least(wanted, most_runs);
+}
+
+static const HnLinearOps *ops_now(HnWeightType type) {
+    if (hn_linear_pairs(type)) {
+        return hn_linear_bf16();
+    }
+    return hn_cpu_path() == HN_CPU_AVX512 ? hn_linear_avx512()
+           : hn_cpu_path() == HN_CPU_AVX2 ? hn_linear_avx2()
+                                          : hn_linear_scalar();
+}
+
+void hn_linear_cpu(const HnWeight *weight, const float *bias, int64_t m, const float *x, int64_t ldx, bool add,
+                   float *y, int64_t ldy, void *scratch) {
+    Linear p = {.weight = weight,
+                .layout = hn_linear_layout(weight->type, weight->n, weight->k),
+                .ops = ops_now(weight->type),
+                .bias = bias,
+                .ldy = ldy,
+                .add = add,
+                .y = y};
+    linear_run(&p, m, x, ldx, scratch, runs_of(&p.layout, m));
+}

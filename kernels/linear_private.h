@@ -1,0 +1,148 @@
+/* Private to `linear`: where packed weights lie, and what its instruction paths share.
+ *
+ * Outputs go in strips of HN_STRIP, vector lanes of the products; a strip's inputs go in blocks, and in pairs of inputs
+ * within a block. A strip is a header, then its blocks; a block is its scales (if any), then its pairs:
+ *
+ *     f32, f16   [2][64]: the pair's two inputs, 64 outputs each
+ *     bf16       [64][2]: what one multiplication of pairs takes
+ *     int8       [64][2] bytes; scales [64] f32
+ *     nf4        [32] 16-bit words, word (2 c + parity) holds outputs c, 16 + c, 32 + c, 48 + c from its lowest 4 bits
+ *                up; scales [64] bytes b, meaning step * b + least with the header's f32 step[group][64],
+ * least[group][64]
+ */
+#ifndef HN_KERNEL_LINEAR_PRIVATE_H
+#define HN_KERNEL_LINEAR_PRIVATE_H
+
+#include <string.h>
+
+#include "linear.h"
+
+enum {
+    HN_STRIP = 64,
+    HN_LINEAR_K_PAD = 32,  /* bf16 inputs are padded with zeros up to what AMX takes at once */
+    HN_LINEAR_GROUP = 256, /* nf4: scales that share a step */
+    HN_LINEAR_ROWS = 6,    /* of y that a register tile holds */
+    HN_LINEAR_MOST = 12,   /* or at most, where weights are widened in registers for all of a few rows */
+    HN_LINEAR_BLOCK = 256  /* inputs of the longest block */
+};
+
+typedef struct HnLinearLayout {
+    int64_t block; /* inputs */
+    int64_t n_blocks, n_strips, n_groups;
+    size_t pair_bytes, scale_bytes, block_bytes, header_bytes, strip_bytes;
+} HnLinearLayout;
+
+HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k);
+
+static inline size_t hn_linear_pair_bytes(HnWeightType type) {
+    return type == HN_WEIGHT_F32    ? 2 * HN_STRIP * sizeof(float)
+           : type == HN_WEIGHT_INT8 ? 2 * HN_STRIP
+           : type == HN_WEIGHT_NF4  ? HN_STRIP
+                                    : 4 * HN_STRIP;
+}
+
+/* The 16 values of nf4 as bf16. */
+extern const uint16_t HN_NF4[16];
+
+/* Round to nearest even; NaN stays NaN. */
+static inline uint16_t hn_bf16_from_float(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) {
+        return (uint16_t)(bits >> 16 | 0x40u);
+    }
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+static inline float hn_bf16_to_float(uint16_t value) {
+    const uint32_t bits = (uint32_t)value << 16;
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+/* The weight of one output and input without its scale, and the scale of its block; 1 where the type has none. */
+float hn_linear_value(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t input);
+float hn_linear_scale(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block);
+/* The same of a pair that lies there. */
+float hn_linear_pair_value(HnWeightType type, const void *pair, int64_t column, int64_t odd);
+/* Whether the current path multiplies pairs of bf16 for this type, and thus rounds x. */
+bool hn_linear_pairs(HnWeightType type);
+
+/* One register tile: rows of y, one strip, one block of inputs. */
+typedef struct HnLinearTile {
+    HnWeightType type;
+    const unsigned char *w; /* the block's first pair */
+    const void *x;          /* floats, or bf16 where pairs are multiplied, at the block's first input; rows of ldx */
+    int64_t ldx, k;         /* k: inputs of the block */
+    const float *scale;     /* [HN_STRIP]: y = fma(sum from zero, scale, y); NULL: the sum goes on from y */
+    float *y;               /* all HN_STRIP columns */
+    int64_t ldy;
+    const unsigned char
+        *ahead; /* weights to fetch meanwhile, ahead_step bytes (0: none) for every 256 of this block's */
+    size_t ahead_step;
+} HnLinearTile;
+
+typedef struct HnLinearOps {
+    HnWeightType panel; /* what blocks are widened to where they serve many rows */
+    int few;            /* weights that are no `panel`: so many rows take them as they lie, in one tile */
+    void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS, or few */
+    /* A block of k inputs as `panel` has it. */
+    void (*widen)(HnWeightType type, const unsigned char *w, int64_t k, void *panel);
+    /* nf4: scale[j] = fma(code[j], step[j], step[HN_STRIP + j]), a strip's. */
+    void (*scales)(const unsigned char *code, const float *step, float *scale);
+    /* x as bf16, zeros behind it up to k_padded; NULL: x is read as it is. */
+    void (*round_x)(const float *x, int64_t k, int64_t k_padded, uint16_t *out);
+} HnLinearOps;
+
+const HnLinearOps *hn_linear_scalar(void);
+/* Each is there where its instructions are; NULL elsewhere. */
+const HnLinearOps *hn_linear_avx2(void);
+const HnLinearOps *hn_linear_avx512(void);
+const HnLinearOps *hn_linear_bf16(void);
+
+/* A switch over the rows of a tile, so that each number of rows has its own loop. */
+#define HN_LINEAR_BY_ROWS(body, tile, type, rows) \
+    switch (rows) {                               \
+    case 1:                                       \
+        body(tile, type, 1);                      \
+        break;                                    \
+    case 2:                                       \
+        body(tile, type, 2);                      \
+        break;                                    \
+    case 3:                                       \
+        body(tile, type, 3);                      \
+        break;                                    \
+    case 4:                                       \
+        body(tile, type, 4);                      \
+        break;                                    \
+    case 5:                                       \
+        body(tile, type, 5);                      \
+        break;                                    \
+    case 6:                                       \
+        body(tile, type, 6);                      \
+        break;                                    \
+    }
+#define HN_LINEAR_BY_MORE_ROWS(body, tile, type, rows) \
+    switch (rows) {                                    \
+    case 7:                                            \
+        body(tile, type, 7);                           \
+        break;                                         \
+    case 8:                                            \
+        body(tile, type, 8);                           \
+        break;                                         \
+    case 9:                                            \
+        body(tile, type, 9);                           \
+        break;                                         \
+    case 10:                                           \
+        body(tile, type, 10);                          \
+        break;                                         \
+    case 11:                                           \
+        body(tile, type, 11);                          \
+        break;                                         \
+    case 12:                                           \
+        body(tile, type, 12);                          \
+        break;                                         \
+    }
+
+#endif
