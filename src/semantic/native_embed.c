@@ -23,7 +23,12 @@ static HnStatus open_parts(const HnLlmConfig *config, const char *folder, HnNati
 HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnNativeEmbedder **embedder, HnError *err) {
     const char *folder = config->native.embed_model[0] ? config->native.embed_model : config->native.model;
     HnNativeEmbedder *self = *embedder = hn_alloc(1, sizeof *self, "native embedder", err);
-    HnStatus status = self ? open_parts(config, folder, self, err) : HN_MEMORY;
+    char *resolved = NULL;
+    HnStatus status = self ? hn_lm_folder_resolve(folder, &resolved, err) : HN_MEMORY;
+    if (status == HN_OK) {
+        status = open_parts(config, resolved, self, err);
+    }
+    hn_free(resolved);
     if (status != HN_OK) {
         hn_native_embedder_close(embedder);
     }

@@ -56,9 +56,11 @@ HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **writer_out, H
         return HN_MEMORY;
     }
     author->options = *options;
-    author->folder = hn_strdup(options->folder, err);
+    HnStatus status = hn_lm_folder_resolve(options->folder, &author->folder, err);
     author->options.folder = author->folder;
-    HnStatus status = author->folder ? open_parts(author, err) : HN_MEMORY;
+    if (status == HN_OK) {
+        status = open_parts(author, err);
+    }
     if (status != HN_OK) {
         hn_author_close(&author);
     }
@@ -184,26 +186,29 @@ static HnStatus cut_middle(HnAuthor *author, const char *input, size_t length, s
     return hn_text_append(&author->cut, input + tail, length - tail, err);
 }
 
-/* Renders so that n_room tokens suffice. Each turn keeps what share of the bytes the tokens allow, and a little less.
- */
+/* Renders so that n_room tokens suffice: of the input as large a share is kept as its tokens have room, and a little
+ * less each time that this was too much. */
 static HnStatus fit(HnAuthor *author, const HnAuthorPrompt *prompt, size_t n_room, uint32_t *n_cut, HnError *err) {
-    size_t length = strlen(prompt->input), kept = length;
+    const size_t length = strlen(prompt->input);
     HN_TRY(render(author, prompt, prompt->input, err));
-    size_t whole = author->tokens.n;
-    while (author->tokens.n > n_room) {
-        size_t excess = author->tokens.n - n_room;
-        size_t bytes_each = author->tokens.n ? (kept + author->tokens.n - 1) / author->tokens.n : 1;
-        size_t less = excess * (bytes_each ? bytes_each : 1) + 8;
-        if (kept < less + LEAST_INPUT) {
-            return hn_fail(err, HN_RANGE,
-                           "the instruction alone takes %zu tokens, and %zu are left beside the answer's "
-                           "budget: set llm.native.context higher or the budget lower",
-                           author->tokens.n, n_room);
-        }
-        kept -= less;
-        HN_TRY(cut_middle(author, prompt->input, length, kept, err));
-        HN_TRY(render(author, prompt, hn_text_get(&author->cut), err));
+    const size_t whole = author->tokens.n;
+    if (whole <= n_room) {
+        return HN_OK;
     }
+    HN_TRY(render(author, prompt, "", err));
+    const size_t fixed = author->tokens.n;
+    if (fixed + LEAST_INPUT > n_room) {
+        return hn_fail(err, HN_RANGE,
+                       "the instruction alone takes %zu tokens, and %zu are left beside the answer's budget: allow a "
+                       "longer context or a smaller budget",
+                       fixed, n_room);
+    }
+    double share = (double)(n_room - fixed) / (double)(whole - fixed);
+    do {
+        share *= 0.97;
+        HN_TRY(cut_middle(author, prompt->input, length, (size_t)(share * (double)length), err));
+        HN_TRY(render(author, prompt, hn_text_get(&author->cut), err));
+    } while (author->tokens.n > n_room);
     *n_cut = (uint32_t)(whole - author->tokens.n);
     return HN_OK;
 }
