@@ -91,7 +91,7 @@ HN_INLINE HN_AVX512 void block_add(const HnLinearTile *t, const HnWeightType typ
 
 HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
                                    const int vectors) {
-    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type) + t->gap;
+    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type);
     const float *scale = t->scale;
     const unsigned char *w = t->w;
     for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {

@@ -71,37 +71,21 @@ static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t colu
     }
 }
 
-/* The scales of a run of inputs, block by block; NULL where the type has none. */
-static const float *run_scales(const Linear *p, const unsigned char *strip, int64_t first, int64_t k, float *buffer) {
-    if (p->layout.scale_bytes == 0) {
+/* The scales of a run's blocks, in order; NULL where the type has none. run: its first byte. */
+static const float *run_scales(const Linear *p, const unsigned char *strip, const unsigned char *run, int64_t first,
+                               int64_t k, float *buffer) {
+    if (p->weight->type == HN_WEIGHT_INT8) {
+        return (const float *)(const void *)run;
+    }
+    if (p->weight->type != HN_WEIGHT_NF4) {
         return NULL;
     }
-    for (int64_t l = 0; l < k; l += p->layout.block) {
-        const int64_t block = (first + l) / p->layout.block;
-        const unsigned char *at = strip + p->layout.header_bytes + (size_t)block * p->layout.block_bytes;
-        float *scale = buffer + l / p->layout.block * HN_STRIP;
-        if (p->weight->type == HN_WEIGHT_INT8) {
-            memcpy(scale, at, HN_STRIP * sizeof *scale);
-        } else {
-            const float *step = (const float *)(const void *)strip + block / HN_LINEAR_GROUP * 2 * HN_STRIP;
-            p->ops->scales(at, step, scale);
-        }
+    for (int64_t l = 0; l < k; l += HN_NF4_BLOCK) {
+        const int64_t block = (first + l) / HN_NF4_BLOCK, group = block / HN_LINEAR_GROUP;
+        p->ops->scales(run + l / HN_NF4_BLOCK * HN_STRIP, (const float *)(const void *)strip + group * 2 * HN_STRIP,
+                       buffer + l / HN_NF4_BLOCK * HN_STRIP);
     }
     return buffer;
-}
-
-/* Widens a run of inputs; the panel has no gaps between blocks. */
-static void run_widen(const Linear *p, HnLinearTile *tile, unsigned char *panel) {
-    const size_t block_bytes = (size_t)tile->block / 2 * hn_linear_pair_bytes(p->ops->panel);
-    const unsigned char *w = tile->w;
-    tile->w = panel;
-    for (int64_t l = 0; l < tile->k; l += tile->block) {
-        p->ops->widen(p->weight->type, w, least(tile->block, tile->k - l), panel);
-        w += p->layout.block_bytes;
-        panel += block_bytes;
-    }
-    tile->type = p->ops->panel;
-    tile->gap = 0;
 }
 
 /* A strip's rows row0 .. row1-1 for the inputs of one tile. */
@@ -109,7 +93,7 @@ static void run_rows(const Linear *p, HnLinearTile *tile, int64_t row0, int64_t 
                      bool few) {
     const int64_t column = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - column);
     const size_t x_bytes = p->ops->round_x != NULL ? sizeof(uint16_t) : sizeof(float);
-    const size_t run_bytes = HN_LINEAR_RUN / 2 * p->layout.pair_bytes;
+    const size_t run_bytes = p->layout.run_bytes;
     const int64_t n_tiles = few ? 1 : (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
     for (int64_t t = 0; t < n_tiles; t++) { /* of equal heights, nearly */
         const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
@@ -126,22 +110,23 @@ static void run_rows(const Linear *p, HnLinearTile *tile, int64_t row0, int64_t 
 static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
     _Alignas(64) float panel[HN_LINEAR_RUN * HN_STRIP], scales[HN_LINEAR_RUN / HN_NF4_BLOCK * HN_STRIP];
     const HnLinearLayout *layout = &p->layout;
-    const unsigned char *at = (const unsigned char *)p->weight->bytes + (size_t)strip * layout->strip_bytes;
+    const unsigned char *strip_at = (const unsigned char *)p->weight->bytes + (size_t)strip * layout->strip_bytes;
     const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
     const int64_t k = p->weight->k;
     rows_begin(p, row0, row1, strip * HN_STRIP, least(HN_STRIP, p->weight->n - strip * HN_STRIP));
     for (int64_t first = 0; first < k; first += HN_LINEAR_RUN) {
-        const int64_t count = least(HN_LINEAR_RUN, k - first);
+        const int64_t run = first / HN_LINEAR_RUN, count = least(HN_LINEAR_RUN, k - first);
+        const unsigned char *at = strip_at + layout->header_bytes + (size_t)run * layout->run_bytes;
         HnLinearTile tile = {.type = p->weight->type,
+                             .w = at + hn_linear_run_scales(layout, run),
                              .ldx = p->ldx,
                              .k = count,
                              .block = layout->block,
-                             .gap = layout->scale_bytes,
-                             .scale = run_scales(p, at, first, count, scales)};
-        tile.w =
-            at + layout->header_bytes + (size_t)(first / layout->block) * layout->block_bytes + layout->scale_bytes;
+                             .scale = run_scales(p, strip_at, at, first, count, scales)};
         if (!plain && !few) {
-            run_widen(p, &tile, (unsigned char *)panel);
+            p->ops->widen(tile.type, tile.w, count, panel);
+            tile.type = p->ops->panel;
+            tile.w = (const unsigned char *)panel;
         }
         run_rows(p, &tile, row0, row1, first, strip, few);
     }

@@ -1,7 +1,7 @@
 /* Private to `linear`: where packed weights lie, and what its instruction paths share.
  *
- * Outputs go in strips of HN_STRIP, vector lanes of the products; a strip's inputs go in blocks, and in pairs of inputs
- * within a block. A strip is a header, then its blocks; a block is its scales (if any), then its pairs:
+ * Outputs go in strips of HN_STRIP, vector lanes of the products; a strip's inputs go in runs of HN_LINEAR_RUN, and in
+ * pairs within a run. A strip is a header, then its runs; a run is the scales of its blocks (if any), then its pairs:
  *
  *     f32, f16   [2][64]: the pair's two inputs, 64 outputs each
  *     bf16       [64][2]: what one multiplication of pairs takes
@@ -29,12 +29,14 @@ enum {
 };
 
 typedef struct HnLinearLayout {
-    int64_t block; /* inputs */
+    int64_t block; /* inputs that share a scale; without scales a run */
     int64_t n_blocks, n_strips, n_groups;
-    size_t pair_bytes, scale_bytes, block_bytes, header_bytes, strip_bytes;
+    size_t pair_bytes, scale_bytes, header_bytes, run_bytes, strip_bytes; /* scale_bytes: a block's */
 } HnLinearLayout;
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k);
+/* Bytes of the scales that stand before a run's pairs. */
+size_t hn_linear_run_scales(const HnLinearLayout *layout, int64_t run);
 
 static inline size_t hn_linear_pair_bytes(HnWeightType type) {
     return type == HN_WEIGHT_F32    ? 2 * HN_STRIP * sizeof(float)
@@ -77,8 +79,7 @@ typedef struct HnLinearTile {
     const unsigned char *w; /* the block's first pair */
     const void *x;          /* floats, or bf16 where pairs are multiplied, at the block's first input; rows of ldx */
     int64_t ldx, k;         /* k: inputs */
-    int64_t block;          /* inputs of a block; without scales all of them */
-    size_t gap;             /* bytes between a block's last pair and the next block's first */
+    int64_t block;          /* inputs that share a scale */
     const float *scale;     /* [blocks][HN_STRIP]: y = fma(sum from zero, scale, y); NULL: the sum goes on from y */
     float *y;               /* all HN_STRIP columns */
     int64_t ldy;
