@@ -6,7 +6,7 @@
 
 #define HN_BF16 __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")))
 
-enum { VECTORS = HN_STRIP / 16 };
+enum { VECTORS = HN_STRIP / 16, FAR = 4096 }; /* FAR: bytes that narrow weights are fetched ahead of widening */
 
 /* Outputs 16 v .. 16 v + 15 of a pair of inputs. */
 HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned char *w, const int v) {
@@ -42,6 +42,10 @@ HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type,
             HN_PREFETCH(ahead);
             HN_PREFETCH(ahead + 64);
             ahead += t->ahead_step;
+        } else if (first == 0) {
+            for (size_t line = 0; line < pair_bytes; line += 64) {
+                HN_PREFETCH(w + FAR + line);
+            }
         }
         __m512i right[VECTORS];
 #pragma GCC unroll 4
