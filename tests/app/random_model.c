@@ -1,5 +1,5 @@
-/* random_model OUT TOKENIZER.json N_VOCAB: a small Llama with random weights as a Hugging Face folder, for tests of what
- * stands around a model. It writes nonsense, but the same nonsense everywhere. */
+/* random_model OUT TOKENIZER.json N_VOCAB: a small Llama with random weights as a Hugging Face folder, for tests of
+ * what stands around a model. It writes nonsense, but the same nonsense everywhere. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -94,7 +94,11 @@ int main(int argc, char **argv) {
     char *tokenizer = NULL, path[1024];
     size_t n = 0;
     HnText config = {0};
-    list_tensors(atoi(argv[3]));
+    int64_t n_vocab = 0;
+    if (!hn_parse_i64(argv[3], &n_vocab)) {
+        return 2;
+    }
+    list_tensors((int)n_vocab);
     hn_text_printf(&config, NULL,
                    "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":%d,"
                    "\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,\"head_dim\":%d,"

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "llm/tokenizer/chat.h"
 
-enum { MAX_GRAMMARS = 8, LEAST_INPUT = 16 };
+enum { MAX_GRAMMARS = 8, LEAST_INPUT = 16, USUAL_TOKENS = 2048 };
 
 struct HnAuthor {
     HnAuthorOptions options;
@@ -27,8 +27,16 @@ struct HnAuthor {
 /* ---- opening ---- */
 
 static uint32_t context_of(const HnAuthor *author) {
-    uint32_t own = author->config.n_positions, asked = author->options.context;
-    return asked && asked < own ? asked : own;
+    uint32_t own = author->config.n_positions;
+    uint32_t asked = author->options.context ? author->options.context : HN_AUTHOR_CONTEXT;
+    return asked < own ? asked : own;
+}
+
+/* Tokens that the cache holds: a whole context, and for each slot a prompt and answer of usual length. */
+static uint32_t cached_tokens(const HnAuthor *author) {
+    uint32_t context = context_of(author), slots = author->options.slots ? author->options.slots : 8;
+    uint32_t usual = USUAL_TOKENS < context ? USUAL_TOKENS : context;
+    return slots * usual > context ? slots * usual : context;
 }
 
 static HnStatus open_parts(HnAuthor *author, HnError *err) {
@@ -107,10 +115,7 @@ HnStatus hn_author_load(HnAuthor *author, HnError *err) {
     }
     HN_TRY(need_vocabulary(author, err));
     HN_TRY(hn_lm_open(author->folder, &options, &author->lm, err));
-    if (author->options.context) {
-        uint32_t slots = author->options.slots ? author->options.slots : 8;
-        batching.n_pages = slots * ((context_of(author) + HN_KV_PAGE - 1) / HN_KV_PAGE);
-    }
+    batching.n_pages = cached_tokens(author) / HN_KV_PAGE + batching.n_slots + 1;
     return hn_generator_create(author->lm, author->vocabulary, &batching, &author->generator, err);
 }
 
