@@ -44,7 +44,9 @@ HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type,
             ahead += t->ahead_step;
         } else if (first == 0) {
             for (size_t line = 0; line < pair_bytes; line += 64) {
-                HN_PREFETCH(w + FAR + line);
+                if (rows > 1) {
+                    HN_PREFETCH(w + FAR + line);
+                }
             }
         }
         __m512i right[VECTORS];
