@@ -135,12 +135,12 @@ def add_arguments(parser):
     parser.add_argument("--turns", action="store_true", help="work half a second for every line of standard input, and answer with the times")
 
 
-def report(work, args):
-    """Milliseconds of work(): their median, or in turns with who asks (tests/bench/peer.c). Where args.own
-    is set, of the thread's own processor time, as the bench counts with one thread."""
+def report(work, args, steps=1):
+    """Milliseconds of a step of work(), which does `steps`: their median, or in turns with who asks (tests/bench/peer.c).
+    Where args.own is set, of the thread's own processor time, as the bench counts with one thread."""
     clock = time.thread_time if getattr(args, "own", False) else time.perf_counter
     if not args.turns:
-        print(f"{median_ms(work, seconds=args.seconds):.4f}")
+        print(f"{median_ms(work, seconds=args.seconds) / steps:.4f}")
         return
     for _ in range(3):
         work()
@@ -149,5 +149,5 @@ def report(work, args):
         while not times or time.perf_counter() - start < 0.5:
             before = clock()
             work()
-            times.append(1e3 * (clock() - before))
+            times.append(1e3 * (clock() - before) / steps)
         print(*(f"{ms:.4f}" for ms in times), flush=True)

@@ -20,6 +20,7 @@ typedef struct HnLm HnLm;
 
 typedef struct HnLmOptions {
     HnWeightType weights;
+    const HnWeightType *head_weights; /* of the head and of an embedding tied to it; NULL: weights, but int8 for nf4 */
     uint32_t max_rows;     /* tokens computed at once; longer steps are cut. 0: 1024 (encoders: their longest input) */
     uint64_t memory_limit; /* bytes this rank may use; 0: what the machine has free */
     bool head;             /* logits will be asked for */
@@ -27,6 +28,7 @@ typedef struct HnLmOptions {
 
 typedef struct HnLmPlan { /* bytes */
     uint64_t weights, activations;
+    uint64_t mapped; /* of embeddings that stay in the mapped file: only pages of tokens that occur come into memory */
     uint64_t kv_token; /* of one cached token */
     uint64_t stored;   /* of the tensors in the files */
     uint64_t n_parameters;
@@ -37,6 +39,7 @@ HnStatus hn_lm_plan(const char *folder, const HnLmOptions *options, HnLmPlan *pl
 HnStatus hn_lm_open(const char *folder, const HnLmOptions *options, HnLm **lm, HnError *err);
 void hn_lm_close(HnLm **lm);
 const HnLmConfig *hn_lm_config(const HnLm *lm);
+uint32_t hn_lm_max_rows(const HnLm *lm);     /* tokens of one step */
 const char *hn_lm_leftovers(const HnLm *lm); /* known tensors that it does not use, "a, b"; "" where none */
 
 /* The cache of keys and values: sequences, which are lists of pages; whole pages are shared between forks. */
@@ -61,16 +64,17 @@ typedef struct HnLmRun {
     const uint32_t *tokens;
 } HnLmRun;
 
-typedef enum HnLmRows { HN_LM_LAST, HN_LM_ALL } HnLmRows;
+typedef enum HnLmRows { HN_LM_LAST, HN_LM_FIRST, HN_LM_ALL } HnLmRows;
 
 /* Appends each run to its sequence (a sequence occurs once) and gives the last layer's hidden states after the final
- * norm: hidden [n_runs or sum of n_tokens][hidden], of each run's last token or of all, in order; NULL: none are made.
- * Decoders: several steps may extend a sequence. Encoders: a run is a whole sequence, and nothing is cached.
+ * norm: hidden [n_runs or sum of n_tokens][hidden], of each run's last or first token or of all, in order; NULL: none
+ * are made. Decoders: several steps may extend a sequence. Encoders: a run is a whole sequence of at most max_rows
+ * tokens, kv may be NULL, and nothing is cached.
  * HN_RANGE: a token outside the vocabulary, no page left, or past the longest position. On failure the cache is as
- * before the call. */
+ * before the call. One caller at a time: an HnLm holds the step's memory. */
 HnStatus hn_lm_forward(HnLm *lm, HnKv *kv, const HnLmRun *runs, size_t n_runs, HnLmRows rows, float *hidden,
                        HnError *err);
-/* logits [m][n_vocab] of hidden [m][hidden]. */
+/* logits [m][n_vocab] of hidden [m][hidden]. HN_UNSUPPORTED where the model has no head or options.head was false. */
 HnStatus hn_lm_logits(HnLm *lm, int64_t m, const float *hidden, float *logits, HnError *err);
 
 #endif

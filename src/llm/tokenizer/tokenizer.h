@@ -34,9 +34,26 @@ void hn_tokenizer_close(HnTokenizer **tokenizer);
 /* Appends the ids of text. specials: also what the tokenizer itself puts around one text (BOS; [CLS] .. [SEP]). */
 HnStatus hn_tokenizer_encode(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, bool specials,
                              HnTokens *tokens, HnError *err);
+/* The same for text that stands behind a special token inside a longer text: without the leading space of tokenizers
+ * that put one at a text's beginning only. */
+HnStatus hn_tokenizer_encode_behind(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
+                                    HnError *err);
 /* Appends the text of ids; special tokens are left out unless asked for. */
 HnStatus hn_tokenizer_decode(const HnTokenizer *tokenizer, const uint32_t *ids, size_t n, bool specials, HnText *text,
                              HnError *err);
+
+/* The same token by token: what is pushed comes out as soon as its bytes are whole characters. Zero-initialise (or set
+ * specials); ids that stand for nothing add nothing. finish gives what never became whole, as U+FFFD. */
+typedef struct HnTokenizerStream {
+    bool specials; /* special tokens too */
+    bool begun;
+    unsigned n_held;
+    char held[8];
+} HnTokenizerStream;
+HnStatus hn_tokenizer_stream_push(const HnTokenizer *tokenizer, HnTokenizerStream *stream, uint32_t id, HnText *text,
+                                  HnError *err);
+HnStatus hn_tokenizer_stream_finish(const HnTokenizer *tokenizer, HnTokenizerStream *stream, HnText *text,
+                                    HnError *err);
 
 /* One past the largest id. Ids between may be unused. */
 uint32_t hn_tokenizer_size(const HnTokenizer *tokenizer);

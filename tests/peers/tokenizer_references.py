@@ -1,0 +1,63 @@
+"""The reference libraries, told what the project's policy is: no special tokens around, none found in the text."""
+import base64
+import json
+import os
+
+import sentencepiece
+import tiktoken
+import tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
+          r"\s+(?!\S)|\s+")
+QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def from_tokenizers(tokenizer):
+    tokenizer.encode_special_tokens = True
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def byte_level(folder, vocab, merges, pattern, nfc):
+    tokenizer = Tokenizer(models.BPE.from_file(os.path.join(folder, vocab), os.path.join(folder, merges)))
+    if nfc:
+        tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False) if pattern is None else \
+        pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"),
+                                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    config = os.path.join(folder, "tokenizer_config.json")
+    if os.path.exists(config):
+        with open(config, encoding="utf-8") as file:
+            for token in json.load(file).get("added_tokens_decoder", {}).values():
+                special = token.pop("special")
+                token = AddedToken(token.pop("content"), special=special, **token)
+                (tokenizer.add_special_tokens if special else tokenizer.add_tokens)([token])
+    return tokenizer
+
+
+def tiktoken_ranks(path):
+    with open(path, "rb") as file:
+        return {base64.b64decode(word): int(rank) for word, rank in (line.split() for line in file if line.strip())}
+
+
+def wordpiece(folder, lower=True):
+    return tokenizers.BertWordPieceTokenizer(os.path.join(folder, "vocab.txt"), lowercase=lower)._tokenizer
+
+
+def reference(kind, folder):
+    """text -> ids"""
+    if kind == "sentencepiece":
+        return sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "tokenizer.model")).encode
+    if kind == "tiktoken":
+        return tiktoken.Encoding("llama3", pat_str=LLAMA3, special_tokens={}, mergeable_ranks=tiktoken_ranks(
+            os.path.join(folder, "tokenizer.model"))).encode_ordinary
+    if kind == "qwen":
+        return from_tokenizers(byte_level(folder, "vocab.json", "merges.txt", QWEN, True))
+    if kind == "gpt2":
+        return from_tokenizers(byte_level(folder, "encoder.json", "vocab.bpe", None, False))
+    if kind == "wordpiece":
+        return from_tokenizers(wordpiece(folder))
+    return from_tokenizers(Tokenizer.from_file(os.path.join(folder, "tokenizer.json")))  # "json"
