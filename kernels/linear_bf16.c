@@ -42,7 +42,7 @@ HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type,
             HN_PREFETCH(ahead);
             HN_PREFETCH(ahead + 64);
             ahead += t->ahead_step;
-        } else if (first == 0) {
+        } else if (first == 0 && rows > 1) { /* for one row the processor keeps ahead by itself */
             for (size_t line = 0; line < pair_bytes; line += 64) {
                 HN_PREFETCH(w + FAR + line);
             }

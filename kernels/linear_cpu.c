@@ -71,11 +71,13 @@ static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t colu
     }
 }
 
-/* The scales of a run's blocks, in order; NULL where the type has none. run: its first byte. */
+/* The scales of a run's blocks, in order; NULL where the type has none. run: its first byte. They are read at once even
+ * where they could be used in place: memory that is passed over in a stream stops the processor from fetching ahead. */
 static const float *run_scales(const Linear *p, const unsigned char *strip, const unsigned char *run, int64_t first,
                                int64_t k, float *buffer) {
     if (p->weight->type == HN_WEIGHT_INT8) {
-        return (const float *)(const void *)run;
+        memcpy(buffer, run, (size_t)((k + HN_INT8_BLOCK - 1) / HN_INT8_BLOCK * HN_STRIP) * sizeof *buffer);
+        return buffer;
     }
     if (p->weight->type != HN_WEIGHT_NF4) {
         return NULL;

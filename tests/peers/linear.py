@@ -21,6 +21,7 @@ def main():
     parser.add_argument("--turns", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    args.own = args.threads == 1
     torch.manual_seed(1)
     kind = getattr(torch, args.type)
     layers = [[torch.randn(n, k).to(kind) for n, k in SHAPES] for _ in range(args.layers)]
