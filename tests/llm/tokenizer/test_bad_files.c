@@ -178,6 +178,55 @@ static void models(void **state) {
     expect(HN_FORMAT, "line 34 is no \"base64 rank\"");
 }
 
+/* Older checkpoints list added tokens in a file of their own, and what is special elsewhere. */
+static void old_added(void **state) {
+    (void)state;
+    static const char added[] = "{\"<|im_start|>\": 640, \"<tool>\": 641, \"<|pad|>\": 642}",
+                      config[] = "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"pad_token\": {\"content\": \"<|pad|>\"}}",
+                      map[] = "{\"additional_special_tokens\": [\"<|im_start|>\"], \"eos_token\": \"<|im_start|>\"}";
+    HnTokenizer *tokenizer = NULL;
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    put("added_tokens.json", added, sizeof added - 1);
+    put("tokenizer_config.json", config, sizeof config - 1);
+    put("special_tokens_map.json", map, sizeof map - 1);
+    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    assert_int_equal(hn_tokenizer_special(tokenizer, "<|im_start|>"), 640);
+    assert_int_equal(hn_tokenizer_special(tokenizer, "<tool>"), -1);
+    assert_int_equal(hn_tokenizer_special(tokenizer, "<|pad|>"), 642);
+    assert_int_equal(hn_tokenizer_ends(tokenizer).eos, 640);
+    assert_int_equal(hn_tokenizer_ends(tokenizer).pad, 642);
+    HnTokens tokens = {0};
+    ASSERT_OK(hn_tokenizer_encode(tokenizer, "<tool>", 6, true, &tokens, &err), &err);
+    assert_true(tokens.n == 1 && tokens.ids[0] == 641);
+    hn_tokens_free(&tokens);
+    hn_tokenizer_close(&tokenizer);
+    put("added_tokens.json", "{\"<tool>\": \"x\"}", 15);
+    expect(HN_FORMAT, "\"<tool>\" has no id");
+}
+
+/* A hub cache: refs/main names the snapshot. */
+static void hub_cache(void **state) {
+    (void)state;
+    char path[256];
+    HnTokenizer *tokenizer = NULL;
+    static const char *const folders[] = {"refs", "snapshots", "snapshots/abc"};
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+        ASSERT_OK(hn_folder_make(path, &err), &err);
+    }
+    put("refs/main", "abc", 3);
+    put("snapshots/abc/config.json", "{}", 2);
+    put_changed("wordpiece", "vocab.txt", NULL, NULL);
+    char from[256], to[256];
+    (void)snprintf(from, sizeof from, "%s/vocab.txt", folder);
+    (void)snprintf(to, sizeof to, "%s/snapshots/abc/vocab.txt", folder);
+    assert_int_equal(rename(from, to), 0);
+    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    hn_tokenizer_close(&tokenizer);
+    empty_folder();
+}
+
 static int make_folder(void **state) {
     (void)state;
     return mkdtemp(folder) == NULL ? 1 : 0;
@@ -189,7 +238,8 @@ static int remove_folder(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing), cmocka_unit_test(json), cmocka_unit_test(lists),
-                                       cmocka_unit_test(models)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing),   cmocka_unit_test(json),
+                                       cmocka_unit_test(lists),     cmocka_unit_test(models),
+                                       cmocka_unit_test(old_added), cmocka_unit_test(hub_cache)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
