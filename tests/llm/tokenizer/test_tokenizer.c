@@ -194,6 +194,24 @@ static void unfinished(void **state) {
     hn_tokenizer_close(&tokenizer);
 }
 
+/* SentencePiece shows each byte that is no part of a character, the others each ill-formed part. */
+static void ill_formed_ids(void **state) {
+    (void)state;
+    HnTokenizer *pieces = open_small("sentencepiece"), *bytes = open_small("tiktoken");
+    uint32_t ids[] = {3 + 0xF0, 3 + 0x9F, 3 + 'a', 3 + 0xC3, 3 + 0xA9, 3 + 0xE2};
+    expect_decoded(pieces, (HnTokens){ids, 6, 6}, false,
+                   "\xEF\xBF\xBD\xEF\xBF\xBD"
+                   "a\xC3\xA9\xEF\xBF\xBD");
+    for (int i = 0; i < 6; i++) {
+        ids[i] -= 3; /* its ranks begin with the bytes */
+    }
+    expect_decoded(bytes, (HnTokens){ids, 6, 6}, false,
+                   "\xEF\xBF\xBD"
+                   "a\xC3\xA9\xEF\xBF\xBD");
+    hn_tokenizer_close(&bytes);
+    hn_tokenizer_close(&pieces);
+}
+
 /* No text takes a square's time: these would take hours. */
 static void no_place_to_cut(void **state) {
     (void)state;
@@ -291,9 +309,10 @@ static void threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(specials),   cmocka_unit_test(edges),           cmocka_unit_test(behind),
-        cmocka_unit_test(ill_formed), cmocka_unit_test(streams),         cmocka_unit_test(unfinished),
-        cmocka_unit_test(no_memory),  cmocka_unit_test(no_place_to_cut), cmocka_unit_test(threads),
+        cmocka_unit_test(specials),       cmocka_unit_test(edges),     cmocka_unit_test(behind),
+        cmocka_unit_test(ill_formed),     cmocka_unit_test(streams),   cmocka_unit_test(unfinished),
+        cmocka_unit_test(ill_formed_ids), cmocka_unit_test(no_memory), cmocka_unit_test(no_place_to_cut),
+        cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,7 @@ static void splits(void **state) {
     expect_split(HN_SPLIT_LLAMA3, "x|'\xC5\xBF|y");
     expect_split(HN_SPLIT_LLAMA3, "a|\r\n\r\n|  |\tb|!!\n\n|c| \n|d|   | e");
     expect_split(HN_SPLIT_LLAMA3, "'hello|'| '|x");
+    expect_split(HN_SPLIT_LLAMA3, "a|\n|b|\t\r|c"); /* a newline goes with no letter */
     expect_split(HN_SPLIT_QWEN, "a|1|2|3|...\n|(b|)");
     expect_split(HN_SPLIT_QWEN, "\xC2\xA0\xC2\xA0|\xC2\xA0"
                                 "a"); /* no-break spaces: the last goes with the word */

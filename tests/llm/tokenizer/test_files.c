@@ -1,4 +1,4 @@
-/* Files that are not what they should be: a status and words that say what is wrong. */
+/* Files that are not what they should be: a status and words that say what is wrong; and files that are rare. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,22 +24,41 @@ static void empty_folder(void) {
     ASSERT_OK(hn_folder_make(folder, &err), &err);
 }
 
-/* The file of a small tokenizer with one text in it replaced (NULL: as it is); all of it must be there. */
-static void put_changed(const char *small, const char *name, const char *text, const char *by) {
+static void replace(HnText *text, const char *what, const char *by) {
+    const char *at = strstr(hn_text_get(text), what);
+    assert_non_null(at);
+    HnText changed = {0};
+    ASSERT_OK(hn_text_append(&changed, text->data, (size_t)(at - text->data), &err), &err);
+    ASSERT_OK(hn_text_puts(&changed, by, &err), &err);
+    ASSERT_OK(
+        hn_text_append(&changed, at + strlen(what), text->length - (size_t)(at - text->data) - strlen(what), &err),
+        &err);
+    hn_text_free(text);
+    *text = changed;
+}
+
+/* The file of a small tokenizer with a text in it replaced, and another one (NULL: none); they must be there. */
+static void put_twice_changed(const char *small, const char *name, const char *text, const char *by, const char *text2,
+                              const char *by2) {
     char path[512], *bytes = NULL;
     size_t n = 0;
     HnText changed = {0};
     (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s/%s", HN_SOURCE_DIR, small, name);
     ASSERT_OK(hn_file_read(path, 1 << 20, &bytes, &n, &err), &err);
-    const char *at = text == NULL ? bytes : strstr(bytes, text);
-    assert_non_null(at);
-    const size_t n_text = text == NULL ? 0 : strlen(text);
-    ASSERT_OK(hn_text_append(&changed, bytes, (size_t)(at - bytes), &err), &err);
-    ASSERT_OK(hn_text_puts(&changed, text == NULL ? "" : by, &err), &err);
-    ASSERT_OK(hn_text_append(&changed, at + n_text, n - (size_t)(at - bytes) - n_text, &err), &err);
+    ASSERT_OK(hn_text_append(&changed, bytes, n, &err), &err);
+    if (text != NULL) {
+        replace(&changed, text, by);
+    }
+    if (text2 != NULL) {
+        replace(&changed, text2, by2);
+    }
     put(name, changed.data, changed.length);
     hn_text_free(&changed);
     hn_free(bytes);
+}
+
+static void put_changed(const char *small, const char *name, const char *text, const char *by) {
+    put_twice_changed(small, name, text, by, NULL, NULL);
 }
 
 static void expect(HnStatus wanted, const char *words) {
@@ -205,6 +224,39 @@ static void old_added(void **state) {
     expect(HN_FORMAT, "\"<tool>\" has no id");
 }
 
+/* The number of tokens of a text, and whether the last one is this. */
+static size_t count(const char *text, const char *last) {
+    HnTokenizer *tokenizer = NULL;
+    HnTokens tokens = {0};
+    size_t n_bytes = 0;
+    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    ASSERT_OK(hn_tokenizer_encode(tokenizer, text, strlen(text), false, &tokens, &err), &err);
+    assert_true(tokens.n > 0);
+    const char *bytes = hn_tokenizer_bytes(tokenizer, tokens.ids[tokens.n - 1], &n_bytes);
+    assert_true(n_bytes == strlen(last) && memcmp(bytes, last, n_bytes) == 0);
+    const size_t n = tokens.n;
+    hn_tokens_free(&tokens);
+    hn_tokenizer_close(&tokenizer);
+    return n;
+}
+
+/* What no rule of the reference forbids, though trained vocabularies do not have it: a token that no merges lead to,
+ * and one that crosses words. */
+static void odd_vocabularies(void **state) {
+    (void)state;
+    put_twice_changed("json-bytes", "tokenizer.json", "\"vocab\":{", "\"vocab\":{\"zqzqj\":5000,", NULL, NULL);
+    assert_int_equal(count("zqzqj", "zqzqj"), 1); /* ignore_merges */
+    put_twice_changed("json-bytes", "tokenizer.json", "\"vocab\":{", "\"vocab\":{\"zqzqj\":5000,",
+                      "\"ignore_merges\":true", "\"ignore_merges\":false");
+    assert_true(count("zqzqj", "j") > 1);
+    empty_folder();
+    put_twice_changed("json-metaspace", "tokenizer.json", "\"vocab\":{",
+                      "\"vocab\":{\"e\xE2\x96\x81\":5000,\"e\xE2\x96\x81t\":5001,", "\"merges\":[",
+                      "\"merges\":[\"e \xE2\x96\x81\",\"e\xE2\x96\x81 t\",");
+    assert_int_equal(count("e t", "e t"), 2);
+    empty_folder();
+}
+
 /* A hub cache: refs/main names the snapshot. */
 static void hub_cache(void **state) {
     (void)state;
@@ -240,6 +292,7 @@ static int remove_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing),   cmocka_unit_test(json),
                                        cmocka_unit_test(lists),     cmocka_unit_test(models),
-                                       cmocka_unit_test(old_added), cmocka_unit_test(hub_cache)};
+                                       cmocka_unit_test(old_added), cmocka_unit_test(odd_vocabularies),
+                                       cmocka_unit_test(hub_cache)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
