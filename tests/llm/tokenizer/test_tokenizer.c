@@ -101,6 +101,20 @@ static void behind(void **state) {
     hn_tokenizer_close(&tokenizer);
 }
 
+/* Written space marks before a text go where spaces are trimmed, and come back as spaces where not. */
+static void leading_marks(void **state) {
+    (void)state;
+    static const char text[] = "\xE2\x96\x81 the item";
+    HnTokenizer *trims = open_small("sentencepiece-trim"), *keeps = open_small("sentencepiece");
+    HnTokens one = encode(trims, text, sizeof text - 1, false), two = encode(keeps, text, sizeof text - 1, false);
+    expect_decoded(trims, one, false, "the item");
+    expect_decoded(keeps, two, false, "  the item");
+    hn_tokens_free(&two);
+    hn_tokens_free(&one);
+    hn_tokenizer_close(&keeps);
+    hn_tokenizer_close(&trims);
+}
+
 static void ill_formed(void **state) {
     (void)state;
     static const char *const names[] = {"sentencepiece", "tiktoken", "qwen", "gpt2", "wordpiece"};
@@ -309,10 +323,10 @@ static void threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(specials),       cmocka_unit_test(edges),     cmocka_unit_test(behind),
-        cmocka_unit_test(ill_formed),     cmocka_unit_test(streams),   cmocka_unit_test(unfinished),
-        cmocka_unit_test(ill_formed_ids), cmocka_unit_test(no_memory), cmocka_unit_test(no_place_to_cut),
-        cmocka_unit_test(threads),
+        cmocka_unit_test(specials),        cmocka_unit_test(edges),          cmocka_unit_test(behind),
+        cmocka_unit_test(ill_formed),      cmocka_unit_test(streams),        cmocka_unit_test(unfinished),
+        cmocka_unit_test(leading_marks),   cmocka_unit_test(ill_formed_ids), cmocka_unit_test(no_memory),
+        cmocka_unit_test(no_place_to_cut), cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
