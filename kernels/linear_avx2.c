@@ -47,13 +47,12 @@ HN_INLINE HN_AVX2_F16C void input_add(__m256 (*total)[8], const HnWeightType typ
     }
 }
 
-/* Vectors first .. first+vectors-1 of the strip's 8. */
-HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
-                                      const int vectors) {
+/* One block of k inputs; vectors first .. first+vectors-1 of the strip's. */
+HN_INLINE HN_AVX2_F16C void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                      const int vectors, const unsigned char *w, const float *x, int64_t k,
+                                      const float *scale) {
     __m256 total[HN_LINEAR_ROWS][8];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-    const float *x = t->x, *scale = t->scale;
-    const unsigned char *w = t->w;
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 8
@@ -62,11 +61,11 @@ HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType 
         }
     }
     int64_t l = 0;
-    for (; l + 2 <= t->k; l += 2, w += pair_bytes) {
+    for (; l + 2 <= k; l += 2, w += pair_bytes) {
         input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
         input_add(total, type, w, 1, rows, first, vectors, x + l + 1, t->ldx);
     }
-    if (l < t->k) {
+    if (l < k) {
         input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
     }
 #pragma GCC unroll 6
@@ -79,6 +78,18 @@ HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType 
                 y, scale != NULL ? _mm256_fmadd_ps(result, _mm256_loadu_ps(scale + 8 * (first + v)), _mm256_loadu_ps(y))
                                  : result);
         }
+    }
+}
+
+HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                      const int vectors) {
+    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type);
+    const float *scale = t->scale;
+    const unsigned char *w = t->w;
+    for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {
+        const int64_t k = t->k - l < t->block ? t->k - l : t->block;
+        block_add(t, type, rows, first, vectors, w, (const float *)t->x + l, k, scale);
+        scale = scale != NULL ? scale + HN_STRIP : NULL;
     }
 }
 

@@ -48,13 +48,12 @@ HN_INLINE HN_AVX512 void input_add(__m512 (*total)[VECTORS], const HnWeightType 
     }
 }
 
-/* Vectors first .. first+vectors-1 of the strip's. */
-HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
-                                   const int vectors) {
+/* One block of k inputs; vectors first .. first+vectors-1 of the strip's. */
+HN_INLINE HN_AVX512 void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                   const int vectors, const unsigned char *w, const float *x, int64_t k,
+                                   const float *scale, const unsigned char *ahead) {
     __m512 total[HN_LINEAR_MOST][VECTORS];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-    const float *x = t->x, *scale = t->scale;
-    const unsigned char *w = t->w, *ahead = t->ahead;
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
@@ -63,7 +62,7 @@ HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType typ
         }
     }
     int64_t l = 0;
-    for (; l + 2 <= t->k; l += 2, w += pair_bytes) {
+    for (; l + 2 <= k; l += 2, w += pair_bytes) {
         if (type == HN_WEIGHT_F32) {
             HN_PREFETCH(ahead);
             HN_PREFETCH(ahead + 64);
@@ -74,7 +73,7 @@ HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType typ
         input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
         input_add(total, type, w, 1, rows, first, vectors, x + l + 1, t->ldx);
     }
-    if (l < t->k) {
+    if (l < k) {
         input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
     }
 #pragma GCC unroll 12
@@ -87,6 +86,18 @@ HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType typ
                                                                 _mm512_loadu_ps(y))
                                               : result);
         }
+    }
+}
+
+HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                   const int vectors) {
+    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type);
+    const float *scale = t->scale;
+    const unsigned char *w = t->w;
+    for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {
+        const int64_t k = t->k - l < t->block ? t->k - l : t->block;
+        block_add(t, type, rows, first, vectors, w, (const float *)t->x + l, k, scale, t->ahead);
+        scale = scale != NULL ? scale + HN_STRIP : NULL;
     }
 }
 

@@ -6,7 +6,7 @@
 
 #define HN_BF16 __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")))
 
-enum { VECTORS = HN_STRIP / 16 };
+enum { VECTORS = HN_STRIP / 16, FAR = 4096 }; /* FAR: bytes that narrow weights are fetched ahead of widening */
 
 /* Outputs 16 v .. 16 v + 15 of a pair of inputs. */
 HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned char *w, const int v) {
@@ -24,14 +24,12 @@ HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned cha
     return _mm512_permutexvar_epi16(_mm512_srli_epi32(_mm512_load_si512(w), (unsigned)(4 * v)), levels);
 }
 
-/* Vectors first .. first+vectors-1 of the strip's. */
-HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
-                                 const int vectors) {
+/* One block of k inputs; vectors first .. first+vectors-1 of the strip's. */
+HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                 const int vectors, const unsigned char *w, const uint16_t *x, int64_t k,
+                                 const float *scale, const unsigned char *ahead) {
     __m512 total[HN_LINEAR_MOST][VECTORS];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-    const uint16_t *x = t->x;
-    const float *scale = t->scale;
-    const unsigned char *w = t->w, *ahead = t->ahead;
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
@@ -39,11 +37,15 @@ HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type,
             total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * (first + v));
         }
     }
-    for (int64_t l = 0; l < t->k; l += 2, w += pair_bytes) {
+    for (int64_t l = 0; l < k; l += 2, w += pair_bytes) {
         if (type == HN_WEIGHT_BF16) {
             HN_PREFETCH(ahead);
             HN_PREFETCH(ahead + 64);
             ahead += t->ahead_step;
+        } else if (first == 0) {
+            for (size_t line = 0; line < pair_bytes; line += 64) {
+                HN_PREFETCH(w + FAR + line);
+            }
         }
         __m512i right[VECTORS];
 #pragma GCC unroll 4
@@ -71,6 +73,18 @@ HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type,
                                                                 _mm512_loadu_ps(y))
                                               : result);
         }
+    }
+}
+
+HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
+                                 const int vectors) {
+    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type);
+    const float *scale = t->scale;
+    const unsigned char *w = t->w;
+    for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {
+        const int64_t k = t->k - l < t->block ? t->k - l : t->block;
+        block_add(t, type, rows, first, vectors, w, (const uint16_t *)t->x + l, k, scale, t->ahead);
+        scale = scale != NULL ? scale + HN_STRIP : NULL;
     }
 }
 

@@ -8,7 +8,7 @@
 
 enum {
     WORTH_THREADS = 100000, /* multiply-adds */
-    MOST_ROWS = 256,        /* of a task */
+    MOST_ROWS = 128,        /* of a task */
     LEAST_ROWS = 48         /* where a strip's rows are shared out */
 };
 
@@ -71,49 +71,64 @@ static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t colu
     }
 }
 
-/* The scales of a strip's block; NULL where the type has none. */
-static const float *block_scales(const Linear *p, const unsigned char *strip, int64_t block, float *buffer) {
-    const unsigned char *at = strip + p->layout.header_bytes + (size_t)block * p->layout.block_bytes;
+/* The scales of a run's blocks, in order; NULL where the type has none. run: its first byte. */
+static const float *run_scales(const Linear *p, const unsigned char *strip, const unsigned char *run, int64_t first,
+                               int64_t k, float *buffer) {
     if (p->weight->type == HN_WEIGHT_INT8) {
-        return (const float *)(const void *)at;
+        return (const float *)(const void *)run;
     }
     if (p->weight->type != HN_WEIGHT_NF4) {
         return NULL;
     }
-    const float *step = (const float *)(const void *)strip + block / HN_LINEAR_GROUP * 2 * HN_STRIP;
-    p->ops->scales(at, step, buffer);
+    for (int64_t l = 0; l < k; l += HN_NF4_BLOCK) {
+        const int64_t block = (first + l) / HN_NF4_BLOCK, group = block / HN_LINEAR_GROUP;
+        p->ops->scales(run + l / HN_NF4_BLOCK * HN_STRIP, (const float *)(const void *)strip + group * 2 * HN_STRIP,
+                       buffer + l / HN_NF4_BLOCK * HN_STRIP);
+    }
     return buffer;
 }
 
-static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
-    _Alignas(64) float panel[HN_LINEAR_BLOCK * HN_STRIP], scales[HN_STRIP];
-    const int64_t first = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - first);
-    const unsigned char *at = (const unsigned char *)p->weight->bytes + (size_t)strip * p->layout.strip_bytes;
-    const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
-    const bool widen = !plain && !few;
+/* A strip's rows row0 .. row1-1 for the inputs of one tile. */
+static void run_rows(const Linear *p, HnLinearTile *tile, int64_t row0, int64_t row1, int64_t input, int64_t strip,
+                     bool few) {
+    const int64_t column = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - column);
     const size_t x_bytes = p->ops->round_x != NULL ? sizeof(uint16_t) : sizeof(float);
+    const size_t run_bytes = p->layout.run_bytes;
     const int64_t n_tiles = few ? 1 : (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
-    rows_begin(p, row0, row1, first, columns);
-    for (int64_t block = 0; block < p->layout.n_blocks; block++) {
-        HnLinearTile tile = {.type = widen ? p->ops->panel : p->weight->type,
+    for (int64_t t = 0; t < n_tiles; t++) { /* of equal heights, nearly */
+        const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
+        const bool fetch = p->weight->type == p->ops->panel && n_tiles > 1 && t < 2; /* two tiles fetch the next run */
+        tile->ahead = fetch ? tile->w + run_bytes + (size_t)t * run_bytes / 2 : tile->w;
+        tile->ahead_step = fetch ? 128 : 0;
+        tile->x = (const unsigned char *)p->x + (size_t)(row * p->ldx + input) * x_bytes;
+        tile->y = p->y + row * p->ldy + column;
+        tile->ldy = p->ldy;
+        tile_any(p, tile, (int)(end - row), columns);
+    }
+}
+
+static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
+    _Alignas(64) float panel[HN_LINEAR_RUN * HN_STRIP], scales[HN_LINEAR_RUN / HN_NF4_BLOCK * HN_STRIP];
+    const HnLinearLayout *layout = &p->layout;
+    const unsigned char *strip_at = (const unsigned char *)p->weight->bytes + (size_t)strip * layout->strip_bytes;
+    const bool plain = p->weight->type == p->ops->panel, few = !plain && row1 - row0 <= p->ops->few;
+    const int64_t k = p->weight->k;
+    rows_begin(p, row0, row1, strip * HN_STRIP, least(HN_STRIP, p->weight->n - strip * HN_STRIP));
+    for (int64_t first = 0; first < k; first += HN_LINEAR_RUN) {
+        const int64_t run = first / HN_LINEAR_RUN, count = least(HN_LINEAR_RUN, k - first);
+        const unsigned char *at = strip_at + layout->header_bytes + (size_t)run * layout->run_bytes;
+        HnLinearTile tile = {.type = p->weight->type,
+                             .w = at + hn_linear_run_scales(layout, run),
                              .ldx = p->ldx,
-                             .k = least(p->layout.block, p->weight->k - block * p->layout.block),
-                             .scale = block_scales(p, at, block, scales)};
-        tile.w = at + p->layout.header_bytes + (size_t)block * p->layout.block_bytes + p->layout.scale_bytes;
-        if (widen) {
-            p->ops->widen(p->weight->type, tile.w, tile.k, panel);
+                             .k = count,
+                             .block = layout->block,
+                             .scale = run_scales(p, strip_at, at, first, count, scales)};
+        if (!plain && !few) {
+            p->ops->widen(tile.type, tile.w, count, panel);
+            tile.type = p->ops->panel;
             tile.w = (const unsigned char *)panel;
         }
-        for (int64_t t = 0; t < n_tiles; t++) {               /* of equal heights, nearly */
-            const bool fetch = plain && n_tiles > 1 && t < 2; /* two tiles fetch the next block */
-            tile.ahead = fetch ? tile.w + p->layout.block_bytes + (size_t)t * p->layout.block_bytes / 2 : tile.w;
-            tile.ahead_step = fetch ? 128 : 0;
-            const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
-            tile.x = (const unsigned char *)p->x + (size_t)(row * p->ldx + block * p->layout.block) * x_bytes;
-            tile.y = p->y + row * p->ldy + first;
-            tile.ldy = p->ldy;
-            tile_any(p, &tile, (int)(end - row), columns);
-        }
+        run_rows(p, &tile, row0, row1, first, strip, few);
     }
 }
 

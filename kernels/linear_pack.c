@@ -14,20 +14,29 @@ static int64_t up(int64_t a, int64_t b) {
 }
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k) {
-    HnLinearLayout layout = {.block = type == HN_WEIGHT_NF4    ? 64
-                                      : type == HN_WEIGHT_INT8 ? 128
-                                                               : HN_LINEAR_BLOCK,
-                             .pair_bytes = hn_linear_pair_bytes(type)};
+    HnLinearLayout layout = {.block = HN_LINEAR_RUN, .n_strips = up(n, HN_STRIP)};
+    if (type == HN_WEIGHT_INT8) {
+        layout.block = HN_INT8_BLOCK;
+        layout.scale_bytes = HN_STRIP * sizeof(float);
+    } else if (type == HN_WEIGHT_NF4) {
+        layout.block = HN_NF4_BLOCK;
+        layout.scale_bytes = HN_STRIP;
+        layout.n_groups = up(up(k, HN_NF4_BLOCK), HN_LINEAR_GROUP);
+    }
     const int64_t padded = type == HN_WEIGHT_BF16 ? up(k, HN_LINEAR_K_PAD) * HN_LINEAR_K_PAD : k;
     layout.n_blocks = up(k, layout.block);
-    layout.n_strips = up(n, HN_STRIP);
-    layout.n_groups = type == HN_WEIGHT_NF4 ? up(layout.n_blocks, HN_LINEAR_GROUP) : 0;
-    layout.scale_bytes = type == HN_WEIGHT_INT8 ? HN_STRIP * sizeof(float) : type == HN_WEIGHT_NF4 ? HN_STRIP : 0;
+    layout.pair_bytes = hn_linear_pair_bytes(type);
     layout.header_bytes = (size_t)layout.n_groups * 2 * HN_STRIP * sizeof(float);
-    layout.block_bytes = layout.scale_bytes + (size_t)layout.block / 2 * layout.pair_bytes;
+    layout.run_bytes =
+        (size_t)(HN_LINEAR_RUN / layout.block) * layout.scale_bytes + HN_LINEAR_RUN / 2 * layout.pair_bytes;
     layout.strip_bytes =
         layout.header_bytes + (size_t)layout.n_blocks * layout.scale_bytes + (size_t)up(padded, 2) * layout.pair_bytes;
     return layout;
+}
+
+size_t hn_linear_run_scales(const HnLinearLayout *layout, int64_t run) {
+    const int64_t blocks = HN_LINEAR_RUN / layout->block, left = layout->n_blocks - run * blocks;
+    return (size_t)(left < blocks ? left : blocks) * layout->scale_bytes;
 }
 
 size_t hn_weight_bytes(HnWeightType type, int64_t n, int64_t k) {
@@ -39,8 +48,19 @@ static unsigned char *strip_of(const HnWeight *weight, const HnLinearLayout *lay
     return (unsigned char *)weight->bytes + (size_t)(row / HN_STRIP) * layout->strip_bytes;
 }
 
-static unsigned char *block_of(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block) {
-    return strip_of(weight, layout, row) + layout->header_bytes + (size_t)block * layout->block_bytes;
+static unsigned char *run_of(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t run) {
+    return strip_of(weight, layout, row) + layout->header_bytes + (size_t)run * layout->run_bytes;
+}
+
+/* A block's scales, 64 outputs, and its first pair. */
+static unsigned char *scales_of(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block) {
+    const int64_t blocks = HN_LINEAR_RUN / layout->block;
+    return run_of(weight, layout, row, block / blocks) + (size_t)(block % blocks) * layout->scale_bytes;
+}
+
+static unsigned char *pairs_of(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block) {
+    const int64_t run = block * layout->block / HN_LINEAR_RUN, pair = block * layout->block % HN_LINEAR_RUN / 2;
+    return run_of(weight, layout, row, run) + hn_linear_run_scales(layout, run) + (size_t)pair * layout->pair_bytes;
 }
 
 /* The first of the steps of a row's group of blocks; its leasts lie HN_STRIP behind. */
@@ -51,7 +71,7 @@ static float *group_of(const HnWeight *weight, const HnLinearLayout *layout, int
 /* ---- reading ---- */
 
 float hn_linear_scale(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block) {
-    const unsigned char *scales = block_of(weight, layout, row, block);
+    const unsigned char *scales = scales_of(weight, layout, row, block);
     const int64_t column = row % HN_STRIP;
     if (weight->type == HN_WEIGHT_INT8) {
         return ((const float *)(const void *)scales)[column];
@@ -79,7 +99,7 @@ float hn_linear_pair_value(HnWeightType type, const void *pair, int64_t column, 
 }
 
 float hn_linear_value(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t input) {
-    const unsigned char *block = block_of(weight, layout, row, input / layout->block) + layout->scale_bytes;
+    const unsigned char *block = pairs_of(weight, layout, row, input / layout->block);
     const int64_t pair = input % layout->block / 2;
     return hn_linear_pair_value(weight->type, block + (size_t)pair * layout->pair_bytes, row % HN_STRIP, input % 2);
 }
@@ -104,7 +124,7 @@ static void source_read(HnElement source, const void *rows, int64_t first, int64
         memcpy(out, bytes + (size_t)first * sizeof(float), (size_t)n * sizeof(float));
         return;
     }
-    uint16_t halves[HN_LINEAR_BLOCK];
+    uint16_t halves[HN_LINEAR_RUN];
     memcpy(halves, bytes + (size_t)first * sizeof halves[0], (size_t)n * sizeof halves[0]);
     if (source == HN_ELEMENT_F16) {
         hn_half_to_floats(halves, out, (size_t)n);
@@ -135,7 +155,7 @@ static void block_store(HnWeightType type, const float *x, int64_t n, int64_t co
             floats[i * HN_STRIP + column] = x[i];
         }
     } else if (type == HN_WEIGHT_F16) {
-        uint16_t rounded[HN_LINEAR_BLOCK];
+        uint16_t rounded[HN_LINEAR_RUN];
         hn_half_from_floats(x, rounded, (size_t)n);
         for (int64_t i = 0; i < n; i++) {
             halves[i * HN_STRIP + column] = rounded[i];
@@ -178,7 +198,7 @@ static void block_store_nf4(const float *x, int64_t n, float scale, int64_t colu
 /* Scales of up to 256 blocks, linear between their least and largest in 8 bits (the second quantisation of QLoRA). */
 static void row_pack_nf4(HnWeight *weight, const HnLinearLayout *layout, HnElement source, const void *from,
                          int64_t row) {
-    float x[HN_LINEAR_BLOCK], scales[HN_LINEAR_GROUP];
+    float x[HN_LINEAR_RUN], scales[HN_LINEAR_GROUP];
     for (int64_t group = 0; group < layout->n_groups; group++) {
         const int64_t first = group * HN_LINEAR_GROUP;
         const int64_t n = layout->n_blocks - first < HN_LINEAR_GROUP ? layout->n_blocks - first : HN_LINEAR_GROUP;
@@ -198,12 +218,12 @@ static void row_pack_nf4(HnWeight *weight, const HnLinearLayout *layout, HnEleme
         for (int64_t i = 0; i < n; i++) {
             const int64_t input = (first + i) * layout->block;
             const int64_t count = weight->k - input < layout->block ? weight->k - input : layout->block;
-            unsigned char *block = block_of(weight, layout, row, first + i);
+            unsigned char *code = scales_of(weight, layout, row, first + i) + row % HN_STRIP;
             const float level = step > 0.0f ? (scales[i] - least) / step : 0.0f;
-            block[row % HN_STRIP] = (unsigned char)(level <= 255.0f ? rintf(level) : 255.0f);
+            *code = (unsigned char)(level <= 255.0f ? rintf(level) : 255.0f);
             source_read(source, from, input, count, x);
-            block_store_nf4(x, count, fmaf((float)block[row % HN_STRIP], step, least), row % HN_STRIP,
-                            (uint16_t *)(void *)(block + layout->scale_bytes));
+            block_store_nf4(x, count, fmaf((float)*code, step, least), row % HN_STRIP,
+                            (uint16_t *)(void *)pairs_of(weight, layout, row, first + i));
         }
     }
 }
@@ -213,16 +233,16 @@ static void row_pack(HnWeight *weight, const HnLinearLayout *layout, HnElement s
         row_pack_nf4(weight, layout, source, from, row);
         return;
     }
-    float x[HN_LINEAR_BLOCK];
+    float x[HN_LINEAR_RUN];
     for (int64_t block = 0; block < layout->n_blocks; block++) {
         const int64_t first = block * layout->block;
         const int64_t n = weight->k - first < layout->block ? weight->k - first : layout->block;
-        unsigned char *at = block_of(weight, layout, row, block);
+        unsigned char *pairs = pairs_of(weight, layout, row, block);
         source_read(source, from, first, n, x);
         if (weight->type == HN_WEIGHT_INT8) {
-            block_store_int8(x, n, row % HN_STRIP, at, (int8_t *)(void *)(at + layout->scale_bytes));
+            block_store_int8(x, n, row % HN_STRIP, scales_of(weight, layout, row, block), (int8_t *)pairs);
         } else {
-            block_store(weight->type, x, n, row % HN_STRIP, at);
+            block_store(weight->type, x, n, row % HN_STRIP, pairs);
         }
     }
 }

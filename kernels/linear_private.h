@@ -1,7 +1,7 @@
 /* Private to `linear`: where packed weights lie, and what its instruction paths share.
  *
- * Outputs go in strips of HN_STRIP, vector lanes of the products; a strip's inputs go in blocks, and in pairs of inputs
- * within a block. A strip is a header, then its blocks; a block is its scales (if any), then its pairs:
+ * Outputs go in strips of HN_STRIP, vector lanes of the products; a strip's inputs go in runs of HN_LINEAR_RUN, and in
+ * pairs within a run. A strip is a header, then its runs; a run is the scales of its blocks (if any), then its pairs:
  *
  *     f32, f16   [2][64]: the pair's two inputs, 64 outputs each
  *     bf16       [64][2]: what one multiplication of pairs takes
@@ -19,20 +19,24 @@
 
 enum {
     HN_STRIP = 64,
-    HN_LINEAR_K_PAD = 32,  /* bf16 inputs are padded with zeros up to what AMX takes at once */
+    HN_LINEAR_K_PAD = 32, /* bf16 inputs are padded with zeros up to what AMX takes at once */
+    HN_NF4_BLOCK = 64,    /* inputs that share a scale */
+    HN_INT8_BLOCK = 128,
     HN_LINEAR_GROUP = 256, /* nf4: scales that share a step */
     HN_LINEAR_ROWS = 6,    /* of y that a register tile holds */
     HN_LINEAR_MOST = 12,   /* or at most, where weights are widened in registers for all of a few rows */
-    HN_LINEAR_BLOCK = 256  /* inputs of the longest block */
+    HN_LINEAR_RUN = 256    /* inputs that a tile takes at once; a multiple of every type's block */
 };
 
 typedef struct HnLinearLayout {
-    int64_t block; /* inputs */
+    int64_t block; /* inputs that share a scale; without scales a run */
     int64_t n_blocks, n_strips, n_groups;
-    size_t pair_bytes, scale_bytes, block_bytes, header_bytes, strip_bytes;
+    size_t pair_bytes, scale_bytes, header_bytes, run_bytes, strip_bytes; /* scale_bytes: a block's */
 } HnLinearLayout;
 
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k);
+/* Bytes of the scales that stand before a run's pairs. */
+size_t hn_linear_run_scales(const HnLinearLayout *layout, int64_t run);
 
 static inline size_t hn_linear_pair_bytes(HnWeightType type) {
     return type == HN_WEIGHT_F32    ? 2 * HN_STRIP * sizeof(float)
@@ -69,13 +73,14 @@ float hn_linear_pair_value(HnWeightType type, const void *pair, int64_t column, 
 /* Whether the current path multiplies pairs of bf16 for this type, and thus rounds x. */
 bool hn_linear_pairs(HnWeightType type);
 
-/* One register tile: rows of y, one strip, one block of inputs. */
+/* One register tile: rows of y, one strip, a run of inputs: up to HN_LINEAR_RUN, whole blocks but for the last. */
 typedef struct HnLinearTile {
     HnWeightType type;
     const unsigned char *w; /* the block's first pair */
     const void *x;          /* floats, or bf16 where pairs are multiplied, at the block's first input; rows of ldx */
-    int64_t ldx, k;         /* k: inputs of the block */
-    const float *scale;     /* [HN_STRIP]: y = fma(sum from zero, scale, y); NULL: the sum goes on from y */
+    int64_t ldx, k;         /* k: inputs */
+    int64_t block;          /* inputs that share a scale */
+    const float *scale;     /* [blocks][HN_STRIP]: y = fma(sum from zero, scale, y); NULL: the sum goes on from y */
     float *y;               /* all HN_STRIP columns */
     int64_t ldy;
     const unsigned char
@@ -87,7 +92,7 @@ typedef struct HnLinearOps {
     HnWeightType panel; /* what blocks are widened to where they serve many rows */
     int few;            /* weights that are no `panel`: so many rows take them as they lie, in one tile */
     void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS, or few */
-    /* A block of k inputs as `panel` has it. */
+    /* k inputs as `panel` has them. */
     void (*widen)(HnWeightType type, const unsigned char *w, int64_t k, void *panel);
     /* nf4: scale[j] = fma(code[j], step[j], step[HN_STRIP + j]), a strip's. */
     void (*scales)(const unsigned char *code, const float *step, float *scale);

@@ -7,17 +7,21 @@ static void tile_run(const HnLinearTile *t, int rows) {
     const float *w = (const float *)(const void *)t->w;
     for (int i = 0; i < rows; i++) {
         const float *x = (const float *)t->x + i * t->ldx;
-        float *y = t->y + i * t->ldy, total[HN_STRIP] = {0};
-        if (t->scale == NULL) {
-            memcpy(total, y, sizeof total);
-        }
-        for (int64_t l = 0; l < t->k; l++) {
-            for (int j = 0; j < HN_STRIP; j++) {
-                total[j] = fmaf(x[l], w[l * HN_STRIP + j], total[j]);
+        float *y = t->y + i * t->ldy;
+        for (int64_t first = 0; first < t->k; first += t->block) {
+            const float *scale = t->scale != NULL ? t->scale + first / t->block * HN_STRIP : NULL;
+            float total[HN_STRIP] = {0};
+            if (scale == NULL) {
+                memcpy(total, y, sizeof total);
             }
-        }
-        for (int j = 0; j < HN_STRIP; j++) {
-            y[j] = t->scale != NULL ? fmaf(total[j], t->scale[j], y[j]) : total[j];
+            for (int64_t l = first; l < t->k && l < first + t->block; l++) {
+                for (int j = 0; j < HN_STRIP; j++) {
+                    total[j] = fmaf(x[l], w[l * HN_STRIP + j], total[j]);
+                }
+            }
+            for (int j = 0; j < HN_STRIP; j++) {
+                y[j] = scale != NULL ? fmaf(total[j], scale[j], y[j]) : total[j];
+            }
         }
     }
 }
