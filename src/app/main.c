@@ -18,6 +18,7 @@ const HnCommand hn_commands[] = {
     {"train", hn_command_run, "run an experiment to its end (the same as run)"},
     {"tune", hn_command_tune, "try settings on validation, and write the experiment of the best"},
     {"report", hn_command_report, "the tables of a run folder: mean, deviation, significance"},
+    {"generate", hn_command_generate, "answer prompts with a model folder, as text or JSON lines"},
     {"digest", hn_command_digest, "SHA-256 of what stores contain, to compare two runs"},
     {"doctor", hn_command_doctor, "what this machine offers, and what to do about what is missing"},
     {"help", hn_command_help, "help on a subcommand, or on the keys of an experiment file"},

@@ -50,6 +50,7 @@ typedef struct HnRun {
 
     char *dataset_path;
     HnDataset *dataset;
+    char writer_id[65], embedder_id[65];                       /* of native models; "" where there are none */
     char *item_profiles, *user_profiles, *negatives, *vectors; /* sealed artefacts, once they stand */
 } HnRun;
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/prepare.h"
+#include "llm/files/identity.h"
 #include "semantic/stages.h"
 #include "store.h"
 
@@ -136,7 +137,8 @@ typedef struct StageCall {
 static HnStatus make_stage(void *context, const char *work_folder, const char *out_path, HnError *err) {
     const StageCall *call = context;
     HnRun *run = call->run;
-    HnStageContext stage = {&run->experiment->llm, run->dataset, run->config_yaml, run->workers};
+    HnStageContext stage = {&run->experiment->llm, run->dataset,   run->config_yaml,
+                            run->workers,          run->writer_id, run->embedder_id};
     HnStageReport report = {0};
     switch (call->stage) {
     case STAGE_ITEM_PROFILES:
@@ -167,22 +169,50 @@ static const char *const writer_keys[] = {"llm.provider",         "llm.http.api"
 static const char *const extractive_writer_keys[] = {
     "llm.provider",    "llm.http.api",         "llm.http.model",    "llm.http.temperature", "llm.http.max_tokens",
     "llm.max_reviews", "llm.max_review_words", "llm.profile_words", "llm.embed_dim",        NULL};
+static const char *const native_writer_keys[] = {
+    "llm.provider",          "llm.native.weights",    "llm.native.temperature",
+    "llm.native.top_k",      "llm.native.top_p",      "llm.native.repetition_penalty",
+    "llm.native.seed",       "llm.native.max_tokens", "llm.native.json",
+    "llm.native.pool_names", "llm.native.context",    "llm.max_reviews",
+    "llm.max_review_words",  "llm.profile_words",     NULL};
 static const char *const negative_keys[] = {"llm.negatives_per_pair", NULL};
 static const char *const vector_keys[] = {"llm.embedder",  "llm.http.api",    "llm.http.embed_model",
                                           "llm.embed_dim", "llm.vector_type", NULL};
+static const char *const native_vector_keys[] = {"llm.embedder",       "llm.native.weights", "llm.native.pooling",
+                                                 "llm.native.context", "llm.vector_type",    NULL};
+
+static HnStatus writer_identity(const HnRun *run, HnText *identity, HnError *err) {
+    switch (run->experiment->llm.provider) {
+    case HN_PROVIDER_EXTRACTIVE:
+        return add_keys(identity, run, extractive_writer_keys, err);
+    case HN_PROVIDER_HTTP:
+        return add_keys(identity, run, writer_keys, err);
+    case HN_PROVIDER_NATIVE:
+        break;
+    }
+    HN_TRY(hn_text_printf(identity, err, "model %s\n", run->writer_id));
+    return add_keys(identity, run, native_writer_keys, err);
+}
+
+static HnStatus embedder_identity(const HnRun *run, HnText *identity, HnError *err) {
+    if (run->experiment->llm.embedder != HN_PROVIDER_NATIVE) {
+        return add_keys(identity, run, vector_keys, err);
+    }
+    HN_TRY(hn_text_printf(identity, err, "model %s\n", run->embedder_id));
+    return add_keys(identity, run, native_vector_keys, err);
+}
 
 static HnStatus stage_identity(const HnRun *run, Stage stage, HnText *identity, HnError *err) {
     const HnLlmConfig *llm = &run->experiment->llm;
     HN_TRY(hn_text_printf(identity, err, "dataset %s\n", hn_dataset_id(run->dataset)));
     if (stage == STAGE_VECTORS) {
-        HN_TRY(add_keys(identity, run, vector_keys, err));
+        HN_TRY(embedder_identity(run, identity, err));
         if (llm->import_vectors[0] != '\0') {
             return add_store(identity, llm->import_vectors, err);
         }
         return add_store(identity, run->negatives, err);
     }
-    const bool extractive = llm->provider == HN_PROVIDER_EXTRACTIVE;
-    HN_TRY(add_keys(identity, run, extractive ? extractive_writer_keys : writer_keys, err));
+    HN_TRY(writer_identity(run, identity, err));
     char prompts[65];
     HN_TRY(hn_prompts_id(llm->prompt_folder, prompts, err));
     HN_TRY(hn_text_printf(identity, err, "prompts %s\n", prompts));
@@ -210,7 +240,24 @@ static HnStatus run_stage(HnRun *run, Stage stage, const char *name, char **path
     return status;
 }
 
+/* Model folders may be large: one worker reads them, all learn what they hold. */
+static HnStatus identify_models(HnRun *run, HnError *err) {
+    const HnLlmConfig *llm = &run->experiment->llm;
+    const char *embedder = llm->native.embed_model[0] ? llm->native.embed_model : llm->native.model;
+    HnStatus status = HN_OK;
+    if (hn_comm_rank(run->workers) == 0 && llm->provider == HN_PROVIDER_NATIVE) {
+        status = hn_lm_folder_id(llm->native.model, run->writer_id, err);
+    }
+    if (hn_comm_rank(run->workers) == 0 && status == HN_OK && llm->embedder == HN_PROVIDER_NATIVE) {
+        status = hn_lm_folder_id(embedder, run->embedder_id, err);
+    }
+    HN_TRY(hn_comm_agree(run->workers, status, err));
+    HN_TRY(hn_comm_broadcast(run->workers, run->writer_id, sizeof run->writer_id, 0, err));
+    return hn_comm_broadcast(run->workers, run->embedder_id, sizeof run->embedder_id, 0, err);
+}
+
 HnStatus hn_run_llm(HnRun *run, HnError *err) {
+    HN_TRY(identify_models(run, err));
     if (run->experiment->llm.import_vectors[0] == '\0') {
         HN_TRY(run_stage(run, STAGE_ITEM_PROFILES, "profiles-items", &run->item_profiles, err));
         HN_TRY(run_stage(run, STAGE_USER_PROFILES, "profiles-users", &run->user_profiles, err));

@@ -28,6 +28,7 @@ typedef enum HnRngStream {
     HN_STREAM_EPOCH_PAIR = 30,  /* pairs of an epoch that draws them: a = epoch, b = slot */
     HN_STREAM_MIX = 40,         /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
     HN_STREAM_CORRELATION = 50, /* rows that DGCF correlates: a = 2 * step + (0 users, 1 items) */
+    HN_STREAM_TOKEN = 60,       /* tokens of the native language model: a = position in the answer, b = request's key */
     HN_STREAM_TEST = 1000       /* tests only */
 } HnRngStream;
 

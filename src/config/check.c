@@ -172,6 +172,12 @@ static HnStatus check_llm(const Check *check) {
     if (llm->provider == HN_PROVIDER_HTTP && (http->url[0] == '\0' || http->model[0] == '\0')) {
         return complain(check, "llm.provider", "llm.provider http needs llm.http.url and llm.http.model");
     }
+    if (llm->provider == HN_PROVIDER_NATIVE && llm->native.model[0] == '\0') {
+        return complain(check, "llm.provider", "llm.provider native needs llm.native.model, a model folder");
+    }
+    if (llm->embedder == HN_PROVIDER_NATIVE && llm->native.model[0] == '\0' && llm->native.embed_model[0] == '\0') {
+        return complain(check, "llm.embedder", "llm.embedder native needs llm.native.embed_model or llm.native.model");
+    }
     if (llm->embedder == HN_PROVIDER_HTTP &&
         ((http->url[0] == '\0' && http->embed_url[0] == '\0') || http->embed_model[0] == '\0')) {
         return complain(check, "llm.embedder",

@@ -39,6 +39,14 @@ typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_S
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
 typedef enum {
+    HN_NATIVE_F32,
+    HN_NATIVE_F16,
+    HN_NATIVE_BF16,
+    HN_NATIVE_INT8,
+    HN_NATIVE_NF4
+} HnNativeWeights; /* in the order of HnWeightType */
+typedef enum { HN_NATIVE_AUTO, HN_NATIVE_LAST, HN_NATIVE_MEAN, HN_NATIVE_CLS } HnNativePooling;
+typedef enum {
     HN_BACKBONE_MF,
     HN_BACKBONE_LIGHTGCN,
     HN_BACKBONE_NGCF,
@@ -121,10 +129,28 @@ typedef struct HnHttpConfig { /* llm.http.* */
     int64_t max_tokens;
 } HnHttpConfig;
 
+typedef struct HnNativeConfig { /* llm.native.*: the program's own transformer */
+    char *model;                /* Hugging Face folder */
+    char *embed_model;          /* "" = model */
+    HnNativeWeights weights;
+    HnNativePooling pooling;
+    double temperature; /* 0: the best token */
+    int64_t top_k;      /* 0: all */
+    double top_p, repetition_penalty;
+    int64_t seed;
+    int64_t max_tokens; /* of an answer */
+    int64_t slots;      /* answers written side by side */
+    int64_t context;    /* longest prompt and answer; 0: the model's */
+    bool json;          /* only answers of the prompt's form can be written */
+    bool pool_names;    /* only names of pool items that the user does not have */
+    double memory_gb;   /* a rank's; 0: what is free */
+} HnNativeConfig;
+
 typedef struct HnLlmConfig {   /* llm.* */
     HnProviderFamily provider; /* writes profiles and negatives */
     HnProviderFamily embedder; /* turns negative text into vectors */
     HnHttpConfig http;
+    HnNativeConfig native;
     char *prompt_folder;        /* "" = the shipped prompts */
     char *import_user_profiles; /* JSON lines; "" = generate */
     char *import_item_profiles;

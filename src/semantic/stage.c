@@ -12,10 +12,15 @@ const char *hn_provider_name(HnProviderFamily family) {
 }
 
 const char *hn_provider_model(const HnLlmConfig *config, HnProviderFamily family, bool embedder) {
-    if (family != HN_PROVIDER_HTTP) {
-        return "";
+    switch (family) {
+    case HN_PROVIDER_HTTP:
+        return embedder ? config->http.embed_model : config->http.model;
+    case HN_PROVIDER_NATIVE:
+        return embedder && config->native.embed_model[0] ? config->native.embed_model : config->native.model;
+    case HN_PROVIDER_EXTRACTIVE:
+        break;
     }
-    return embedder ? config->http.embed_model : config->http.model;
+    return "";
 }
 
 HnStatus hn_stage_identity_line(HnStageIdentity *identity, const char *key, const char *value, HnError *err) {
@@ -24,6 +29,25 @@ HnStatus hn_stage_identity_line(HnStageIdentity *identity, const char *key, cons
 
 HnStatus hn_stage_identity_number(HnStageIdentity *identity, const char *key, int64_t value, HnError *err) {
     return hn_text_printf(&identity->lines, err, "%s: %lld\n", key, (long long)value);
+}
+
+/* The model by content, not by path, and what else its numbers and texts depend on. */
+static HnStatus identify_native(const HnStageContext *context, bool embedder, HnStageIdentity *identity, HnError *err) {
+    const HnNativeConfig *native = &context->config->native;
+    const char *id = embedder ? context->embedder_id : context->writer_id;
+    HN_TRY(hn_stage_identity_line(identity, "model", id ? id : "unknown", err));
+    HN_TRY(hn_text_printf(&identity->inputs, err, "%s  model\n", id ? id : "unknown"));
+    HN_TRY(hn_stage_identity_number(identity, "llm.native.weights", native->weights, err));
+    HN_TRY(hn_stage_identity_number(identity, "llm.native.context", native->context, err));
+    if (embedder) {
+        return hn_stage_identity_number(identity, "llm.native.pooling", native->pooling, err);
+    }
+    return hn_text_printf(
+        &identity->lines, err,
+        "llm.native: temperature %.17g, top_k %lld, top_p %.17g, repetition_penalty %.17g, seed %lld, "
+        "max_tokens %lld, json %d, pool_names %d\n",
+        native->temperature, (long long)native->top_k, native->top_p, native->repetition_penalty,
+        (long long)native->seed, (long long)native->max_tokens, native->json, native->pool_names);
 }
 
 HnStatus hn_stage_identity_start(const HnStageContext *context, const char *stage, bool embedder,
@@ -35,6 +59,9 @@ HnStatus hn_stage_identity_start(const HnStageContext *context, const char *stag
     HN_TRY(hn_stage_identity_line(identity, "data set", hn_dataset_id(context->dataset), err));
     HN_TRY(hn_text_printf(&identity->inputs, err, "%s  dataset\n", hn_dataset_id(context->dataset)));
     HN_TRY(hn_stage_identity_line(identity, embedder ? "llm.embedder" : "llm.provider", hn_provider_name(family), err));
+    if (family == HN_PROVIDER_NATIVE) {
+        return identify_native(context, embedder, identity, err);
+    }
     if (family == HN_PROVIDER_HTTP) {
         HN_TRY(hn_stage_identity_line(identity, "llm.http.api", config->http.api == HN_API_OLLAMA ? "ollama" : "openai",
                                       err));

@@ -15,6 +15,8 @@ typedef struct HnStageContext {
     const HnDataset *dataset;
     const char *config_yaml; /* provenance */
     HnComm *workers;
+    /* SHA-256 of the native models (llm/files/identity.h) that write and embed; NULL where they do not */
+    const char *writer_id, *embedder_id;
 } HnStageContext;
 
 /* What a stage did, for the log, the table and the noise report; sums over ranks. */

@@ -135,10 +135,10 @@ def add_arguments(parser):
     parser.add_argument("--turns", action="store_true", help="work half a second for every line of standard input, and answer with the times")
 
 
-def report(work, args):
-    """Milliseconds of work(): their median, or in turns with who asks (tests/bench/peer.c)."""
+def report(work, args, steps=1):
+    """Milliseconds of a step of work(), which does `steps`: their median, or in turns with who asks (tests/bench/peer.c)."""
     if not args.turns:
-        print(f"{median_ms(work, seconds=args.seconds):.4f}")
+        print(f"{median_ms(work, seconds=args.seconds) / steps:.4f}")
         return
     for _ in range(3):
         work()
@@ -147,5 +147,5 @@ def report(work, args):
         while not times or time.perf_counter() - start < 0.5:
             before = time.perf_counter()
             work()
-            times.append(1e3 * (time.perf_counter() - before))
+            times.append(1e3 * (time.perf_counter() - before) / steps)
         print(*(f"{ms:.4f}" for ms in times), flush=True)

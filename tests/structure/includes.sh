@@ -18,7 +18,7 @@ src/semantic : src/base src/config src/data src/llm kernels mpi/comm.h mpi/deal.
 src/report : src/base src/config hdf5_schemas/store.h : jansson.h
 src/app : src kernels mpi hdf5_schemas/store.h : jansson.h omp.h sys/vfs.h
 mpi : src/base : mpi.h nccl.h cuda_runtime
-kernels : src/base : emulator.h omp.h immintrin.h cpuid.h oneapi/ dnnl.h dnnl_types.h cuda
+kernels : src/base : sys/syscall.h emulator.h omp.h immintrin.h cpuid.h oneapi/ dnnl.h dnnl_types.h cuda
 hdf5_schemas : src/base : hdf5.h H5 mpi.h
 RULES
 # The C library and POSIX, which every room may use.

@@ -1,0 +1,252 @@
+#include "author.h"
+
+#include <string.h>
+
+#include "attention.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "llm/tokenizer/chat.h"
+
+enum { MAX_GRAMMARS = 8, LEAST_INPUT = 16 };
+
+struct HnAuthor {
+    HnAuthorOptions options;
+    char *folder;
+    HnLmConfig config;
+    HnTokenizer *tokenizer;
+    HnChat *chat; /* NULL: plain */
+    HnTokenTree *vocabulary;
+    HnLm *lm;
+    HnGenerator *generator;
+    HnGrammar *grammars[MAX_GRAMMARS];
+    size_t n_grammars;
+    HnTokens tokens; /* of the prompt under way */
+    HnText turn, cut;
+};
+
+/* ---- opening ---- */
+
+static uint32_t context_of(const HnAuthor *author) {
+    uint32_t own = author->config.n_positions, asked = author->options.context;
+    return asked && asked < own ? asked : own;
+}
+
+static HnStatus open_parts(HnAuthor *author, HnError *err) {
+    HN_TRY(hn_lm_config_read(author->folder, &author->config, err));
+    if (!author->config.causal || !author->config.has_head) {
+        return hn_fail(err, HN_UNSUPPORTED,
+                       "%s holds a %s, which embeds text but cannot write: name a decoder such as "
+                       "Llama, Mistral or Qwen",
+                       author->folder, hn_lm_family_name(author->config.family));
+    }
+    HN_TRY(hn_tokenizer_open(author->folder, &author->tokenizer, err));
+    if (hn_tokenizer_size(author->tokenizer) > author->config.n_vocab) {
+        return hn_fail(err, HN_FORMAT,
+                       "%s: the tokenizer has ids up to %u, the model knows %u tokens: files of two "
+                       "models?",
+                       author->folder, hn_tokenizer_size(author->tokenizer) - 1, author->config.n_vocab);
+    }
+    return author->options.plain ? HN_OK : hn_chat_open(author->folder, author->tokenizer, &author->chat, err);
+}
+
+HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **writer_out, HnError *err) {
+    *writer_out = NULL;
+    HnAuthor *author = hn_alloc(1, sizeof *author, "author", err);
+    if (author == NULL) {
+        return HN_MEMORY;
+    }
+    author->options = *options;
+    author->folder = hn_strdup(options->folder, err);
+    author->options.folder = author->folder;
+    HnStatus status = author->folder ? open_parts(author, err) : HN_MEMORY;
+    if (status != HN_OK) {
+        hn_author_close(&author);
+    }
+    *writer_out = author;
+    return status;
+}
+
+void hn_author_close(HnAuthor **writer_at) {
+    HnAuthor *author = *writer_at;
+    if (author == NULL) {
+        return;
+    }
+    hn_generator_free(&author->generator);
+    for (size_t i = 0; i < author->n_grammars; i++) {
+        hn_grammar_free(&author->grammars[i]);
+    }
+    hn_token_tree_free(&author->vocabulary);
+    hn_lm_close(&author->lm);
+    hn_chat_close(&author->chat);
+    hn_tokenizer_close(&author->tokenizer);
+    hn_lm_config_free(&author->config);
+    hn_tokens_free(&author->tokens);
+    hn_text_free(&author->turn);
+    hn_text_free(&author->cut);
+    hn_free(author->folder);
+    hn_free(author);
+    *writer_at = NULL;
+}
+
+static HnStatus need_vocabulary(HnAuthor *author, HnError *err) {
+    return author->vocabulary
+               ? HN_OK
+               : hn_token_tree_of_tokenizer(author->tokenizer, author->config.n_vocab, &author->vocabulary, err);
+}
+
+HnStatus hn_author_load(HnAuthor *author, HnError *err) {
+    HnLmOptions options = {
+        .weights = author->options.weights, .memory_limit = author->options.memory_limit, .head = true};
+    HnGenerateOptions batching = {.n_slots = author->options.slots,
+                                  .on_text = author->options.on_text,
+                                  .context = author->options.on_text_context};
+    if (author->generator) {
+        return HN_OK;
+    }
+    HN_TRY(need_vocabulary(author, err));
+    HN_TRY(hn_lm_open(author->folder, &options, &author->lm, err));
+    if (author->options.context) {
+        uint32_t slots = author->options.slots ? author->options.slots : 8;
+        batching.n_pages = slots * ((context_of(author) + HN_KV_PAGE - 1) / HN_KV_PAGE);
+    }
+    return hn_generator_create(author->lm, author->vocabulary, &batching, &author->generator, err);
+}
+
+HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) {
+    static const char *const types[] = {"f32", "f16", "bf16", "int8", "nf4"};
+    HnLmOptions options = {.weights = author->options.weights, .memory_limit = UINT64_MAX, .head = true};
+    HnLmPlan plan;
+    char bytes[32];
+    HN_TRY(hn_lm_plan(author->folder, &options, &plan, err));
+    return hn_text_printf(line, err, "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), %s",
+                          hn_lm_family_name(author->config.family), author->config.n_layers,
+                          1e-9 * (double)plan.n_parameters, hn_format_bytes((double)plan.weights, bytes, sizeof bytes),
+                          types[options.weights], hn_linear_path(options.weights),
+                          author->chat ? hn_chat_name(author->chat) : "no chat template");
+}
+
+HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_t n_fields, const HnItemNames *names,
+                           HnGrammar **grammar, HnError *err) {
+    *grammar = NULL;
+    if (author->n_grammars == MAX_GRAMMARS) {
+        return hn_fail(err, HN_INTERNAL, "more than %d grammars of one author", MAX_GRAMMARS);
+    }
+    HN_TRY(need_vocabulary(author, err));
+    HN_TRY(hn_grammar_create(author->vocabulary, fields, n_fields, names, grammar, err));
+    author->grammars[author->n_grammars++] = *grammar;
+    return HN_OK;
+}
+
+/* ---- prompts ---- */
+
+static HnStatus render_plain(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
+    hn_text_clear(&author->turn);
+    HN_TRY(hn_text_printf(&author->turn, err, "%s%s%s\n", prompt->system, prompt->system[0] ? "\n\n" : "", input));
+    return hn_tokenizer_encode(author->tokenizer, hn_text_get(&author->turn), author->turn.length, true,
+                               &author->tokens, err);
+}
+
+/* Instruction and input as one user's turn. */
+static HnStatus render_joined(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
+    hn_text_clear(&author->turn);
+    HN_TRY(hn_text_printf(&author->turn, err, "%s\n\n%s", prompt->system, input));
+    HnChatTurn turn = {"user", hn_text_get(&author->turn)};
+    return hn_chat_render(author->chat, &turn, 1, true, &author->tokens, err);
+}
+
+/* The prompt's tokens, into author->tokens. */
+static HnStatus render(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
+    author->tokens.n = 0;
+    if (!author->chat) {
+        return render_plain(author, prompt, input, err);
+    }
+    HnChatTurn turns[] = {{"system", prompt->system}, {"user", input}};
+    bool instructed = prompt->system[0] != '\0';
+    HnError refused = HN_ERROR_INIT;
+    HnStatus status = hn_chat_render(author->chat, instructed ? turns : turns + 1, instructed ? 2 : 1, true,
+                                     &author->tokens, &refused);
+    if (status == HN_INPUT && instructed) {
+        author->tokens.n = 0;
+        return render_joined(author, prompt, input, err);
+    }
+    return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", refused.message);
+}
+
+/* input with only n_bytes left of it: three quarters head, one quarter tail. */
+static HnStatus cut_middle(HnAuthor *author, const char *input, size_t length, size_t n_bytes, HnError *err) {
+    size_t head = hn_utf8_prefix(input, length, n_bytes * 3 / 4), tail = length - n_bytes / 4;
+    while (tail < length && ((unsigned char)input[tail] & 0xC0) == 0x80) {
+        tail++;
+    }
+    hn_text_clear(&author->cut);
+    HN_TRY(hn_text_append(&author->cut, input, head, err));
+    HN_TRY(hn_text_puts(&author->cut, " ... ", err));
+    return hn_text_append(&author->cut, input + tail, length - tail, err);
+}
+
+/* Renders so that n_room tokens suffice. Each turn keeps what share of the bytes the tokens allow, and a little less.
+ */
+static HnStatus fit(HnAuthor *author, const HnAuthorPrompt *prompt, size_t n_room, uint32_t *n_cut, HnError *err) {
+    size_t length = strlen(prompt->input), kept = length;
+    HN_TRY(render(author, prompt, prompt->input, err));
+    size_t whole = author->tokens.n;
+    while (author->tokens.n > n_room) {
+        size_t excess = author->tokens.n - n_room;
+        size_t bytes_each = author->tokens.n ? (kept + author->tokens.n - 1) / author->tokens.n : 1;
+        size_t less = excess * (bytes_each ? bytes_each : 1) + 8;
+        if (kept < less + LEAST_INPUT) {
+            return hn_fail(err, HN_RANGE,
+                           "the instruction alone takes %zu tokens, and %zu are left beside the answer's "
+                           "budget: set llm.native.context higher or the budget lower",
+                           author->tokens.n, n_room);
+        }
+        kept -= less;
+        HN_TRY(cut_middle(author, prompt->input, length, kept, err));
+        HN_TRY(render(author, prompt, hn_text_get(&author->cut), err));
+    }
+    *n_cut = (uint32_t)(whole - author->tokens.n);
+    return HN_OK;
+}
+
+HnStatus hn_author_submit(HnAuthor *author, const HnAuthorPrompt *prompt, uint32_t *n_cut, HnError *err) {
+    uint32_t context = context_of(author);
+    *n_cut = 0;
+    if (prompt->budget >= context) {
+        return hn_fail(err, HN_RANGE, "an answer of up to %u tokens leaves no room for a prompt: the context holds %u",
+                       prompt->budget, context);
+    }
+    HN_TRY(hn_author_load(author, err));
+    HN_TRY(fit(author, prompt, context - prompt->budget, n_cut, err));
+    HnGenerateRequest request = {.key = prompt->key,
+                                 .prompt = author->tokens.ids,
+                                 .n_prompt = (uint32_t)author->tokens.n,
+                                 .budget = prompt->budget,
+                                 .sampling = prompt->sampling,
+                                 .stops = prompt->stops,
+                                 .n_stops = prompt->n_stops,
+                                 .grammar = prompt->grammar,
+                                 .taken = prompt->taken,
+                                 .n_taken = prompt->n_taken};
+    return hn_generator_submit(author->generator, &request, err);
+}
+
+/* ---- answers ---- */
+
+uint32_t hn_author_waiting(const HnAuthor *author) {
+    return author->generator ? hn_generator_waiting(author->generator) : 0;
+}
+
+HnStatus hn_author_step(HnAuthor *author, HnGenerated *generated, bool *got, HnError *err) {
+    bool busy = false;
+    *got = author->generator && hn_generator_poll(author->generator, generated);
+    if (*got || !author->generator) {
+        return HN_OK;
+    }
+    HN_TRY(hn_generator_step(author->generator, &busy, err));
+    *got = hn_generator_poll(author->generator, generated);
+    return HN_OK;
+}
+
+HnGeneratorStats hn_author_stats(const HnAuthor *author) {
+    return author->generator ? hn_generator_stats(author->generator) : (HnGeneratorStats){0};
+}
