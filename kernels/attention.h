@@ -7,7 +7,8 @@
  *
  * A segment's positions are cut into pages of HN_KV_PAGE; pages are visited in order with a running maximum, so a row's
  * bits depend on its own query and on the keys and values it sees: not on how many rows come at once (prompt or single
- * token), on other segments, on which page numbers hold them, or on threads.
+ * token), on other segments, on which page numbers hold them, or on threads. The same bits on every path. Keys and
+ * values must be finite up to n_keys; what lies behind is not looked at. A row that sees no key becomes zeros.
  */
 #ifndef HN_KERNEL_ATTENTION_H
 #define HN_KERNEL_ATTENTION_H

@@ -1,6 +1,7 @@
 /* The element-wise and row-wise parts of a transformer block. A row's bits depend on that row alone. All threads;
- * inside a parallel region the calling thread alone. Rows are [m][ld]; in and out may be the same block unless said
- * otherwise.
+ * inside a parallel region the calling thread alone. The same bits on every path: elements are formulas of fused
+ * multiply-adds, sums run in 16 lanes as in row.h, exponentials are exp.h's. Rows are [m][ld]; in and out may be the
+ * same block unless said otherwise.
  */
 #ifndef HN_KERNEL_BLOCK_H
 #define HN_KERNEL_BLOCK_H

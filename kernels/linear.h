@@ -3,12 +3,25 @@
  *     y[i][j] = (add ? y[i][j] : 0) + bias[j] + sum over l of x[i][l] W[j][l],     x [m][k], W [n][k], y [m][n]
  *
  * Row i of y depends on row i of x, on W, on the type and on the instruction path only: not on m, on other rows, on
- * blocking or on threads. So a prompt alone, packed with others, or fed token by token gives the same bits.
+ * blocking or on threads. So a prompt alone, packed with others, or fed token by token gives the same bits. Sums are in
+ * f32: one chain of fused multiply-adds over l, beginning with what y begins with; where blocks of inputs have a scale,
+ * one chain a block from zero, and sum = fma(block, scale, sum) over the blocks.
  *
- * Types: f32, f16 and bf16 hold W as such; int8 is symmetric with one f32 scale a row and block of columns; nf4 is the
- * 4-bit normal-float of QLoRA (Dettmers et al. 2023, block 64, scales quantised to 8 bits in groups of 256). Sums are
- * in f32. Where the path multiplies bf16 pairs (AVX512-BF16, AMX), bf16, int8 and nf4 round x (and the dequantised W)
- * to bf16 first; elsewhere they are widened to f32, exactly.
+ * Types:
+ *   f32, f16, bf16  W as such.
+ *   int8            symmetric: integers times one f32 scale for 128 inputs of an output, the largest magnitude is 127.
+ *   nf4             the 4-bit normal float of QLoRA (Dettmers et al. 2023): 16 levels times one scale for 64 inputs,
+ * the scales in 8 bits, linear between the least and the largest of up to 256 blocks of one output. The levels are the
+ * paper's rounded to bf16, on every path.
+ *
+ * Root mean square errors on normal weights (tests/kernels/test_linear.c bounds them), of weights: f16 2.1e-4,
+ * bf16 1.7e-3, int8 6.5e-3, nf4 9.2e-2 of their own; of products, x rounded too where it is: 2.1e-4, 2.3e-3, 7.2e-3,
+ * 8.9e-2. Bytes a weight: 4, 2, 2, 1.03, 0.52, and outputs padded to a multiple of 64.
+ *
+ * Paths: with AVX512-BF16 (level avx512-bf16 of cpu.h) bf16, int8 and nf4 round x to bf16 and multiply pairs of inputs:
+ * the processor's own order of the two, numbers below 2^-126 as zero. Elsewhere, and for f32 and f16 everywhere, the
+ * chain is the plain one, W widened exactly: the same bits on scalar, avx2 and avx512. A weight that is not a number
+ * makes its output's products not a number; infinity may, in int8 and nf4, for all inputs of its scale.
  */
 #ifndef HN_KERNEL_LINEAR_H
 #define HN_KERNEL_LINEAR_H
@@ -29,7 +42,7 @@ typedef enum HnWeightType { HN_WEIGHT_F32, HN_WEIGHT_F16, HN_WEIGHT_BF16, HN_WEI
 typedef struct HnWeight {
     HnWeightType type;
     int64_t n, k; /* outputs, inputs */
-    void *bytes;  /* hn_weight_bytes of them, 64-byte aligned, the caller's; their layout belongs to this file */
+    void *bytes;  /* hn_weight_bytes of them, 64-byte aligned, the caller's; the same on every path */
 } HnWeight;
 
 size_t hn_weight_bytes(HnWeightType type, int64_t n, int64_t k);
@@ -47,7 +60,8 @@ void hn_linear_cpu(const HnWeight *weight, const float *bias, int64_t m, const f
                    float *y, int64_t ldy, void *scratch);
 size_t hn_linear_scratch_bytes(const HnWeight *weight, int64_t m);
 
-/* How the products of this type are computed on the current path, for logs and provenance: "avx512-bf16 pairs". */
+/* How the products of this type are computed on the current path, for logs and provenance: "avx512-bf16 pairs", or
+ * the path's name. */
 const char *hn_linear_path(HnWeightType type);
 
 #ifdef __cplusplus
