@@ -22,6 +22,7 @@ static const struct {
     {"output_attentions", "outputs of the reference library"},
     {"output_hidden_states", "outputs of the reference library"},
     {"return_dict", "outputs of the reference library"},
+    {"output_past", "outputs of the reference library"},
     {"torchscript", "another way of running the same"},
     {"use_cache", "another way of computing the same"},
     {"use_bfloat16", "another way of running the same"},
