@@ -32,7 +32,7 @@ static const char usage[] =
     "  --json KEY,KEY     the answer is a JSON object with exactly these keys and string values, whatever the model "
     "would like\n"
     "  --plain            no chat template: instruction, empty line, prompt\n"
-    "  --context N        longest prompt and answer together (default: the model's)\n"
+    "  --context N        longest prompt and answer together (default: the model's, at most 8192)\n"
     "  --slots N          prompts of a file that are answered side by side (default 8)\n"
     "  --memory-gb X      memory that may be used (default: what is free)\n"
     "  --quiet            no progress, no notes\n\n"

@@ -143,6 +143,7 @@ typedef struct HnNativeConfig { /* llm.native.*: the program's own transformer *
     int64_t context;    /* longest prompt and answer; 0: the model's */
     bool json;          /* only answers of the prompt's form can be written */
     bool pool_names;    /* only names of pool items that the user does not have */
+    bool plain;         /* no chat template */
     double memory_gb;   /* a rank's; 0: what is free */
 } HnNativeConfig;
 

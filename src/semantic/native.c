@@ -1,11 +1,281 @@
-/* The door of the native provider: the project's own transformer, which src/llm does not hold yet. It refuses, loudly;
- * it never answers in place of a model. */
-#include "providers.h"
+/* The native provider: the program's own transformer writes and embeds. Answers are a function of model, settings and
+ * prompt; which are asked side by side changes speed alone. */
+#include "native.h"
 
-static const char REFUSAL[] = "the native provider (own transformer inference) is not built yet; set llm.provider and "
-                              "llm.embedder to extractive (no language model needed) or http (an endpoint)";
+#include <stdio.h>
+#include <string.h>
 
-HnStatus hn_native_open(HnProvider **provider, HnError *err) {
+#include "base/alloc.h"
+#include "base/log.h"
+
+typedef struct Job {
+    char *text;      /* to embed */
+    HnAnswer answer; /* whole once it is in `ready` */
+    HnPairs taken;   /* of the user, while the answer is being written */
+} Job;
+
+typedef struct Native {
+    HnProvider base;
+    const HnLlmConfig *config;
+    const HnDataset *dataset;
+    HnAuthor *author; /* opened when first asked to write */
+    HnGrammar *profile, *negative;
+    HnItemNames *names;
+    HnNativeEmbedder *embedder; /* opened when first asked to embed */
+    Job *jobs;                  /* [room]; the first n_open are asked, to_embed of them wait for a vector */
+    HnAnswer *ready;            /* [room] */
+    size_t room, n_open, n_ready, to_embed;
+    uint64_t n_cut, n_written;
+} Native;
+
+uint64_t hn_native_memory(const HnLlmConfig *config) {
+    return (uint64_t)(config->native.memory_gb * 1e9);
+}
+
+/* ---- writing ---- */
+
+/* The forms of prompts/: exactly these keys, in this order. */
+static HnStatus make_grammars(Native *self, HnError *err) {
+    HnGrammarField profile[] = {{"summarization", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
+    HnGrammarField negative[] = {{"hard_negative_item", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
+    if (!self->config->native.json) {
+        return HN_OK;
+    }
+    if (self->config->native.pool_names) {
+        negative[0].kind = HN_FIELD_NAME;
+        HN_TRY(hn_native_names(self->dataset, &self->names, err));
+    }
+    HN_TRY(hn_author_grammar(self->author, profile, 2, NULL, &self->profile, err));
+    return hn_author_grammar(self->author, negative, 2, self->names, &self->negative, err);
+}
+
+static HnStatus open_author(Native *self, HnError *err) {
+    const HnNativeConfig *native = &self->config->native;
+    HnAuthorOptions options = {.folder = native->model,
+                               .weights = (HnWeightType)native->weights,
+                               .slots = (uint32_t)native->slots,
+                               .context = (uint32_t)native->context,
+                               .memory_limit = hn_native_memory(self->config),
+                               .plain = native->plain};
+    HnText line = {0};
+    HN_TRY(hn_author_open(&options, &self->author, err));
+    HnStatus status = hn_author_describe(self->author, &line, err);
+    if (status == HN_OK) {
+        hn_log(HN_LOG_INFO, "native model: %s", hn_text_get(&line));
+        status = hn_author_load(self->author, err);
+    }
+    hn_text_free(&line);
+    return status == HN_OK ? make_grammars(self, err) : status;
+}
+
+/* Profiles of item 5, of user 5 and hard negative 5 draw from streams of their own. */
+static uint64_t seed_of(const Native *self, HnTask task) {
+    return (uint64_t)self->config->native.seed * 4 + (uint64_t)task;
+}
+
+static HnStatus submit_prompt(Native *self, const HnRequest *request, Job *job, HnError *err) {
+    const HnNativeConfig *native = &self->config->native;
+    bool negative = request->task == HN_TASK_HARD_NEGATIVE;
+    uint32_t n_cut = 0;
+    HnError refused = HN_ERROR_INIT;
+    if (!self->author) {
+        HN_TRY(open_author(self, err));
+    }
+    HnAuthorPrompt prompt = {.key = request->key,
+                             .system = request->system,
+                             .input = request->prompt,
+                             .budget = (uint32_t)native->max_tokens,
+                             .sampling = {.temperature = native->temperature,
+                                          .top_k = (uint32_t)native->top_k,
+                                          .top_p = native->top_p,
+                                          .repetition_penalty = native->repetition_penalty,
+                                          .seed = seed_of(self, request->task)},
+                             .grammar = negative ? self->negative : self->profile};
+    if (negative && self->names) {
+        HN_TRY(hn_dataset_pairs(self->dataset, HN_PART_TRAIN, request->user, (uint64_t)request->user + 1, &job->taken,
+                                err));
+        prompt.taken = job->taken.items;
+        prompt.n_taken = (size_t)(job->taken.offsets[1] - job->taken.offsets[0]);
+    }
+    HnStatus status = hn_author_submit(self->author, &prompt, &n_cut, &refused);
+    hn_pairs_free(&job->taken);
+    self->n_cut += n_cut > 0;
+    self->n_written++;
+    if (status == HN_RANGE || status == HN_INPUT) { /* this prompt's own fault */
+        job->answer.status = HN_ANSWER_REFUSED;
+        snprintf(job->answer.note, sizeof job->answer.note, "%.255s", refused.message);
+        return HN_OK;
+    }
+    return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", refused.message);
+}
+
+/* ---- the provider ---- */
+
+static HnStatus submit(HnProvider *base, const HnRequest *request, HnError *err) {
+    Native *self = (Native *)base;
+    if (self->n_open + self->n_ready == self->room) {
+        return hn_fail(err, HN_INTERNAL, "more requests than the provider has room for");
+    }
+    Job job = {.answer = {.key = request->key, .attempts = 1}};
+    if (request->task == HN_TASK_EMBED) {
+        job.text = hn_strdup(request->prompt, err);
+        if (job.text == NULL) {
+            return HN_MEMORY;
+        }
+        self->to_embed++;
+    } else {
+        HN_TRY(submit_prompt(self, request, &job, err));
+    }
+    if (job.answer.status == HN_ANSWER_REFUSED) {
+        self->ready[self->n_ready++] = job.answer;
+    } else {
+        self->jobs[self->n_open++] = job;
+    }
+    return HN_OK;
+}
+
+/* Moves an open job among the answers. */
+static void finish(Native *self, size_t place) {
+    self->ready[self->n_ready++] = self->jobs[place].answer;
+    hn_free(self->jobs[place].text);
+    self->jobs[place] = self->jobs[--self->n_open];
+}
+
+/* All texts that wait, at once. */
+static HnStatus embed_all(Native *self, HnError *err) {
+    if (!self->embedder) {
+        HN_TRY(hn_native_embedder_open(self->config, &self->embedder, err));
+    }
+    uint32_t width = hn_native_embedder_width(self->embedder);
+    float *vectors = hn_alloc(self->n_open * width, sizeof(float), "vectors", err);
+    const char **texts = hn_alloc(self->n_open, sizeof *texts, "texts", err);
+    HnStatus status = vectors && texts ? HN_OK : HN_MEMORY;
+    for (size_t i = 0; i < self->n_open && status == HN_OK; i++) {
+        texts[i] = self->jobs[i].text;
+    }
+    if (status == HN_OK) {
+        status = hn_native_embedder_texts(self->embedder, texts, self->n_open, vectors, err);
+    }
+    for (size_t i = self->n_open; i-- > 0 && status == HN_OK;) {
+        HnAnswer *answer = &self->jobs[i].answer;
+        answer->vector = hn_alloc(width, sizeof(float), "vector", err);
+        if (answer->vector == NULL) {
+            status = HN_MEMORY;
+            break;
+        }
+        memcpy(answer->vector, vectors + i * width, width * sizeof(float));
+        answer->dim = width;
+        finish(self, i);
+    }
+    self->to_embed = 0;
+    hn_free(texts);
+    hn_free(vectors);
+    return status;
+}
+
+static HnStatus take_text(Native *self, HnGenerated *generated, HnError *err) {
+    size_t at = 0;
+    while (at < self->n_open && self->jobs[at].answer.key != generated->key) {
+        at++;
+    }
+    if (at == self->n_open) {
+        hn_generated_free(generated);
+        return hn_fail(err, HN_INTERNAL, "the model answered prompt %llu, which was not asked",
+                       (unsigned long long)generated->key);
+    }
+    HnAnswer *answer = &self->jobs[at].answer;
+    answer->text = hn_strndup(generated->text, generated->n_bytes, err);
+    answer->prompt_tokens = generated->n_prompt;
+    answer->answer_tokens = generated->n_tokens;
+    hn_generated_free(generated);
+    if (answer->text == NULL) {
+        return HN_MEMORY;
+    }
+    finish(self, at);
+    return HN_OK;
+}
+
+static HnStatus poll(HnProvider *base, int wait_ms, HnAnswer *answer, bool *got, HnError *err) {
+    Native *self = (Native *)base;
+    double until = hn_clock_seconds() + 1e-3 * wait_ms;
+    if (self->to_embed > 0) {
+        HN_TRY(embed_all(self, err));
+    }
+    while (self->n_ready == 0 && self->n_open > 0) {
+        HnGenerated generated;
+        bool finished = false;
+        HN_TRY(hn_author_step(self->author, &generated, &finished, err));
+        if (finished) {
+            HN_TRY(take_text(self, &generated, err));
+        } else if (hn_clock_seconds() >= until) {
+            break;
+        }
+    }
+    *got = self->n_ready > 0;
+    if (*got) {
+        *answer = self->ready[--self->n_ready];
+    }
+    return HN_OK;
+}
+
+static size_t capacity(const HnProvider *base) {
+    const Native *self = (const Native *)base;
+    return self->room - self->n_open - self->n_ready;
+}
+
+static void close_self(HnProvider *base) {
+    Native *self = (Native *)base;
+    if (self->n_cut > 0) {
+        hn_log(HN_LOG_WARN, "%llu of %llu prompts were longer than the context and lost their middle",
+               (unsigned long long)self->n_cut, (unsigned long long)self->n_written);
+    }
+    for (size_t i = 0; i < self->n_open; i++) {
+        hn_free(self->jobs[i].text);
+    }
+    for (size_t i = 0; i < self->n_ready; i++) {
+        hn_free(self->ready[i].text);
+        hn_free(self->ready[i].vector);
+    }
+    hn_author_close(&self->author);
+    hn_item_names_free(&self->names);
+    hn_native_embedder_close(&self->embedder);
+    hn_free(self->jobs);
+    hn_free(self->ready);
+    hn_free(self);
+}
+
+static const HnProviderOps OPS = {"native", submit, poll, capacity, close_self};
+
+HnStatus hn_native_open(const HnLlmConfig *config, const HnDataset *dataset, HnProvider **provider, HnError *err) {
     *provider = NULL;
-    return hn_fail(err, HN_UNSUPPORTED, "%s", REFUSAL);
+    Native *self = hn_alloc(1, sizeof *self, "native provider", err);
+    if (self == NULL) {
+        return HN_MEMORY;
+    }
+    self->base.ops = &OPS;
+    self->config = config;
+    self->dataset = dataset;
+    self->room = 2 * (size_t)config->native.slots;
+    self->jobs = hn_alloc(self->room, sizeof *self->jobs, "requests of the native provider", err);
+    self->ready = hn_alloc(self->room, sizeof *self->ready, "answers of the native provider", err);
+    if (!self->jobs || !self->ready) {
+        close_self(&self->base);
+        return HN_MEMORY;
+    }
+    *provider = &self->base;
+    return HN_OK;
+}
+
+HnStatus hn_native_check(const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err) {
+    HnAuthorOptions options = {.folder = config->native.model[0] ? config->native.model : config->native.embed_model,
+                               .weights = (HnWeightType)config->native.weights,
+                               .plain = true};
+    HnLmOptions plan_options = {.weights = options.weights, .memory_limit = hn_native_memory(config)};
+    HnLmPlan plan;
+    char bytes[32];
+    HN_TRY(hn_lm_plan(options.folder, &plan_options, &plan, err));
+    snprintf(line, n_bytes, "native: %s takes %s and %.0f KB a token, %s", options.folder,
+             hn_format_bytes((double)(plan.weights + plan.activations), bytes, sizeof bytes),
+             1e-3 * (double)plan.kv_token, hn_linear_path(options.weights));
+    return HN_OK;
 }

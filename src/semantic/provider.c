@@ -15,7 +15,7 @@ HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, co
     case HN_PROVIDER_NATIVE:
         break;
     }
-    return hn_native_open(provider, err);
+    return hn_native_open(config, dataset, provider, err);
 }
 
 void hn_provider_close(HnProvider **provider) {
@@ -36,8 +36,5 @@ HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, c
     case HN_PROVIDER_NATIVE:
         break;
     }
-    HnProvider *none = NULL;
-    HnStatus status = hn_native_open(&none, err);
-    snprintf(line, n_bytes, "native: %s", hn_status_text(status));
-    return status;
+    return hn_native_check(config, line, n_bytes, err);
 }

@@ -8,6 +8,7 @@ HnStatus hn_extractive_open(const HnLlmConfig *config, const HnDataset *dataset,
                             const char *user_profiles, HnProvider **provider, HnError *err);
 HnStatus hn_http_open(const HnLlmConfig *config, HnProvider **provider, HnError *err);
 HnStatus hn_http_check(const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err);
-HnStatus hn_native_open(HnProvider **provider, HnError *err);
+HnStatus hn_native_open(const HnLlmConfig *config, const HnDataset *dataset, HnProvider **provider, HnError *err);
+HnStatus hn_native_check(const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err);
 
 #endif

@@ -16,8 +16,10 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 OPEN, CLOSE = "\ue000", "\ue001"
-ML, LLAMA3 = ["<|im_start|>", "<|im_end|>"], ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+ML = ["<|im_start|>", "<|im_end|>"]
+LLAMA3 = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 N_FEW = 8
+SPACES = "".join(chr(c) for c in range(0x110000) if chr(c).isspace())
 ENDS, MARKED = ["<s>", "</s>"], ["<s>", "</s>", "[INST]", "[/INST]"]
 
 THOUGHTS = ["<think>\nhm\n</think>\n\nSeven.", "</think>x", "a</think>b</think>\n\nc", "\n<think>1<think>\n2\n</think>3",
@@ -35,7 +37,8 @@ def chats():
     yield [[u, "One"], [a, "Two"]]
     yield [[s, "Be brief."], [u, "One"], [a, "Two"]]
     for text in ("", " ", "\n", "  padded \n", "\n\nled", "\u3000\u00a0wide\u2003\u2029\u0085", "\x1c\x1funit\x1e",
-                 "r\u00e9sum\u00e9 \u4e2d\u6587 \U0001f600", "\u200bzero width"):
+                 SPACES + "x" + SPACES, "\u200bx\ufeff", "\u180ex\u2060", "\u2027x\u202e", "\u2030x\u205e", "\u007fx\u0086",
+                 "r\u00e9sum\u00e9 \u4e2d\u6587 \U0001f600"):
         yield [[u, text]]
         yield [[s, text], [u, text], [a, text], [u, "x"]]
     for text in LOOKALIKES:
@@ -104,7 +107,8 @@ def main():
         templates.append({"name": name, "sha256": sha256, "specials": specials, "bos": bos, "eos": eos, "rows": rows})
     with open(out, "w", encoding="utf-8") as stream:
         json.dump({"made_by": f"tests/peers/make_golden_chat.py, transformers {transformers.__version__}",
-                   "chats": conversations, "templates": templates, "renderings": renderings}, stream, separators=(",", ":"), ensure_ascii=True)
+                   "chats": conversations, "templates": templates, "renderings": renderings},
+                  stream, separators=(",", ":"))
         stream.write("\n")
 
 

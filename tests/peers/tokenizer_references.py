@@ -17,7 +17,7 @@ def from_tokenizers(tokenizer):
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids, tokenizer.decode
 
 
 def byte_level(folder, vocab, merges, pattern, nfc):
@@ -48,12 +48,14 @@ def wordpiece(folder, lower=True):
 
 
 def reference(kind, folder):
-    """text -> ids"""
+    """text -> ids, ids -> text"""
     if kind == "sentencepiece":
-        return sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "tokenizer.model")).encode
+        processor = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "tokenizer.model"))
+        return processor.encode, processor.decode
     if kind == "tiktoken":
-        return tiktoken.Encoding("llama3", pat_str=LLAMA3, special_tokens={}, mergeable_ranks=tiktoken_ranks(
-            os.path.join(folder, "tokenizer.model"))).encode_ordinary
+        encoding = tiktoken.Encoding("llama3", pat_str=LLAMA3, special_tokens={}, mergeable_ranks=tiktoken_ranks(
+            os.path.join(folder, "tokenizer.model")))
+        return encoding.encode_ordinary, encoding.decode
     if kind == "qwen":
         return from_tokenizers(byte_level(folder, "vocab.json", "merges.txt", QWEN, True))
     if kind == "gpt2":

@@ -277,6 +277,7 @@ static HnStatus read_nomic(HnKeys *keys, const Family *family, HnLmConfig *confi
     bool old = hn_keys_get(keys, "n_embd") != NULL && hn_keys_get(keys, "hidden_size") == NULL;
     const char *name = old ? "gelu_new" : "silu", *gate = NULL;
     config->gated_ffn = true;
+    (void)hn_keys_get(keys, "auto_map"); /* its first models came with code that the reference has now */
     HN_TRY(hn_config_read_rope(keys, family->theta, config, err));
     HN_TRY(read_gpt2_spelling(keys, old, config, eps, err));
     HN_TRY(hn_keys_text(keys, "hidden_act", &name, err));

@@ -15,7 +15,6 @@ static const struct {
     {"unsloth_version", "provenance"},
     {"unsloth_fixed", "provenance"},
     {"model_name", "provenance"},
-    {"auto_map", "code of the reference library"},
     {"custom_pipelines", "code of the reference library"},
     {"transformers.js_config", "another library's"},
     {"sentence_transformers", "provenance: which version saved the model, or a reranker's activation"},
@@ -23,6 +22,7 @@ static const struct {
     {"output_attentions", "outputs of the reference library"},
     {"output_hidden_states", "outputs of the reference library"},
     {"return_dict", "outputs of the reference library"},
+    {"output_past", "outputs of the reference library"},
     {"torchscript", "another way of running the same"},
     {"use_cache", "another way of computing the same"},
     {"use_bfloat16", "another way of running the same"},
@@ -73,6 +73,8 @@ static const struct {
     {"max_trained_positions", "n_positions says how far it reaches"},
     {"parallel_block_tied_norm", "of parallel blocks, which are refused"},
     {"tie_last_hidden_states", "outputs of the reference library"},
+    {"max_sequence_length", "max_position_embeddings says it"},
+    {"model_max_length", "the tokenizer's own files say it"},
     {"tokenizer_class", "the tokenizer's own files say it"},
     {"prefix", "prompts are said by who asks"},
     {"sep_token_id", "the tokenizer's own files say it"},
@@ -127,6 +129,8 @@ static const struct {
     {"tie_encoder_decoder", "false", "encoder-decoders are not supported"},
     {"pruned_heads", "{}", "pruned heads are not supported"},
     {"position_embedding_type", "\"absolute\"", "relative positions are not supported"},
+    {"auto_map", "null", "a model with code of its own is not supported, whatever its model_type"},
+    {"rope_interleaved", "false", "rotary pairs of neighbours are not supported in this family"},
     {"partial_rotary_factor", "1.0", "partly rotated heads are not supported in this family"},
     {"prenorm", "false", "norms before the blocks are not supported in this family"},
     {"parallel_block", "false", "parallel blocks are not supported"},
@@ -191,6 +195,7 @@ HnStatus hn_config_check_keys(const HnKeys *keys, HnError *err) {
 static HnStatus refuse_quantised(HnKeys *keys, HnError *err) {
     json_t *found = hn_keys_get(keys, "quantization_config");
     found = found != NULL ? found : hn_keys_get(keys, "compression_config");
+    found = found != NULL ? found : hn_keys_get(keys, "quantization"); /* MLX's */
     if (found == NULL) {
         return HN_OK;
     }
@@ -199,10 +204,11 @@ static HnStatus refuse_quantised(HnKeys *keys, HnError *err) {
         bool bits = json_object_get(found, "load_in_4bit") != NULL || json_object_get(found, "load_in_8bit") != NULL;
         method = bits ? "bitsandbytes" : "a method that it does not name";
     }
-    return hn_fail(err, HN_UNSUPPORTED,
-                   "%s: the weights are quantised by %s (quantization_config), which is not read; take the original "
-                   "checkpoint: this program packs it as int8 or nf4 itself",
-                   keys->path, method);
+    return hn_fail(
+        err, HN_UNSUPPORTED,
+        "%s: the weights are quantised by %s (\"quantization_config\"), which is not read; take the original "
+        "checkpoint: this program packs it as int8 or nf4 itself",
+        keys->path, method);
 }
 
 HnStatus hn_config_refuse(HnKeys *keys, HnError *err) {

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-enum { HN_KEYS_MOST = 128, HN_KEYS_MAX_BYTES = 64 << 20 };
+enum { HN_KEYS_MOST = 128, HN_KEYS_MAX_BYTES = 8 << 20 };
 
 typedef struct HnKeys {
     const char *path; /* borrowed */

@@ -28,8 +28,8 @@ static HnStatus sort_by_name(HnTensors *tensors, HnError *err) {
     for (size_t i = 1; i < tensors->n_entries; i++) {
         const HnTensorEntry *one = &tensors->entries[i - 1], *two = &tensors->entries[i];
         if (strcmp(one->tensor.name, two->tensor.name) == 0) {
-            return hn_fail(err, HN_FORMAT, "the tensor %s is in %s and in %s; a tensor may be in one shard only",
-                           one->tensor.name, hn_tensors_path(tensors, one), hn_tensors_path(tensors, two));
+            return hn_fail(err, HN_FORMAT, "the tensor %s is there twice: in %s and in %s", one->tensor.name,
+                           hn_tensors_path(tensors, one), hn_tensors_path(tensors, two));
         }
     }
     return HN_OK;

@@ -6,7 +6,7 @@
 #include "keys.h"
 #include "tensors_private.h"
 
-enum { MAX_HEADER_BYTES = 100 * 1000 * 1000 };
+enum { MAX_HEADER_BYTES = 100 * 1000 * 1000, MAX_TENSOR_BYTES = 4096 /* of one description */ };
 
 static const struct {
     const char *dtype;
@@ -108,8 +108,8 @@ static HnStatus read_tensor(HnTensors *tensors, uint32_t shard, const char *name
     HnTensorEntry entry = {.shard = shard};
     uint64_t n_bytes = 0;
     Place place = {file->path, name};
-    if (!json_is_object(fields) || name[0] == '\0') {
-        return hn_fail(err, HN_FORMAT, "%s: the header's \"%s\" describes no tensor", place.path, name);
+    if (name[0] == '\0') {
+        return hn_fail(err, HN_FORMAT, "%s: a tensor has no name", place.path);
     }
     HN_TRY(read_dtype(place, fields, &entry, &n_bytes, err));
     HN_TRY(read_shape(place, fields, &entry, &n_bytes, err));
@@ -153,31 +153,121 @@ static HnStatus check_places(const HnShard *file, HnTensorEntry *entries, size_t
                                   n_data - at);
 }
 
-static HnStatus make_room(HnTensors *tensors, size_t n_more, HnError *err) {
-    size_t wanted = tensors->n_entries + n_more;
-    if (wanted > tensors->capacity) {
-        HN_TRY(hn_resize(&tensors->entries, tensors->capacity * sizeof *tensors->entries, wanted,
-                         sizeof *tensors->entries, "table of tensors", err));
-        tensors->capacity = wanted;
+/* ---- reading ---- */
+
+/* The header's text, read tensor by tensor, so that memory is bounded by the tensors that there are. */
+typedef struct Scan {
+    const char *path, *at, *end;
+} Scan;
+
+static HnStatus bad_json(const Scan *scan, const char *what, HnError *err) {
+    return hn_fail(err, HN_FORMAT, "%s: the header is no valid JSON: %s (%zu bytes before its end)", scan->path, what,
+                   (size_t)(scan->end - scan->at));
+}
+
+static char next_sign(Scan *scan) { /* NUL: there is none */
+    while (scan->at < scan->end && memchr(" \t\r\n", *scan->at, 4) != NULL) {
+        scan->at++;
     }
+    return scan->at < scan->end ? *scan->at : '\0';
+}
+
+/* Takes a string with its quotes; false where it does not end. */
+static bool take_string(Scan *scan) {
+    for (scan->at++; scan->at < scan->end && *scan->at != '"'; scan->at++) {
+        scan->at += *scan->at == '\\' && scan->at + 1 < scan->end;
+    }
+    bool ends = scan->at < scan->end;
+    scan->at += ends;
+    return ends;
+}
+
+/* Takes an object up to its closing brace; what is inside is checked by who parses it. */
+static bool take_object(Scan *scan) {
+    int64_t depth = 0;
+    do {
+        char sign = *scan->at;
+        if (sign == '"') {
+            if (!take_string(scan)) {
+                return false;
+            }
+            continue;
+        }
+        depth += (sign == '{') - (sign == '}');
+        scan->at++;
+    } while (depth > 0 && scan->at < scan->end);
+    return depth == 0;
+}
+
+/* "name": {...}, both as slices. */
+static HnStatus take_member(Scan *scan, const char **name_end, const char **fields, HnError *err) {
+    if (next_sign(scan) != '"' || !take_string(scan)) {
+        return bad_json(scan, "a name in quotes is expected", err);
+    }
+    *name_end = scan->at;
+    if (next_sign(scan) != ':') {
+        return bad_json(scan, "a colon is expected behind a name", err);
+    }
+    scan->at++;
+    bool object = next_sign(scan) == '{';
+    *fields = scan->at;
+    return object && take_object(scan) ? HN_OK : bad_json(scan, "an object is expected behind a name", err);
+}
+
+static json_t *parse(const char *begin, const char *end) {
+    return json_loadb(begin, (size_t)(end - begin), JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+}
+
+static HnStatus make_room(HnTensors *tensors, HnError *err) {
+    if (tensors->n_entries < tensors->capacity) {
+        return HN_OK;
+    }
+    size_t wanted = 2 * tensors->capacity + 64;
+    HN_TRY(hn_resize(&tensors->entries, tensors->capacity * sizeof *tensors->entries, wanted, sizeof *tensors->entries,
+                     "table of tensors", err));
+    tensors->capacity = wanted;
     return HN_OK;
 }
 
-static HnStatus read_tensors(HnTensors *tensors, uint32_t shard, json_t *header, uint64_t data_at, HnError *err) {
-    const HnShard *file = &tensors->shards[shard];
-    size_t first = tensors->n_entries;
-    const char *name;
-    json_t *fields;
-    if (!json_is_object(header)) {
-        return hn_fail(err, HN_FORMAT, "%s: the header is no JSON object", file->path);
+static HnStatus read_member(HnTensors *tensors, uint32_t shard, Scan *scan, uint64_t data_at, HnError *err) {
+    const char *begin = scan->at, *name_end = NULL, *fields = NULL;
+    HN_TRY(make_room(tensors, err));
+    HN_TRY(take_member(scan, &name_end, &fields, err));
+    json_t *name = parse(begin, name_end);
+    const char *text = json_string_value(name);
+    HnStatus status = HN_OK;
+    if (text == NULL) {
+        status = bad_json(scan, "a name is malformed", err);
+    } else if (strcmp(text, "__metadata__") != 0) {
+        bool huge = scan->at - fields > MAX_TENSOR_BYTES;
+        json_t *object = huge ? NULL : parse(fields, scan->at);
+        status = object == NULL
+                     ? bad_json(scan, huge ? "a tensor's description is endless" : "a tensor's description", err)
+                     : read_tensor(tensors, shard, text, object, data_at, err);
+        json_decref(object);
     }
-    HN_TRY(make_room(tensors, json_object_size(header), err));
-    json_object_foreach(header, name, fields) {
-        if (strcmp(name, "__metadata__") != 0) {
-            HN_TRY(read_tensor(tensors, shard, name, fields, data_at, err));
+    json_decref(name);
+    return status;
+}
+
+static HnStatus read_tensors(HnTensors *tensors, uint32_t shard, Scan *scan, uint64_t data_at, HnError *err) {
+    if (next_sign(scan) != '{') {
+        return hn_fail(err, HN_FORMAT, "%s: the header is no JSON object", scan->path);
+    }
+    scan->at++;
+    char sign = next_sign(scan);
+    while (sign != '}') {
+        HN_TRY(read_member(tensors, shard, scan, data_at, err));
+        sign = next_sign(scan);
+        if (sign != ',' && sign != '}') {
+            return bad_json(scan, "a comma or a closing brace is expected", err);
         }
+        scan->at += sign == ',';
+        (void)next_sign(scan);
     }
-    return check_places(file, tensors->entries + first, tensors->n_entries - first, file->n_bytes - data_at, err);
+    scan->at++;
+    return next_sign(scan) == '\0' && scan->at == scan->end ? HN_OK
+                                                            : bad_json(scan, "something follows the object", err);
 }
 
 HnStatus hn_tensors_read_header(HnTensors *tensors, uint32_t shard, HnError *err) {
@@ -199,13 +289,9 @@ HnStatus hn_tensors_read_header(HnTensors *tensors, uint32_t shard, HnError *err
                        "%s is cut short: the header has %" PRIu64 " bytes, the file %zu; fetch the file again",
                        file->path, length, file->n_bytes);
     }
-    json_error_t fault;
-    json_t *header = json_loadb((const char *)file->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &fault);
-    if (header == NULL) {
-        return hn_fail(err, HN_FORMAT, "%s: the header is no valid JSON: %s (byte %d)", file->path, fault.text,
-                       fault.position + 8);
-    }
-    HnStatus status = read_tensors(tensors, shard, header, 8 + length, err);
-    json_decref(header);
-    return status;
+    const char *text = (const char *)file->bytes + 8;
+    Scan scan = {file->path, text, text + length};
+    size_t first = tensors->n_entries;
+    HN_TRY(read_tensors(tensors, shard, &scan, 8 + length, err));
+    return check_places(file, tensors->entries + first, tensors->n_entries - first, file->n_bytes - 8 - length, err);
 }

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "llm/tokenizer/chat.h"
 
-enum { MAX_GRAMMARS = 8, LEAST_INPUT = 16 };
+enum { MAX_GRAMMARS = 8, LEAST_INPUT = 16, USUAL_TOKENS = 2048 };
 
 struct HnAuthor {
     HnAuthorOptions options;
@@ -27,8 +27,16 @@ struct HnAuthor {
 /* ---- opening ---- */
 
 static uint32_t context_of(const HnAuthor *author) {
-    uint32_t own = author->config.n_positions, asked = author->options.context;
-    return asked && asked < own ? asked : own;
+    uint32_t own = author->config.n_positions;
+    uint32_t asked = author->options.context ? author->options.context : HN_AUTHOR_CONTEXT;
+    return asked < own ? asked : own;
+}
+
+/* Tokens that the cache holds: a whole context, and for each slot a prompt and answer of usual length. */
+static uint32_t cached_tokens(const HnAuthor *author) {
+    uint32_t context = context_of(author), slots = author->options.slots ? author->options.slots : 8;
+    uint32_t usual = USUAL_TOKENS < context ? USUAL_TOKENS : context;
+    return slots * usual > context ? slots * usual : context;
 }
 
 static HnStatus open_parts(HnAuthor *author, HnError *err) {
@@ -56,9 +64,11 @@ HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **writer_out, H
         return HN_MEMORY;
     }
     author->options = *options;
-    author->folder = hn_strdup(options->folder, err);
+    HnStatus status = hn_lm_folder_resolve(options->folder, &author->folder, err);
     author->options.folder = author->folder;
-    HnStatus status = author->folder ? open_parts(author, err) : HN_MEMORY;
+    if (status == HN_OK) {
+        status = open_parts(author, err);
+    }
     if (status != HN_OK) {
         hn_author_close(&author);
     }
@@ -105,10 +115,7 @@ HnStatus hn_author_load(HnAuthor *author, HnError *err) {
     }
     HN_TRY(need_vocabulary(author, err));
     HN_TRY(hn_lm_open(author->folder, &options, &author->lm, err));
-    if (author->options.context) {
-        uint32_t slots = author->options.slots ? author->options.slots : 8;
-        batching.n_pages = slots * ((context_of(author) + HN_KV_PAGE - 1) / HN_KV_PAGE);
-    }
+    batching.n_pages = cached_tokens(author) / HN_KV_PAGE + batching.n_slots + 1;
     return hn_generator_create(author->lm, author->vocabulary, &batching, &author->generator, err);
 }
 
@@ -184,26 +191,29 @@ static HnStatus cut_middle(HnAuthor *author, const char *input, size_t length, s
     return hn_text_append(&author->cut, input + tail, length - tail, err);
 }
 
-/* Renders so that n_room tokens suffice. Each turn keeps what share of the bytes the tokens allow, and a little less.
- */
+/* Renders so that n_room tokens suffice: of the input as large a share is kept as its tokens have room, and a little
+ * less each time that this was too much. */
 static HnStatus fit(HnAuthor *author, const HnAuthorPrompt *prompt, size_t n_room, uint32_t *n_cut, HnError *err) {
-    size_t length = strlen(prompt->input), kept = length;
+    const size_t length = strlen(prompt->input);
     HN_TRY(render(author, prompt, prompt->input, err));
-    size_t whole = author->tokens.n;
-    while (author->tokens.n > n_room) {
-        size_t excess = author->tokens.n - n_room;
-        size_t bytes_each = author->tokens.n ? (kept + author->tokens.n - 1) / author->tokens.n : 1;
-        size_t less = excess * (bytes_each ? bytes_each : 1) + 8;
-        if (kept < less + LEAST_INPUT) {
-            return hn_fail(err, HN_RANGE,
-                           "the instruction alone takes %zu tokens, and %zu are left beside the answer's "
-                           "budget: set llm.native.context higher or the budget lower",
-                           author->tokens.n, n_room);
-        }
-        kept -= less;
-        HN_TRY(cut_middle(author, prompt->input, length, kept, err));
-        HN_TRY(render(author, prompt, hn_text_get(&author->cut), err));
+    const size_t whole = author->tokens.n;
+    if (whole <= n_room) {
+        return HN_OK;
     }
+    HN_TRY(render(author, prompt, "", err));
+    const size_t fixed = author->tokens.n;
+    if (fixed + LEAST_INPUT > n_room) {
+        return hn_fail(err, HN_RANGE,
+                       "the instruction alone takes %zu tokens, and %zu are left beside the answer's budget: allow a "
+                       "longer context or a smaller budget",
+                       fixed, n_room);
+    }
+    double share = (double)(n_room - fixed) / (double)(whole - fixed);
+    do {
+        share *= 0.97;
+        HN_TRY(cut_middle(author, prompt->input, length, (size_t)(share * (double)length), err));
+        HN_TRY(render(author, prompt, hn_text_get(&author->cut), err));
+    } while (author->tokens.n > n_room);
     *n_cut = (uint32_t)(whole - author->tokens.n);
     return HN_OK;
 }

@@ -11,13 +11,15 @@
 #include "generate.h"
 #include "llm/tokenizer/tokenizer.h"
 
+enum { HN_AUTHOR_CONTEXT = 8192 }; /* where nothing else is asked for: the cache of a whole context must fit */
+
 typedef struct HnAuthor HnAuthor;
 
 typedef struct HnAuthorOptions {
     const char *folder;
     HnWeightType weights;
     uint32_t slots;        /* answers at a time; 0: 8 */
-    uint32_t context;      /* prompt and answer at most, in tokens; 0: the model's */
+    uint32_t context;      /* prompt and answer at most, in tokens; 0: the model's, at most HN_AUTHOR_CONTEXT */
     uint64_t memory_limit; /* bytes; 0: what is free */
     bool plain;            /* no chat template */
     HnOnText *on_text;     /* may be NULL */

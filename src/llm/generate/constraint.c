@@ -133,8 +133,10 @@ static void clear(const HnTokenTree *v, uint32_t begin, uint32_t end, uint64_t *
     }
 }
 
-/* Takes the tokens out of mask that lead only to names which filter leaves out: along each of those from `state` on. */
-static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state, uint64_t *mask) {
+/* Takes the tokens out of mask that lead only to names which filter leaves out, or to others too far from the end:
+ * along each of those left out from `state` on. */
+static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state, uint32_t limit,
+                     uint64_t *mask) {
     const HnTokenTree *v = g->tree;
     for (size_t i = 0; i < filter->n; i++) {
         uint32_t name = filter->out[i], first = state->first, end = state->end, node = 0, n_bytes = 0;
@@ -152,8 +154,10 @@ static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGra
                 clear(v, v->first[node], v->first[v->skip[node]], mask);
                 break;
             }
-            if (!hn_item_names_reach(g, filter, first, end, at + 1, HN_NO_LIMIT)) {
-                clear(v, v->first[node], v->first[node + 1], mask); /* a longer token may still get somewhere */
+            uint32_t begin = v->first[node], behind = v->first[node + 1];
+            bool allowed = begin < behind && (mask[v->tokens[begin] / 64] >> (v->tokens[begin] % 64) & 1);
+            if (allowed && !hn_item_names_reach(g, filter, first, end, at + 1, limit)) {
+                clear(v, begin, behind, mask); /* a longer token may still get somewhere */
             }
         }
     }
@@ -177,7 +181,7 @@ const uint64_t *hn_grammar_mask(HnGrammar *g, const HnNameFilter *filter, const 
     bool behind = g->automaton.gap == HN_NO_STATE || state->place > g->automaton.gap;
     uint32_t longest = behind ? g->longest_behind : g->longest;
     uint32_t limit = n_left > longest ? HN_NO_LIMIT : n_left - 1;
-    if (in_name && (limit != HN_NO_LIMIT || state->end - state->first < LARGE)) {
+    if (in_name && state->end - state->first < LARGE) {
         walk_from(g, filter, state, limit, g->scratch);
         return g->scratch;
     }
@@ -191,6 +195,6 @@ const uint64_t *hn_grammar_mask(HnGrammar *g, const HnNameFilter *filter, const 
         return mask;
     }
     memcpy(g->scratch, mask, g->n_words * sizeof *mask);
-    take_out(g, filter, state, g->scratch);
+    take_out(g, filter, state, limit, g->scratch);
     return g->scratch;
 }

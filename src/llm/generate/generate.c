@@ -1,10 +1,20 @@
 #include "generate.h"
 
+#include <omp.h>
+#include <string.h>
+
 #include "attention.h"
 #include "base/alloc.h"
 #include "generate_private.h"
 
-enum { SLOTS = 8, MOST_SLOTS = 4096, TOKENS_A_SLOT = 2048, CHUNK = 128, MOST_CHUNK = 1 << 20 };
+enum {
+    SLOTS = 8,
+    MOST_SLOTS = 4096,
+    TOKENS_A_SLOT = 2048,
+    CHUNK = 128,
+    MOST_CHUNK = 1 << 20,
+    WORTH_THREADS = 200 /* words of masks: 12,800 logits */
+};
 
 static HnStatus set_up(HnGenerator *g, HnError *err) {
     HnGenerateOptions *o = &g->options;
@@ -28,13 +38,25 @@ static HnStatus set_up(HnGenerator *g, HnError *err) {
     }
     /* Two more sequences: the kept prompt, and the next one to be kept. */
     HN_TRY(hn_kv_create(g->lm, o->n_pages, o->n_slots + 2, &g->kv, err));
-    HN_TRY(hn_sampler_create(g->config->n_vocab, &g->sampler, err));
+    g->samplers = hn_alloc((size_t)g->n_threads, sizeof(HnSampler *), "samplers", err);
+    for (int thread = 0; g->samplers && thread < g->n_threads; thread++) {
+        HN_TRY(hn_sampler_create(g->config->n_vocab, &g->samplers[thread], err));
+    }
+    return g->samplers ? HN_OK : HN_MEMORY;
+}
+
+static HnStatus allocate(HnGenerator *g, HnError *err) {
+    const HnGenerateOptions *o = &g->options;
+    size_t n_vocab = g->config->n_vocab;
+    const char *what = "rows of the running requests";
     g->running = hn_alloc(o->n_slots, sizeof(HnJob *), "running requests", err);
     g->run_of = g->running ? hn_alloc(o->n_slots, sizeof(HnJob *), "running requests", err) : NULL;
     g->runs = g->run_of ? hn_alloc(o->n_slots, sizeof *g->runs, "runs of tokens", err) : NULL;
     g->hidden = g->runs ? hn_alloc((size_t)o->n_slots * g->config->hidden, sizeof(float), "hidden states", err) : NULL;
-    g->logits = g->hidden ? hn_alloc((size_t)o->n_slots * g->config->n_vocab, sizeof(float), "logits", err) : NULL;
-    return g->logits ? HN_OK : HN_MEMORY;
+    g->logits = g->hidden ? hn_alloc(o->n_slots * n_vocab, sizeof(float), "logits", err) : NULL;
+    g->masks = g->logits ? hn_alloc(o->n_slots * (n_vocab / 64 + 1), sizeof *g->masks, what, err) : NULL;
+    g->chosen = g->masks ? hn_alloc(o->n_slots, sizeof *g->chosen, what, err) : NULL;
+    return g->chosen ? HN_OK : HN_MEMORY;
 }
 
 HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *tree, const HnGenerateOptions *options,
@@ -49,7 +71,9 @@ HnStatus hn_generator_create(HnLm *lm, const HnTokenTree *tree, const HnGenerate
     g->tree = tree;
     g->options = *options;
     g->kept = -1;
+    g->n_threads = omp_get_max_threads();
     HnStatus status = set_up(g, err);
+    status = status == HN_OK ? allocate(g, err) : status;
     if (status != HN_OK) {
         hn_generator_free(&g);
     }
@@ -73,13 +97,18 @@ void hn_generator_free(HnGenerator **generator) {
         }
         free_list(g->queue);
         free_list(g->finished);
+        hn_free(g->chosen);
+        hn_free(g->masks);
         hn_free(g->logits);
         hn_free(g->hidden);
         hn_free(g->runs);
         hn_free(g->run_of);
         hn_free(g->running);
         hn_free(g->kept_tokens);
-        hn_sampler_free(&g->sampler);
+        for (int thread = 0; g->samplers && thread < g->n_threads; thread++) {
+            hn_sampler_free(&g->samplers[thread]);
+        }
+        hn_free(g->samplers);
         hn_kv_free(&g->kv);
         hn_free(g);
         *generator = NULL;
@@ -95,6 +124,35 @@ HnStatus hn_generator_submit(HnGenerator *g, const HnGenerateRequest *request, H
     return HN_OK;
 }
 
+/* Masks one by one, as a grammar remembers some; then all rows at a time. Of several failures the first row's counts.
+ */
+static HnStatus choose_all(HnGenerator *g, HnError *err) {
+    const size_t n_words = (g->config->n_vocab + 63) / 64;
+    uint32_t failed = UINT32_MAX;
+    HnError first = HN_ERROR_INIT;
+    for (uint32_t i = 0; i < g->n_chosen; i++) {
+        const uint64_t *mask = hn_job_mask(g->run_of[i]);
+        if (mask) {
+            memcpy(g->masks + i * n_words, mask, n_words * sizeof *mask);
+        }
+    }
+#pragma omp parallel for schedule(dynamic) num_threads(g->n_threads) if (g->n_chosen * n_words > WORTH_THREADS)
+    for (uint32_t i = 0; i < g->n_chosen; i++) {
+        HnError mine = HN_ERROR_INIT;
+        const HnJob *job = g->run_of[i];
+        const uint64_t *mask = job->grammar ? g->masks + i * n_words : NULL;
+        float *logits = g->logits + (size_t)i * g->config->n_vocab;
+        if (hn_job_choose(job, g->samplers[omp_get_thread_num()], mask, logits, &g->chosen[i], &mine) != HN_OK) {
+#pragma omp critical
+            if (i < failed) {
+                failed = i;
+                first = mine;
+            }
+        }
+    }
+    return failed == UINT32_MAX ? HN_OK : hn_fail(err, first.status, "%s", first.message);
+}
+
 HnStatus hn_generator_step(HnGenerator *g, bool *busy, HnError *err) {
     hn_generator_admit(g);
     HN_TRY(hn_generator_plan(g, err));
@@ -107,8 +165,9 @@ HnStatus hn_generator_step(HnGenerator *g, bool *busy, HnError *err) {
         if (g->n_chosen > 0) {
             HN_TRY(hn_lm_logits(g->lm, g->n_chosen, g->hidden, g->logits, err));
         }
+        HN_TRY(choose_all(g, err));
         for (uint32_t i = 0; i < g->n_chosen; i++) {
-            HN_TRY(hn_job_choose(g, g->run_of[i], g->logits + (size_t)i * g->config->n_vocab, err));
+            HN_TRY(hn_job_write(g, g->run_of[i], g->chosen[i], err));
         }
         for (uint32_t i = 0; i < g->n_chosen; i++) {
             if (g->run_of[i]->finished) {

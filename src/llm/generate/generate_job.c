@@ -157,14 +157,23 @@ static HnStatus write_token(HnGenerator *g, HnJob *job, uint32_t token, HnError 
     return HN_OK;
 }
 
-HnStatus hn_job_choose(HnGenerator *g, HnJob *job, float *logits, HnError *err) {
-    uint32_t position = job->n_tokens - job->n_prompt, token = 0;
-    HnChoice choice = {
-        .logits = logits, .seen = job->seen, .n_seen = job->n_seen, .key = job->key, .position = position};
-    if (job->grammar) {
-        choice.mask = hn_grammar_mask(job->grammar, &job->filter, &job->state, job->limit - position);
-    }
-    HN_TRY(hn_sampler_choose(g->sampler, &job->sampling, &choice, &token, err));
+const uint64_t *hn_job_mask(const HnJob *job) {
+    uint32_t left = job->limit - (job->n_tokens - job->n_prompt);
+    return job->grammar ? hn_grammar_mask(job->grammar, &job->filter, &job->state, left) : NULL;
+}
+
+HnStatus hn_job_choose(const HnJob *job, HnSampler *sampler, const uint64_t *mask, float *logits, uint32_t *token,
+                       HnError *err) {
+    HnChoice choice = {.logits = logits,
+                       .mask = mask,
+                       .seen = job->seen,
+                       .n_seen = job->n_seen,
+                       .key = job->key,
+                       .position = job->n_tokens - job->n_prompt};
+    return hn_sampler_choose(sampler, &job->sampling, &choice, token, err);
+}
+
+HnStatus hn_job_write(HnGenerator *g, HnJob *job, uint32_t token, HnError *err) {
     job->tokens[job->n_tokens++] = token;
     g->stats.n_written++;
     see(job, token);

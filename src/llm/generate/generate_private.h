@@ -33,7 +33,8 @@ struct HnGenerator {
     const HnTokenTree *tree;
     HnGenerateOptions options;
     HnKv *kv;
-    HnSampler *sampler;
+    HnSampler **samplers; /* [n_threads] */
+    int n_threads;
     HnJob **running; /* [n_slots], the oldest first */
     uint32_t n_running;
     HnJob *queue, *finished, *finished_last; /* queue: by number */
@@ -46,14 +47,21 @@ struct HnGenerator {
     HnJob **run_of; /* [n_slots] */
     uint32_t n_runs, n_chosen;
     float *hidden, *logits; /* [n_slots][hidden], [n_slots][n_vocab] */
+    uint64_t *masks;        /* [n_slots][n_words]: what grammars allow */
+    uint32_t *chosen;       /* [n_slots] */
     HnGeneratorStats stats;
 };
 
 /* generate_job.c */
 HnStatus hn_job_create(const HnGenerator *generator, const HnGenerateRequest *request, HnJob **job, HnError *err);
 void hn_job_free(HnJob **job);
-/* Chooses the answer's next token from logits [n_vocab], which are changed; finished and stop are set where it ends. */
-HnStatus hn_job_choose(HnGenerator *generator, HnJob *job, float *logits, HnError *err);
+/* The tokens that its grammar allows next, until it is asked again; NULL: all. */
+const uint64_t *hn_job_mask(const HnJob *job);
+/* Chooses the answer's next token from logits [n_vocab], which are changed. Any number of jobs at a time. */
+HnStatus hn_job_choose(const HnJob *job, HnSampler *sampler, const uint64_t *mask, float *logits, uint32_t *token,
+                       HnError *err);
+/* Adds it to the answer; finished and stop are set where it ends. */
+HnStatus hn_job_write(HnGenerator *generator, HnJob *job, uint32_t token, HnError *err);
 
 /* generate_admit.c: slots, pages and shared beginnings. */
 void hn_generator_enqueue(HnGenerator *generator, HnJob *job);

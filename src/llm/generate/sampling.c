@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "exp.h"
 
-enum { LANES = 16, DIGITS = 2048 };
+enum { LANES = 16, DIGITS = 2048, FEW = 256 };
 
 struct HnSampler {
     uint32_t n_vocab;
@@ -171,11 +171,63 @@ static size_t keep(HnSampler *sampler, size_t n, float *weights, uint32_t cut, d
 }
 
 static double sum(const float *x, size_t n) {
-    double total = 0;
-    for (size_t i = 0; i < n; i++) {
+    double lanes[LANES] = {0}, total = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t j = 0; j < LANES; j++) {
+            lanes[j] += (double)x[i + j];
+        }
+    }
+    for (; i < n; i++) {
         total += (double)x[i];
     }
+    for (int j = 0; j < LANES; j++) {
+        total += lanes[j];
+    }
     return total;
+}
+
+/* The sum of the weights (NULL: 1 each) of scores not below bound. */
+static double sum_above(const float *scores, const float *weights, size_t n, float bound) {
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += 4096) {
+        size_t end = n - begin < 4096 ? n : begin + 4096, i = begin;
+        float lanes[LANES] = {0};
+        for (; i + LANES <= end; i += LANES) {
+            for (size_t j = 0; j < LANES; j++) {
+                lanes[j] += scores[i + j] >= bound ? (weights ? weights[i + j] : 1) : 0;
+            }
+        }
+        for (; i < end; i++) {
+            lanes[0] += scores[i] >= bound ? (weights ? weights[i] : 1) : 0;
+        }
+        for (int j = 0; j < LANES; j++) {
+            total += (double)lanes[j];
+        }
+    }
+    return total;
+}
+
+/* Before a cut is looked for: drops scores so far below the best that those above them have reached target. Logits are
+ * bell-shaped, so that few of a large vocabulary are left. */
+static size_t drop_low(HnSampler *sampler, size_t n, float *weights, double target, float best) {
+    for (float below = 2; below <= 32 && n > FEW; below *= 2) {
+        const float bound = best - below;
+        if (sum_above(sampler->scores, weights, n, bound) < target * 1.0001) { /* rounding must not decide */
+            continue;
+        }
+        size_t n_kept = 0;
+        for (size_t i = 0; i < n; i++) { /* branch-free */
+            sampler->ids[n_kept] = sampler->ids[i];
+            sampler->scores[n_kept] = sampler->scores[i];
+            if (weights) {
+                weights[n_kept] = weights[i];
+            }
+            n_kept += sampler->scores[i] >= bound;
+        }
+        return n_kept;
+    }
+    return n;
 }
 
 HnStatus hn_sampler_candidates(HnSampler *sampler, const HnSampling *s, const HnChoice *c, HnCandidates *candidates,
@@ -191,6 +243,7 @@ HnStatus hn_sampler_candidates(HnSampler *sampler, const HnSampling *s, const Hn
     }
     double before = 0;
     if (s->top_k > 0 && s->top_k < n) {
+        n = drop_low(sampler, n, NULL, (double)s->top_k, best);
         uint32_t cut = find_cut(sampler, n, NULL, (double)s->top_k, &before);
         n = keep(sampler, n, NULL, cut, 0, 0);
     }
@@ -199,6 +252,7 @@ HnStatus hn_sampler_candidates(HnSampler *sampler, const HnSampling *s, const Hn
     if (s->top_p < 1) {
         /* At least the largest: a target above 0 is reached by it or later. */
         double target = fmax(s->top_p * sum(sampler->mass, n), 1e-300);
+        n = drop_low(sampler, n, sampler->mass, target, best);
         uint32_t cut = find_cut(sampler, n, sampler->mass, target, &before);
         n = keep(sampler, n, sampler->mass, cut, before, target);
     }

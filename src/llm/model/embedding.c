@@ -19,6 +19,11 @@ static HnStatus build(HnLmEmbedding *embedding, const HnLmEmbeddingOptions *opti
     embedding->normalise =
         options->normalise == HN_LM_NORMALISE_AS_MODEL ? config->normalise : options->normalise == HN_LM_NORMALISE;
     embedding->max_tokens = options->max_tokens != 0 ? options->max_tokens : longest;
+    if (config->causal && embedding->pooling == HN_POOLING_CLS) {
+        return hn_fail(err, HN_UNSUPPORTED,
+                       "pooling the first token of a decoder says nothing: it sees no other token; "
+                       "pool the last token or the mean");
+    }
     if (embedding->max_tokens > config->n_positions) {
         return hn_fail(err, HN_RANGE, "prompts of %u tokens are asked for, but the model was made for %u at most",
                        embedding->max_tokens, config->n_positions);

@@ -27,7 +27,8 @@ typedef struct HnLmEmbeddingOptions {
 } HnLmEmbeddingOptions;
 
 /* lm and tokenizer are borrowed; tokenizer NULL: token lists only. HN_FORMAT where the tokenizer has ids that the model
- * does not know. options may be NULL. One caller at a time. */
+ * does not know, HN_UNSUPPORTED for the first token of a decoder, which sees no other. options may be NULL. One caller
+ * at a time. */
 HnStatus hn_lm_embedding_create(HnLm *lm, const HnTokenizer *tokenizer, const HnLmEmbeddingOptions *options,
                                 HnLmEmbedding **embedding, HnError *err);
 void hn_lm_embedding_free(HnLmEmbedding **embedding);

@@ -82,7 +82,10 @@ static const struct {
     /* Qwen2.5-*-Instruct, first revision */
     {"89d726e7795b101935db5c909c75a7d403a47deedad53a64947e9b079ba94def", &qwen2},
     {"e7ef0c0550d1e3baa43eda35eaaf927e2e0af29a5c052c45c811201acbea4090", &qwen2},
-    /* second */
+    /* Qwen2.5-*, the base models */
+    {"44d5f08f3f72b837eaad09f13a54c1f9f4eb58d75240334548b7fd52a5437fa5", &qwen2},
+    {"4039eed0f28b7aaa337e70c76cfedba3271ee32505835a095a8c92e536b3c355", &qwen2},
+    /* Qwen2.5-*-Instruct, second revision */
     {"d5495a1e5db0611132a97e46a65dbb64a642a499421228b9c8b93229097fa9a4", &qwen2_5},
     {"4e9918361c284a93880606d182d64da6a9fe97cdc1f5c5a78c1c8840444246fc", &qwen2_5},
     /* Qwen2.5-*-Instruct */

@@ -63,6 +63,20 @@ static bool closes_up(const HnToken *token) {
     return false;
 }
 
+/* The space before a text that SentencePiece puts there itself, and spaces that WordPiece has between words.
+ * tokenizer.json strips the former whatever it came from, SentencePiece not that of a byte piece. */
+static bool drops_space(const HnTokenizer *tokenizer, const HnTokenizerStream *stream, const HnToken *token) {
+    switch (tokenizer->kind) {
+    case HN_TOKENIZER_PIECES:
+        return !stream->begun && tokenizer->prefix != HN_PREFIX_NONE &&
+               (tokenizer->from == HN_FROM_JSON || (token->flags & HN_TOKEN_BYTE) == 0);
+    case HN_TOKENIZER_WORDS:
+        return !stream->begun || closes_up(token);
+    default:
+        return false;
+    }
+}
+
 HnStatus hn_tokenizer_stream_push(const HnTokenizer *tokenizer, HnTokenizerStream *stream, uint32_t id, HnText *text,
                                   HnError *err) {
     if (id >= tokenizer->vocabulary.size || tokenizer->vocabulary.tokens[id].text == NULL) {
@@ -77,13 +91,11 @@ HnStatus hn_tokenizer_stream_push(const HnTokenizer *tokenizer, HnTokenizerStrea
     }
     const char *bytes = token->text;
     size_t n = token->n_text;
-    const bool spaced = n > 0 && bytes[0] == ' ';
-    if (tokenizer->kind == HN_TOKENIZER_PIECES && !stream->begun && spaced && tokenizer->prefix != HN_PREFIX_NONE) {
+    if (n > 0 && bytes[0] == ' ' && drops_space(tokenizer, stream, token)) {
         bytes++;
         n--;
-    } else if (tokenizer->kind == HN_TOKENIZER_WORDS && spaced && (!stream->begun || closes_up(token))) {
-        bytes++;
-        n--;
+    } else if (!stream->begun && (token->flags & HN_TOKEN_INNER) != 0) {
+        HN_TRY(put_bytes(tokenizer, stream, "##", 2, text, err)); /* continues nothing: as the reference shows it */
     }
     stream->begun = true;
     return put_bytes(tokenizer, stream, bytes, n, text, err);

@@ -145,26 +145,41 @@ HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text,
     return hn_added_push(&tokenizer->added, text, n_text, (uint32_t)id, special, normalized, err);
 }
 
+/* A token's text is what is looked for; words have a space before them. */
+static HnStatus show(HnTokenizer *tokenizer, const HnAddedToken *token, HnError *err) {
+    char spaced[HN_VOCABULARY_MOST_BYTES + 1] = " ";
+    if (tokenizer->kind != HN_TOKENIZER_WORDS) {
+        return hn_vocabulary_text(&tokenizer->vocabulary, token->id, token->wanted, token->n_wanted, err);
+    }
+    if (token->n_wanted >= sizeof spaced) {
+        return hn_fail(err, HN_FORMAT, "added token %u of %zu bytes is too long", token->id, token->n_wanted);
+    }
+    memcpy(spaced + 1, token->wanted, token->n_wanted);
+    return hn_vocabulary_text(&tokenizer->vocabulary, token->id, spaced, token->n_wanted + 1, err);
+}
+
+static HnStatus normalise(const HnTokenizer *tokenizer, HnAddedToken *token, HnError *err) {
+    HnText normal = {0};
+    HnStatus status = tokenizer->kind == HN_TOKENIZER_WORDS
+                          ? hn_unicode_bert(tokenizer->bert, token->text, token->n_text, &normal, err)
+                          : hn_unicode_nfc(token->text, token->n_text, &normal, err);
+    char *wanted = status == HN_OK ? hn_strndup(hn_text_get(&normal), normal.length, err) : NULL;
+    if (wanted != NULL) {
+        hn_free(token->wanted);
+        token->wanted = wanted;
+        token->n_wanted = normal.length;
+    }
+    hn_text_free(&normal);
+    return wanted != NULL ? HN_OK : status != HN_OK ? status : HN_MEMORY;
+}
+
 HnStatus hn_tokenizer_finish_added(HnTokenizer *tokenizer, HnError *err) {
     for (size_t i = 0; i < tokenizer->added.n; i++) {
         HnAddedToken *token = &tokenizer->added.tokens[i];
-        if (!token->normalized || (tokenizer->kind != HN_TOKENIZER_WORDS && !tokenizer->nfc)) {
-            continue;
+        if (token->normalized && (tokenizer->kind == HN_TOKENIZER_WORDS || tokenizer->nfc)) {
+            HN_TRY(normalise(tokenizer, token, err));
         }
-        HnText normal = {0};
-        HnStatus status = tokenizer->kind == HN_TOKENIZER_WORDS
-                              ? hn_unicode_bert(tokenizer->bert, token->text, token->n_text, &normal, err)
-                              : hn_unicode_nfc(token->text, token->n_text, &normal, err);
-        char *text = status == HN_OK ? hn_strndup(hn_text_get(&normal), normal.length, err) : NULL;
-        if (text != NULL) {
-            hn_free(token->wanted);
-            token->wanted = text;
-            token->n_wanted = normal.length;
-        }
-        hn_text_free(&normal);
-        if (text == NULL) {
-            return status != HN_OK ? status : HN_MEMORY;
-        }
+        HN_TRY(show(tokenizer, token, err));
     }
     hn_added_ready(&tokenizer->added);
     return HN_OK;

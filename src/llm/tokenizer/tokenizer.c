@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "llm/files/config.h"
 #include "tokenizer_private.h"
 
 #define MOST_TEXT ((size_t)1 << 40)
@@ -77,6 +78,38 @@ static HnStatus read_form(HnTokenizer *tokenizer, const char *folder, size_t i, 
     return status;
 }
 
+/* Everything that the folder says; *absent where it holds no form of a vocabulary. */
+static HnStatus read_folder(HnTokenizer *tokenizer, const char *folder, bool *absent, HnError *err) {
+    *absent = true;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0] && *absent; i++) {
+        HN_TRY(read_form(tokenizer, folder, i, absent, err));
+    }
+    if (*absent) {
+        return HN_OK;
+    }
+    HN_TRY(hn_tokenizer_read_config(tokenizer, folder, err));
+    return hn_tokenizer_finish_added(tokenizer, err);
+}
+
+/* The folder itself, else the newest snapshot of a hub cache's folder. */
+static HnStatus find_folder(HnTokenizer *tokenizer, const char *folder, HnError *err) {
+    bool absent = true;
+    char *resolved = NULL;
+    HnStatus status = read_folder(tokenizer, folder, &absent, err);
+    HnError none = HN_ERROR_INIT;
+    if (status == HN_OK && absent && hn_lm_folder_resolve(folder, &resolved, &none) == HN_OK) {
+        status = read_folder(tokenizer, resolved, &absent, err);
+    }
+    hn_free(resolved);
+    if (status == HN_OK && absent) {
+        status = hn_fail(err, HN_INPUT,
+                         "%s holds no tokenizer: tokenizer.json, tokenizer.model, vocab.json with merges.txt, "
+                         "encoder.json with vocab.bpe, or vocab.txt",
+                         folder);
+    }
+    return status;
+}
+
 HnStatus hn_tokenizer_open(const char *folder, HnTokenizer **tokenizer, HnError *err) {
     hn_unicode_prepare();
     *tokenizer = hn_alloc(1, sizeof **tokenizer, "a tokenizer", err);
@@ -86,20 +119,7 @@ HnStatus hn_tokenizer_open(const char *folder, HnTokenizer **tokenizer, HnError 
     (*tokenizer)->ends = (HnTokenizerEnds){-1, -1, -1, -1};
     HnStatus status = hn_vocabulary_start(&(*tokenizer)->vocabulary, err);
     status = status == HN_OK ? hn_merges_start(&(*tokenizer)->merges, err) : status;
-    bool absent = true;
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0] && absent && status == HN_OK; i++) {
-        status = read_form(*tokenizer, folder, i, &absent, err);
-    }
-    if (status == HN_OK && !absent) {
-        status = hn_tokenizer_read_config(*tokenizer, folder, err);
-        status = status == HN_OK ? hn_tokenizer_finish_added(*tokenizer, err) : status;
-    }
-    if (status == HN_OK && absent) {
-        status = hn_fail(err, HN_INPUT,
-                         "%s holds no tokenizer: tokenizer.json, tokenizer.model, vocab.json with merges.txt, "
-                         "encoder.json with vocab.bpe, or vocab.txt",
-                         folder);
-    }
+    status = status == HN_OK ? find_folder(*tokenizer, folder, err) : status;
     if (status != HN_OK) {
         hn_tokenizer_close(tokenizer);
     }

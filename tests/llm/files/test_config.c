@@ -139,6 +139,9 @@ static void reads_rope(void **state) {
     assert_true(config.rope.factor == 2);
     assert_int_equal(config.rope.original_positions, 512);
     hn_lm_config_free(&config);
+    must_read(llama, "{\"rope_scaling\":{\"type\":\"linear\",\"factor\":3},\"rope_parameters\":{\"rope_theta\":7}}");
+    assert_true(config.rope.scaling == HN_ROPE_LINEAR && config.rope.factor == 3 && config.rope.theta == 500000);
+    hn_lm_config_free(&config);
     must_read(llama, "{\"rope_theta\":null}");
     assert_true(config.rope.theta == 10000.0);
     hn_lm_config_free(&config);
@@ -167,10 +170,11 @@ static void reads_windows(void **state) {
     must_read(mistral, "{\"sliding_window\":null}"); /* taken out: the reference's default */
     assert_int_equal(config.window, 4096);
     hn_lm_config_free(&config);
-    folder_text("config.json", "{\"model_type\":\"mistral\",\"sliding_window\":null}");
+    /* null is not the same: no window, and as many heads of keys as of queries. */
+    folder_text("config.json", "{\"model_type\":\"mistral\",\"sliding_window\":null,\"num_key_value_heads\":null}");
     HnError err = HN_ERROR_INIT;
     assert_int_equal(read_from(folder_path(""), &err), HN_OK);
-    assert_int_equal(config.window, 0);
+    assert_true(config.window == 0 && config.n_kv_heads == 32);
     hn_lm_config_free(&config);
 }
 
@@ -251,6 +255,8 @@ static const struct {
     {llama, "{\"quantization_config\":{\"quant_method\":\"fp8\"}}", HN_UNSUPPORTED, "quantised by fp8"},
     {llama, "{\"quantization_config\":{\"load_in_4bit\":true}}", HN_UNSUPPORTED, "quantised by bitsandbytes"},
     {llama, "{\"quantization_config\":{}}", HN_UNSUPPORTED, "does not name"},
+    {llama, "{\"quantization\":{\"bits\":4}}", HN_UNSUPPORTED, "quantised by"},
+    {qwen2, "{\"auto_map\":{\"AutoModel\":\"modeling_qwen.Qwen2Model\"}}", HN_UNSUPPORTED, "code of its own"},
     {bert, "{\"architectures\":[\"BertForSequenceClassification\"]}", HN_UNSUPPORTED,
      "BertForSequenceClassification is not supported"},
     {llama, "{\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0}}", HN_UNSUPPORTED, "type \"yarn\""},

@@ -150,13 +150,23 @@ static void bad_headers(void **state) {
         {"{" TENSOR("a", "F32", "[4611686018427387906]", "[0,8]") "}", 8, HN_FORMAT, "absurd shape"},
         {"{" TENSOR("a", "F31", "[2]", "[0,8]") "}", 8, HN_UNSUPPORTED, "unknown dtype F31"},
         {"{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, HN_FORMAT, "no dtype"},
-        {"{\"a\":[1,2]}", 8, HN_FORMAT, "describes no tensor"},
-        {"{" TENSOR("", "F32", "[2]", "[0,8]") "}", 8, HN_FORMAT, "describes no tensor"},
+        {"{\"a\":[1,2]}", 8, HN_FORMAT, "an object is expected"},
+        {"{" TENSOR("", "F32", "[2]", "[0,8]") "}", 8, HN_FORMAT, "has no name"},
         {"{" TENSOR("a", "F32", "[2]", "[0,8]") "," TENSOR("a", "F32", "[2]", "[8,16]") "}", 16, HN_FORMAT,
-         "duplicate object key"},
+         "a is there twice"},
+        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, HN_FORMAT,
+         "a tensor's description"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},}", 8, HN_FORMAT, "a name in quotes"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}} x", 8, HN_FORMAT, "something follows"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}\"b\"", 8, HN_FORMAT, "a comma"},
+        {"{\"a\" {}}", 0, HN_FORMAT, "a colon"},
+        {"{\"a\":{\"x\":\"}", 0, HN_FORMAT, "an object is expected"},
+        {"{\"a\\\"", 0, HN_FORMAT, "a name in quotes"},
+        {"{\"\\ud800\":{}}", 0, HN_FORMAT, "a name is malformed"},
+        {"{", 0, HN_FORMAT, "a name in quotes"},
         {"[1]", 0, HN_FORMAT, "no JSON object"},
         {"{\"a\"", 0, HN_FORMAT, "no valid JSON"},
-        {"", 0, HN_FORMAT, "no valid JSON"},
+        {"", 0, HN_FORMAT, "no JSON object"},
         {"{\"\xff\":1}", 0, HN_FORMAT, "no valid JSON"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
@@ -250,7 +260,7 @@ static void bad_indices(void **state) {
     write_shards("{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\"}");
     folder_safetensors("s2.safetensors",
                        "{" TENSOR("a", "F32", "[2]", "[0,8]") "," TENSOR("b", "F16", "[2]", "[8,12]") "}", 12);
-    expect_open(HN_FORMAT, "the tensor a is in", "one shard only");
+    expect_open(HN_FORMAT, "the tensor a is there twice", "s2.safetensors");
 }
 
 static void other_formats(void **state) {

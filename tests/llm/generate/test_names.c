@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/rng.h"
 
 enum { MOST_STATES = 3000, FAR = 1000000 };
 
@@ -161,6 +162,62 @@ static void test_masks_as_searched(void **state) {
     }
 }
 
+/* Vocabularies and names made at random of what answers are made of. Some vocabularies cannot spell an answer. */
+static void test_random_vocabularies(void **state) {
+    (void)state;
+    static const char alphabet[] = "{}\"\"\"::,,kvvr \\nNoea\xC3\xA9\xE2";
+    static const HnGrammarField fields[] = {{"k", HN_FIELD_ANY}, {"v", HN_FIELD_NAME}};
+    enum { N_TOKENS = 90 };
+    uint32_t n_compared = 0;
+    for (uint32_t round = 0; round < 60; round++) {
+        HnRng rng;
+        HnError err = HN_ERROR_INIT;
+        char pieces[N_TOKENS][6], texts[90][8];
+        const char *bytes[N_TOKENS];
+        size_t n_bytes[N_TOKENS];
+        HnNamed named[90];
+        hn_rng_start(&rng, 1, HN_STREAM_TEST, 0, round);
+        for (uint32_t t = 0; t < N_TOKENS; t++) {
+            n_bytes[t] = t < sizeof alphabet - 1 ? 1 : 1 + hn_rng_below(&rng, 5);
+            for (size_t i = 0; i < n_bytes[t]; i++) {
+                pieces[t][i] = alphabet[t < sizeof alphabet - 1 ? t : hn_rng_below(&rng, sizeof alphabet - 1)];
+            }
+            bytes[t] = hn_rng_below(&rng, 60) == 0 ? NULL : pieces[t];
+        }
+        for (int32_t i = 0; i < 90; i++) {
+            size_t n = 1 + hn_rng_below(&rng, 5);
+            for (size_t c = 0; c < n; c++) {
+                texts[i][c] = "Noeak\\\"v"[hn_rng_below(&rng, 8)];
+            }
+            named[i] = (HnNamed){texts[i], n, i / 2};
+        }
+        HnTokenTree *tree = NULL;
+        HnItemNames *names = NULL;
+        HnGrammar *g = NULL;
+        HnNameFilter filter = {0}, all_but_none = {0};
+        int32_t taken[30];
+        for (int32_t i = 0; i < 30; i++) {
+            taken[i] = i + i / 5;
+        }
+        assert_int_equal(hn_token_tree_create(N_TOKENS, bytes, n_bytes, &tree, &err), HN_OK);
+        assert_int_equal(hn_item_names_create(named, 90, &names, &err), HN_OK);
+        assert_int_equal(hn_item_names_exclude(names, taken, 30, &filter, &err), HN_OK);
+        exclude_all(names, &all_but_none);
+        if (hn_grammar_create(tree, fields, 2, names, &g, &err) == HN_OK) {
+            compare(g, N_TOKENS, &filter, &all_but_none);
+            n_compared++;
+        } else {
+            assert_int_equal(err.status, HN_UNSUPPORTED);
+        }
+        hn_name_filter_free(&all_but_none);
+        hn_name_filter_free(&filter);
+        hn_grammar_free(&g);
+        hn_item_names_free(&names);
+        hn_token_tree_free(&tree);
+    }
+    assert_in_range(n_compared, 10, 59);
+}
+
 static bool holds(const HnItemNames *names, const HnNameFilter *filter, const char *spelt) {
     for (uint32_t i = 0; i < hn_item_names_count(names); i++) {
         uint32_t n_bytes = 0;
@@ -224,6 +281,7 @@ static void test_rules(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_masks_as_searched), cmocka_unit_test(test_rules)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_masks_as_searched),
+                                       cmocka_unit_test(test_random_vocabularies), cmocka_unit_test(test_rules)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,27 @@ static void test_best(void **state) {
     }
 }
 
+/* Where p of the mass is reached exactly, nothing more stays; of equals the lower ids do. */
+static void test_exact_share(void **state) {
+    (void)state;
+    enum { N = 512 };
+    HnError err = HN_ERROR_INIT;
+    HnSampler *sampler = make_sampler(N);
+    for (uint32_t eighths = 1; eighths < 8; eighths++) {
+        float logits[N];
+        for (uint32_t t = 0; t < N; t++) {
+            logits[t] = 0.5F;
+        }
+        HnSampling sampling = {.temperature = 1, .top_p = eighths / 8.0, .repetition_penalty = 1};
+        HnChoice choice = {.logits = logits};
+        HnCandidates got;
+        assert_int_equal(hn_sampler_candidates(sampler, &sampling, &choice, &got, &err), HN_OK);
+        assert_int_equal(got.n, N / 8 * eighths);
+        assert_int_equal(got.ids[got.n - 1], got.n - 1);
+    }
+    hn_sampler_free(&sampler);
+}
+
 /* Draws of many positions and keys: as often as their masses say, and each a function of its counters alone. */
 static void test_draws(void **state) {
     (void)state;
@@ -273,8 +294,8 @@ static void test_bad_input(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_transformers), cmocka_unit_test(test_as_sorted),
-                                       cmocka_unit_test(test_best), cmocka_unit_test(test_draws),
-                                       cmocka_unit_test(test_bad_input)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_as_transformers), cmocka_unit_test(test_as_sorted), cmocka_unit_test(test_best),
+        cmocka_unit_test(test_exact_share),     cmocka_unit_test(test_draws),     cmocka_unit_test(test_bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "llm/files/tensors.h"
 
 enum { MOST_PATHS = 4096, PATH_BYTES = 512 };
@@ -188,6 +189,32 @@ void fixture_copy_tensor(const char *folder, const char *from, const char *to) {
     assert_int_equal(n_from, n_to);
     memcpy(target, source, n_to);
     fixture_write(folder, "model.safetensors", bytes, n_bytes);
+    hn_free(bytes);
+}
+
+void fixture_cut_prefix(const char *folder, const char *prefix) {
+    size_t n_bytes;
+    char *bytes = read_tensors(folder, &n_bytes);
+    uint64_t n_header;
+    memcpy(&n_header, bytes, sizeof n_header);
+    json_t *header = json_loadb(bytes + sizeof n_header, n_header, 0, NULL), *cut = json_object(), *entry;
+    const char *name;
+    json_object_foreach(header, name, entry) {
+        const size_t n = strncmp(name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+        assert_int_equal(json_object_set(cut, name + n, entry), 0);
+    }
+    char *text = json_dumps(cut, JSON_COMPACT);
+    const uint64_t n_text = strlen(text);
+    HnText file = {0};
+    assert_int_equal(hn_text_append(&file, (const char *)&n_text, sizeof n_text, NULL), HN_OK);
+    assert_int_equal(hn_text_append(&file, text, n_text, NULL), HN_OK);
+    assert_int_equal(
+        hn_text_append(&file, bytes + sizeof n_header + n_header, n_bytes - sizeof n_header - n_header, NULL), HN_OK);
+    fixture_write(folder, "model.safetensors", file.data, file.length);
+    hn_text_free(&file);
+    free(text);
+    json_decref(cut);
+    json_decref(header);
     hn_free(bytes);
 }
 

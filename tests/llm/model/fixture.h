@@ -39,6 +39,8 @@ typedef enum Spoil { SPOIL_ZERO, SPOIL_SWAP_HALVES } Spoil;
 void fixture_spoil(const char *folder, const char *tensor, Spoil spoil);
 /* The bytes of one tensor over those of another of the same size. */
 void fixture_copy_tensor(const char *folder, const char *from, const char *to);
+/* Cuts a prefix off all tensors' names that have it. */
+void fixture_cut_prefix(const char *folder, const char *prefix);
 /* The path of shared data, or NULL where it is not there (HNLMREC_TEST_DATA; or data beside the source tree). */
 const char *fixture_shared(const char *name);
 

@@ -91,6 +91,33 @@ static void narrow_types_are_near(void **state) {
     }
 }
 
+/* As the authors of nomic-bert spell its configuration. */
+static const char nomic_config[] =
+    "{\"model_type\":\"nomic_bert\",\"architectures\":[\"NomicBertModel\"],\"n_embd\":32,\"n_head\":4,\"n_inner\":44,"
+    "\"n_layer\":2,\"n_positions\":100,\"vocab_size\":67,\"type_vocab_size\":2,\"activation_function\":\"swiglu\","
+    "\"layer_norm_epsilon\":0.01,\"prenorm\":false,\"parallel_block\":false,\"causal\":false,\"use_rms_norm\":false,"
+    "\"qkv_proj_bias\":false,\"mlp_fc1_bias\":false,\"mlp_fc2_bias\":false,\"rotary_emb_fraction\":1.0,"
+    "\"rotary_emb_base\":200,\"rotary_emb_interleaved\":false,\"rotary_emb_scale_base\":null,\"torch_dtype\":"
+    "\"float32\"}";
+
+/* One model in other words: tensors without their prefix (embedding models are saved so), another configuration. */
+static void other_spellings_agree(void **state) {
+    (void)state;
+    static const char *const names[] = {"qwen3", "bert_old", "nomic"}, *const prefixes[] = {"model.", "bert.", ""};
+    for (int i = 0; i < 3; i++) {
+        const char *folder = fixture_copy(names[i]);
+        fixture_expect(names[i], &expected);
+        if (i < 2) {
+            fixture_cut_prefix(folder, prefixes[i]);
+        } else {
+            fixture_write(folder, "config.json", nomic_config, strlen(nomic_config));
+        }
+        HnLm *lm = fixture_lm(folder, HN_WEIGHT_F32, i == 0, 0);
+        assert_true(hidden_difference(lm).max <= TOLERANCE);
+        hn_lm_close(&lm);
+    }
+}
+
 typedef struct Mutation {
     const char *name;
     const char *from, *to; /* of config.json, or NULL */
@@ -163,6 +190,7 @@ static void mutations_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(f32_agrees), cmocka_unit_test(halves_agree),
-                                       cmocka_unit_test(narrow_types_are_near), cmocka_unit_test(mutations_fail)};
+                                       cmocka_unit_test(narrow_types_are_near), cmocka_unit_test(other_spellings_agree),
+                                       cmocka_unit_test(mutations_fail)};
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -1,0 +1,83 @@
+#!/bin/bash
+# The main job with the native provider: a small random model writes and embeds. Every answer has the form and names an
+# item of the pool that the user does not have; contents depend on no rank, thread or slot count; a killed run goes on.
+. "$(dirname "$0")/lib.sh"
+random_model=$5
+model=$work/model
+"$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
+
+cat >"$work/native.yaml" <<YAML
+name: native
+seeds: [1]
+reproducible: true
+data:
+  format: synthetic
+  synthetic: {users: 30, items: 24, interactions: 240, categories: 3}
+llm:
+  provider: native
+  embedder: native
+  max_reviews: 2
+  max_review_words: 8
+  native: {model: $model, weights: f32, plain: true, max_tokens: 64, slots: 4, temperature: 1.0}
+model: {backbone: mf, dim: 8}
+train: {epochs: 2, batch: 64, eval_every: 2}
+compare:
+  - {name: semantic, sampler.name: semantic}
+YAML
+run 1 run "$work/native.yaml" --out "$work/one" || { fail "one rank"; tail -n 20 "$work/log"; finish; }
+grep -q 'native model: llama, 2 layers' "$work/log" && pass "the model is named" || fail "the model is not named"
+noise=$(grep -c ' 0 noise, 0 lost' "$work/log") # of the three stages that write; pairs answered by None have no vector
+[ "$noise" = 3 ] && pass "no noise in any stage" || { fail "noise"; grep -i noise "$work/log"; }
+reference=$(digest_of "$work/one")
+
+same() { # WHAT RANKS ARGS...
+    local what=$1 ranks=$2
+    shift 2
+    rm -rf "$work/other"
+    if run "$ranks" run "$work/native.yaml" --out "$work/other" "$@" && [ "$(digest_of "$work/other")" = "$reference" ]; then
+        pass "$what: same contents"
+    else
+        fail "$what"
+        tail -n 5 "$work/log"
+    fi
+}
+same "3 ranks, other slots" 3 --set llm.native.slots=2
+same "2 threads" 1 --set threads=2
+
+# Killed while it writes: what was answered stays, and the end is the same.
+rm -rf "$work/other"
+"$program" run "$work/native.yaml" --out "$work/other" >"$work/log" 2>&1 &
+pid=$!
+for _ in $(seq 200); do
+    [ -n "$(find "$work/other" -path '*negatives*' -name 'rank-*' -size +0 2>/dev/null)" ] && break
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.02
+done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+if run 1 run "$work/native.yaml" --out "$work/other" && [ "$(digest_of "$work/other")" = "$reference" ]; then
+    pass "killed and taken up: same contents"
+else
+    fail "killed and taken up"
+    tail -n 5 "$work/log"
+fi
+
+# Without constraints the same model writes nonsense, which is kept, marked and counted.
+rm -rf "$work/other"
+run 1 run "$work/native.yaml" --out "$work/other" --set llm.native.json=false --set llm.native.max_tokens=16
+grep -Eq ' [1-9][0-9]* noise' "$work/log" && pass "without constraints: noise is counted" || fail "without constraints: no noise?"
+
+refused() { # WHAT WORDS ARGS...
+    local what=$1 words=$2
+    shift 2
+    if run 1 run "$work/native.yaml" --out "$work/bad" "$@"; then
+        fail "$what: accepted"
+    else
+        grep -q "$words" "$work/log" && pass "$what: refused" || { fail "$what: other words"; tail -n 3 "$work/log"; }
+    fi
+    rm -rf "$work/bad"
+}
+refused "no chat template" "chat template" --set llm.native.plain=false
+refused "no such folder" "nowhere" --set llm.native.model=/nowhere
+refused "a budget too small for the form" "budget" --set llm.native.max_tokens=8
+finish

@@ -1,0 +1,195 @@
+/* Files that are not what they should be: a status and words that say what is wrong. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../hdf5_schemas/cmocka_all.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "llm/tokenizer/tokenizer.h"
+
+static HnError err = HN_ERROR_INIT;
+static char folder[] = "/tmp/hn-tokenizer.XXXXXX";
+
+static void put(const char *name, const char *bytes, size_t n) {
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void empty_folder(void) {
+    ASSERT_OK(hn_folder_remove(folder, &err), &err);
+    ASSERT_OK(hn_folder_make(folder, &err), &err);
+}
+
+/* The file of a small tokenizer with one text in it replaced (NULL: as it is); all of it must be there. */
+static void put_changed(const char *small, const char *name, const char *text, const char *by) {
+    char path[512], *bytes = NULL;
+    size_t n = 0;
+    HnText changed = {0};
+    (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s/%s", HN_SOURCE_DIR, small, name);
+    ASSERT_OK(hn_file_read(path, 1 << 20, &bytes, &n, &err), &err);
+    const char *at = text == NULL ? bytes : strstr(bytes, text);
+    assert_non_null(at);
+    const size_t n_text = text == NULL ? 0 : strlen(text);
+    ASSERT_OK(hn_text_append(&changed, bytes, (size_t)(at - bytes), &err), &err);
+    ASSERT_OK(hn_text_puts(&changed, text == NULL ? "" : by, &err), &err);
+    ASSERT_OK(hn_text_append(&changed, at + n_text, n - (size_t)(at - bytes) - n_text, &err), &err);
+    put(name, changed.data, changed.length);
+    hn_text_free(&changed);
+    hn_free(bytes);
+}
+
+static void expect(HnStatus wanted, const char *words) {
+    HnTokenizer *tokenizer = NULL;
+    const uint64_t live = hn_alloc_live_blocks();
+    ASSERT_FAILS(hn_tokenizer_open(folder, &tokenizer, &err), wanted, words, &err);
+    assert_null(tokenizer);
+    assert_int_equal(hn_alloc_live_blocks(), live);
+    empty_folder();
+}
+
+static void nothing(void **state) {
+    (void)state;
+    expect(HN_INPUT, "holds no tokenizer");
+    put_changed("qwen", "vocab.json", NULL, NULL); /* without its merges */
+    expect(HN_INPUT, "holds no tokenizer");
+}
+
+static void json(void **state) {
+    (void)state;
+    static const struct {
+        const char *small, *text, *by;
+        HnStatus status;
+        const char *words;
+    } cases[] = {
+        {"json-bytes", "\"type\":\"BPE\"", "\"type\":\"Unigram\"", HN_UNSUPPORTED, "Unigram"},
+        {"json-bytes", "\"type\":\"BPE\"", "\"type\":\"WordLevel\"", HN_UNSUPPORTED, "WordLevel"},
+        {"json-bytes", "\"dropout\":null", "\"dropout\":0.1", HN_UNSUPPORTED, "dropout"},
+        {"json-bytes", "\"end_of_word_suffix\":null", "\"end_of_word_suffix\":\"</w>\"", HN_UNSUPPORTED, "</w>"},
+        {"json-bytes", "\\\\p{N}{1,3}", "\\\\p{N}{1,2}", HN_UNSUPPORTED, "{1,2}"},
+        {"json-bytes", "\"behavior\":\"Isolated\"", "\"behavior\":\"Removed\"", HN_UNSUPPORTED, "Removed"},
+        {"json-bytes", "\"normalizer\":null", "\"normalizer\":{\"type\":\"NFKC\"}", HN_UNSUPPORTED, "NFKC"},
+        {"json-bytes", "\"normalizer\":null", "\"normalizer\":{\"type\":\"Precompiled\"}", HN_UNSUPPORTED,
+         "Precompiled"},
+        {"json-bytes", "\"merges\":[[", "\"merges\":[[\"zz\",\"qqq\"],[", HN_FORMAT, "merge 0 names \"zz\""},
+        {"json-bytes", "\"merges\":[[", "\"merges\":[[\"z\",\"\xC2\xA7\"],[", HN_FORMAT, "makes no token"},
+        {"json-bytes", "\"merges\":[[", "\"merges\":[7,[", HN_FORMAT, "merge 0 is no two tokens"},
+        {"json-bytes", "\"!\":0", "\"!\":1", HN_FORMAT, "stands for two tokens"},
+        {"json-bytes", "\"!\":0", "\"!\":-1", HN_FORMAT, "has no id"},
+        {"json-bytes", "\"!\":0", "\"!\":5000000", HN_FORMAT, "ids go up to"},
+        {"json-bytes", "\"!\":0,", "", HN_FORMAT, "gap: no token for the byte 0x21"},
+        {"json-bytes", "\"!\":0", "\"\xE2\x82\xAC\":0", HN_FORMAT, "letters of byte-level BPE"},
+        {"json-bytes", "\"content\":\"<|end|>\",\"single_word\":false", "\"content\":\"\",\"single_word\":false",
+         HN_FORMAT, "has no text"},
+        {"json-bytes", "\"content\":\"<tool_call>\\n\",\"single_word\":false",
+         "\"content\":\"<tool_call>\\n\",\"single_word\":true", HN_UNSUPPORTED, "single_word"},
+        {"json-bytes", "\"content\":\"<|end|>\"", "\"content\":\"a\"", HN_FORMAT, "has two ids"},
+        {"json-bytes", "\"ids\":[", "\"ids\":[999999,", HN_FORMAT, "outside the vocabulary"},
+        {"json-pieces", "\"type\":\"Prepend\"", "\"type\":\"Lowercase\"", HN_UNSUPPORTED, "Lowercase"},
+        {"json-pieces", "\"<0x41>\"", "\"<0x4g>\"", HN_FORMAT, "marked as a byte"},
+        {"json-pieces", "\"type\":\"Strip\"", "\"type\":\"CTC\"", HN_UNSUPPORTED, "CTC"},
+        {"json-pieces", "\"pre_tokenizer\":null", "\"pre_tokenizer\":{\"type\":\"Whitespace\"}", HN_UNSUPPORTED,
+         "Whitespace"},
+        {"json-metaspace", "\"split\":false", "\"split\":true", HN_UNSUPPORTED, "Metaspace"},
+        {"json-words", "\"type\":\"BertPreTokenizer\"", "\"type\":\"Whitespace\"", HN_UNSUPPORTED, "Whitespace"},
+        {"json-words", "\"continuing_subword_prefix\":\"##\"", "\"continuing_subword_prefix\":\"@\"", HN_UNSUPPORTED,
+         "\"@\""},
+        {"json-words", "\"unk_token\":\"[UNK]\"", "\"unk_token\":\"nobody\"", HN_FORMAT, "unk_token"},
+        {"json-words", "\"max_input_chars_per_word\":20", "\"max_input_chars_per_word\":0", HN_FORMAT, "max_input"},
+        {"json-words", "{", "[", HN_FORMAT, "is not JSON"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        put_changed(cases[i].small, "tokenizer.json", cases[i].text, cases[i].by);
+        expect(cases[i].status, cases[i].words);
+    }
+    put("tokenizer.json", "[1]", 3);
+    expect(HN_FORMAT, "no JSON object");
+    put("tokenizer.json", "{\"model\":{\"type\":\"BPE\"},\"model\":{}}", 36);
+    expect(HN_FORMAT, "line 1 is not JSON");
+}
+
+static void lists(void **state) {
+    (void)state;
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    expect(HN_UNSUPPORTED, "does not say how text is cut");
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_changed("qwen", "tokenizer_config.json", "Qwen2Tokenizer", "RobertaTokenizer");
+    expect(HN_UNSUPPORTED, "RobertaTokenizer");
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", "#version: 0.2\n", "#version: 0.2\nzz qqq\n");
+    expect(HN_FORMAT, "merges.txt:2: merge 1 names \"zz\"");
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", "#version: 0.2\n", "#version: 0.2\na b c\n");
+    expect(HN_FORMAT, "is no two tokens");
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_changed("qwen", "tokenizer_config.json", "\"640\"", "\"x\"");
+    expect(HN_FORMAT, "\"x\" is no id");
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_changed("qwen", "tokenizer_config.json", "\"640\"", "\"12\"");
+    expect(HN_FORMAT, "among the added tokens");
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_changed("qwen", "tokenizer_config.json", "\"eos_token\": \"<|im_start|>\"", "\"eos_token\": \"<gone>\"");
+    expect(HN_FORMAT, "eos_token is \"<gone>\"");
+    put("vocab.txt", "[UNK]\n[CLS]\n", 12);
+    expect(HN_FORMAT, "has no [SEP]");
+    put("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\na\n", 22);
+    expect(HN_FORMAT, "vocab.txt:5: tokens 3 and 4 are the same: \"a\"");
+    put("vocab.txt", "[UNK]\n\xFF\n", 8);
+    expect(HN_FORMAT, "not UTF-8 at byte 6");
+}
+
+static void models(void **state) {
+    (void)state;
+    static const char unigram[] = "\x0a\x05\x0a\x01"
+                                  "a\x18\x01\x12\x02\x18\x01";
+    put("tokenizer.model", unigram, sizeof unigram - 1);
+    expect(HN_UNSUPPORTED, "UNIGRAM");
+    static const char no_bytes[] = "\x0a\x05\x0a\x01"
+                                   "a\x18\x01\x12\x05\x18\x02\x98\x02\x01";
+    put("tokenizer.model", no_bytes, sizeof no_bytes - 1);
+    expect(HN_FORMAT, "gap: no piece <0x00>");
+    static const char mapped[] = "\x0a\x05\x0a\x01"
+                                 "a\x18\x01\x12\x02\x18\x02\x1a\x0d\x0a\x08nmt_nfkc\x12\x01x";
+    put("tokenizer.model", mapped, sizeof mapped - 1);
+    expect(HN_UNSUPPORTED, "normalizer nmt_nfkc");
+    static const char user[] = "\x0a\x05\x0a\x01"
+                               "a\x18\x04";
+    put("tokenizer.model", user, sizeof user - 1);
+    expect(HN_UNSUPPORTED, "USER_DEFINED");
+    put("tokenizer.model", "\x0a\x70\x0a", 3);
+    expect(HN_FORMAT, "not a whole SentencePiece model");
+    put("tokenizer.model", "", 0);
+    expect(HN_FORMAT, "not a whole SentencePiece model");
+    put_changed("tiktoken", "tokenizer.model", "IQ== 33\n", "IQ== 34\n");
+    expect(HN_FORMAT, "stands for two tokens");
+    put_changed("tiktoken", "tokenizer.model", "IQ== 33\n", "Ig== 33\n");
+    expect(HN_FORMAT, "are the same");
+    put_changed("tiktoken", "tokenizer.model", "IQ== 33\n", "");
+    expect(HN_FORMAT, "no token of rank 33");
+    put_changed("tiktoken", "tokenizer.model", "IQ== 33\n", "I*== 33\n");
+    expect(HN_FORMAT, "line 34 is no \"base64 rank\"");
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) == NULL ? 1 : 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return hn_folder_remove(folder, NULL) == HN_OK ? 0 : 1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing), cmocka_unit_test(json), cmocka_unit_test(lists),
+                                       cmocka_unit_test(models)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,72 @@
+/* The tokenizers of the models themselves, where they are at hand: the ids of the reference libraries on 1.2 MB of the
+ * nasty corpus and around every code point. Skips what is absent. */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "../../hdf5_schemas/cmocka_all.h"
+#include "base/file.h"
+#include "golden.h"
+#include "llm/tokenizer/tokenizer.h"
+
+static const char *shared(const char *name) {
+    static char path[1024];
+    const char *base = getenv("HNLMREC_TEST_DATA");
+    (void)snprintf(path, sizeof path, "%s/%s", base != NULL ? base : HN_SOURCE_DIR "/../shared/data", name);
+    return path;
+}
+
+static void same_ids(void **state) {
+    const char *folder = shared(*state);
+    if (!hn_folder_exists(folder)) {
+        print_message("SKIP: no %s\n", folder);
+        skip();
+    }
+    golden_check(*state, folder);
+}
+
+/* Five prompts with the ids of Meta's own tokenizer, from llama2.c. */
+static void llama2_cases(void **state) {
+    (void)state;
+    json_error_t where;
+    HnError err = HN_ERROR_INIT;
+    HnTokenizer *tokenizer = NULL;
+    HnTokens tokens = {0};
+    json_t *cases = json_load_file(shared("tokenizer-llama2/encode_cases.json"), 0, &where), *one;
+    if (cases == NULL) {
+        print_message("SKIP: no %s\n", shared("tokenizer-llama2/encode_cases.json"));
+        skip();
+    }
+    ASSERT_OK(hn_tokenizer_open(shared("tokenizer-llama2"), &tokenizer, &err), &err);
+    size_t i;
+    assert_int_equal(json_array_size(cases), 5);
+    json_array_foreach(cases, i, one) {
+        const json_t *text = json_object_get(one, "text"), *ids = json_object_get(one, "ids");
+        tokens.n = 0;
+        ASSERT_OK(
+            hn_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), true, &tokens, &err),
+            &err);
+        assert_int_equal(tokens.n, json_array_size(ids));
+        for (size_t j = 0; j < tokens.n; j++) {
+            assert_int_equal(tokens.ids[j], json_integer_value(json_array_get(ids, j)));
+        }
+    }
+    hn_tokens_free(&tokens);
+    hn_tokenizer_close(&tokenizer);
+    json_decref(cases);
+}
+
+int main(void) {
+    static char names[][24] = {"tokenizer-llama2", "tokenizer-llama3", "tokenizer-qwen", "tokenizer-gpt2",
+                               "tokenizer-bert-uncased"};
+    enum { N_NAMES = sizeof names / sizeof names[0] };
+    struct CMUnitTest tests[N_NAMES + 1];
+    if (!hn_file_exists(shared("README.md"))) {
+        print_message("SKIP: no shared data; set HNLMREC_TEST_DATA to its folder\n");
+        return 77;
+    }
+    for (size_t i = 0; i < N_NAMES; i++) {
+        tests[i] = (struct CMUnitTest){names[i], same_ids, NULL, NULL, names[i]};
+    }
+    tests[N_NAMES] = (struct CMUnitTest)cmocka_unit_test(llama2_cases);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
