@@ -1,13 +1,24 @@
-/* `linear` on AVX2 in floats: 12 of 16 registers accumulate, so the more rows, the fewer outputs go at once. */
+/* `linear` on AVX2 in floats: 12 of 16 registers accumulate, so the more rows, the fewer outputs go at once. For many
+ * rows a run lies in four panels of 16 outputs, [4][inputs, even][16]: strips would use a quarter of the cache's sets
+ * at a time. */
 #include "cpu_target.h"
 #include "linear_private.h"
 
 #if HN_X86
 
+enum { PART = 16 }; /* outputs of a panel */
+
 #define HN_AVX2_F16C __attribute__((target("avx2,fma,f16c")))
+
+HN_INLINE size_t pair_bytes_of(HnWeightType type) {
+    return type == (HnWeightType)HN_LINEAR_PANEL ? 2 * PART * sizeof(float) : hn_linear_pair_bytes(type);
+}
 
 /* Outputs 8 v .. 8 v + 7 of one input, as floats; w: the pair. */
 HN_INLINE HN_AVX2_F16C __m256 weights_of(const HnWeightType type, const unsigned char *w, const int odd, const int v) {
+    if (type == (HnWeightType)HN_LINEAR_PANEL) {
+        return _mm256_load_ps((const float *)(const void *)w + odd * PART + 8 * (v % 2));
+    }
     if (type == HN_WEIGHT_F32) {
         return _mm256_load_ps((const float *)(const void *)w + odd * HN_STRIP + 8 * v);
     }
@@ -37,6 +48,16 @@ HN_INLINE HN_AVX2_F16C __m256 weights_of(const HnWeightType type, const unsigned
 HN_INLINE HN_AVX2_F16C void input_add(__m256 (*total)[8], const HnWeightType type, const unsigned char *w,
                                       const int odd, const int rows, const int first, const int vectors, const float *x,
                                       int64_t ldx) {
+    if (vectors == 2) { /* x is broadcast once for both */
+        const __m256 low = weights_of(type, w, odd, first), high = weights_of(type, w, odd, first + 1);
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+            const __m256 left = _mm256_broadcast_ss(x + i * ldx);
+            total[i][0] = _mm256_fmadd_ps(left, low, total[i][0]);
+            total[i][1] = _mm256_fmadd_ps(left, high, total[i][1]);
+        }
+        return;
+    }
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) {
         const __m256 right = weights_of(type, w, odd, first + v);
@@ -52,7 +73,7 @@ HN_INLINE HN_AVX2_F16C void block_add(const HnLinearTile *t, const HnWeightType 
                                       const int vectors, const unsigned char *w, const float *x, int64_t k,
                                       const float *scale) {
     __m256 total[HN_LINEAR_ROWS][8];
-    const size_t pair_bytes = hn_linear_pair_bytes(type);
+    const size_t pair_bytes = pair_bytes_of(type);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 8
@@ -83,9 +104,12 @@ HN_INLINE HN_AVX2_F16C void block_add(const HnLinearTile *t, const HnWeightType 
 
 HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
                                       const int vectors) {
-    const size_t block_bytes = (size_t)t->block / 2 * hn_linear_pair_bytes(type);
+    const size_t block_bytes = (size_t)t->block / 2 * pair_bytes_of(type);
     const float *scale = t->scale;
     const unsigned char *w = t->w;
+    if (type == (HnWeightType)HN_LINEAR_PANEL) {
+        w += first / 2 * (t->k + t->k % 2) * PART * (int64_t)sizeof(float);
+    }
     for (int64_t l = 0; l < t->k; l += t->block, w += block_bytes) {
         const int64_t k = t->k - l < t->block ? t->k - l : t->block;
         block_add(t, type, rows, first, vectors, w, (const float *)t->x + l, k, scale);
@@ -94,9 +118,9 @@ HN_INLINE HN_AVX2_F16C void tile_part(const HnLinearTile *t, const HnWeightType 
 }
 
 HN_INLINE HN_AVX2_F16C void tile_rows(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    if (rows == 1) {
+    if (rows == 1 && type != (HnWeightType)HN_LINEAR_PANEL) {
         tile_part(t, type, rows, 0, 8);
-    } else if (rows <= 3) {
+    } else if (rows <= 3 && type != (HnWeightType)HN_LINEAR_PANEL) {
         tile_part(t, type, rows, 0, 4);
         tile_part(t, type, rows, 4, 4);
     } else {
@@ -127,24 +151,33 @@ HN_AVX2_F16C static void tile_nf4(const HnLinearTile *t, int rows) {
     HN_LINEAR_BY_ROWS(tile_rows, t, HN_WEIGHT_NF4, rows);
 }
 
+HN_AVX2_F16C static void tile_panel(const HnLinearTile *t, int rows) {
+    HN_LINEAR_BY_ROWS(tile_rows, t, (HnWeightType)HN_LINEAR_PANEL, rows);
+}
+
 static void tile_run(const HnLinearTile *t, int rows) {
-    static void (*const tiles[])(const HnLinearTile *, int) = {tile_f32, tile_f16, tile_bf16, tile_int8, tile_nf4};
+    static void (*const tiles[])(const HnLinearTile *, int) = {tile_f32,  tile_f16, tile_bf16,
+                                                               tile_int8, tile_nf4, tile_panel};
     tiles[t->type](t, rows);
 }
 
 HN_INLINE HN_AVX2_F16C void widen_type(const HnWeightType type, const unsigned char *w, int64_t k, float *panel) {
-    const size_t pair_bytes = hn_linear_pair_bytes(type);
-    for (int64_t l = 0; l < k; l += 2, w += pair_bytes, panel += 2 * HN_STRIP) {
+    const size_t pair_bytes = pair_bytes_of(type);
+    const int64_t part = (k + k % 2) * PART;
+    for (int64_t l = 0; l < k; l += 2, w += pair_bytes, panel += 2 * PART) {
 #pragma GCC unroll 8
         for (int v = 0; v < 8; v++) {
-            _mm256_store_ps(panel + 8 * v, weights_of(type, w, 0, v));
-            _mm256_store_ps(panel + HN_STRIP + 8 * v, weights_of(type, w, 1, v));
+            float *at = panel + v / 2 * part + 8 * (v % 2);
+            _mm256_store_ps(at, weights_of(type, w, 0, v));
+            _mm256_store_ps(at + PART, weights_of(type, w, 1, v));
         }
     }
 }
 
 HN_AVX2_F16C static void widen(HnWeightType type, const unsigned char *w, int64_t k, void *panel) {
-    if (type == HN_WEIGHT_F16) {
+    if (type == HN_WEIGHT_F32) {
+        widen_type(HN_WEIGHT_F32, w, k, panel);
+    } else if (type == HN_WEIGHT_F16) {
         widen_type(HN_WEIGHT_F16, w, k, panel);
     } else if (type == HN_WEIGHT_BF16) {
         widen_type(HN_WEIGHT_BF16, w, k, panel);
@@ -164,7 +197,7 @@ HN_AVX2_F16C static void scales(const unsigned char *code, const float *step, fl
 }
 
 const HnLinearOps *hn_linear_avx2(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_ROWS, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {(HnWeightType)HN_LINEAR_PANEL, HN_LINEAR_ROWS, tile_run, widen, scales, NULL};
     return &ops;
 }
 #else

@@ -25,6 +25,7 @@ enum {
     HN_LINEAR_GROUP = 256, /* nf4: scales that share a step */
     HN_LINEAR_ROWS = 6,    /* of y that a register tile holds */
     HN_LINEAR_MOST = 12,   /* or at most, where weights are widened in registers for all of a few rows */
+    HN_LINEAR_PANEL = 5,   /* no type of weights */
     HN_LINEAR_RUN = 256    /* inputs that a tile takes at once; a multiple of every type's block */
 };
 
@@ -89,7 +90,7 @@ typedef struct HnLinearTile {
 } HnLinearTile;
 
 typedef struct HnLinearOps {
-    HnWeightType panel; /* what blocks are widened to where they serve many rows */
+    HnWeightType panel; /* what runs are widened to where they serve many rows; HN_LINEAR_PANEL: in a way of its own */
     int few;            /* weights that are no `panel`: so many rows take them as they lie, in one tile */
     void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS, or few */
     /* k inputs as `panel` has them. */
