@@ -5,6 +5,7 @@
 #if HN_X86
 
 #define HN_BF16 __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")))
+#define HN_BF16_VBMI __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx512vbmi")))
 
 enum { VECTORS = HN_STRIP / 16, FAR = 4096 }; /* FAR: bytes that narrow weights are fetched ahead of widening */
 
@@ -117,6 +118,65 @@ HN_BF16 static void tile_nf4(const HnLinearTile *t, int rows) {
     tile_rows(t, HN_WEIGHT_NF4, rows);
 }
 
+/* ---- int8 for one row, where bytes can be looked up in a table of 128 ---- */
+
+/* The bf16 of 0 .. 127, and its two bytes in tables. */
+#define HN_LOG(i) ((i) >= 64 ? 6 : (i) >= 32 ? 5 : (i) >= 16 ? 4 : (i) >= 8 ? 3 : (i) >= 4 ? 2 : (i) >= 2 ? 1 : 0)
+#define HN_HALF(i) ((i) == 0 ? 0 : (127 + HN_LOG(i)) << 7 | ((i) << (7 - HN_LOG(i)) & 127))
+#define HN_FOUR(byte, i) byte(i), byte((i) + 1), byte((i) + 2), byte((i) + 3)
+#define HN_16(byte, i) HN_FOUR(byte, i), HN_FOUR(byte, (i) + 4), HN_FOUR(byte, (i) + 8), HN_FOUR(byte, (i) + 12)
+#define HN_64(byte, i) HN_16(byte, i), HN_16(byte, (i) + 16), HN_16(byte, (i) + 32), HN_16(byte, (i) + 48)
+#define HN_LOW(i) (HN_HALF(i) & 255)
+#define HN_HIGH(i) (HN_HALF(i) >> 8)
+_Alignas(64) static const uint8_t magnitude_low[] = {HN_64(HN_LOW, 0), HN_64(HN_LOW, 64)};
+_Alignas(64) static const uint8_t magnitude_high[] = {HN_64(HN_HIGH, 0), HN_64(HN_HIGH, 64)};
+
+typedef struct Magnitudes {
+    __m512i low[2], high[2];
+} Magnitudes;
+
+/* Adds the products of 32 outputs of a pair. Interleaving works within quarters of a register: total[0] holds outputs
+ * 8 q .. 8 q + 3 of its quarters q, total[1] holds 8 q + 4 .. 8 q + 7. */
+HN_INLINE HN_BF16_VBMI void bytes_add(__m512 *total, const Magnitudes *m, __m512i bytes, __m512i left) {
+    const __m512i index = _mm512_abs_epi8(bytes);
+    const __m512i low = _mm512_permutex2var_epi8(m->low[0], index, m->low[1]);
+    const __m512i high = _mm512_ternarylogic_epi32(_mm512_permutex2var_epi8(m->high[0], index, m->high[1]), bytes,
+                                                   _mm512_set1_epi8(-128), 0xF8); /* high | (bytes & sign) */
+    total[0] = _mm512_dpbf16_ps(total[0], (__m512bh)left, (__m512bh)_mm512_unpacklo_epi8(low, high));
+    total[1] = _mm512_dpbf16_ps(total[1], (__m512bh)left, (__m512bh)_mm512_unpackhi_epi8(low, high));
+}
+
+HN_INLINE HN_BF16_VBMI void scaled_add(float *y, const float *scale, __m512 total) {
+    _mm512_storeu_ps(y, _mm512_fmadd_ps(total, _mm512_loadu_ps(scale), _mm512_loadu_ps(y)));
+}
+
+HN_BF16_VBMI static void row_int8(const HnLinearTile *t) {
+    const Magnitudes m = {{_mm512_load_si512(magnitude_low), _mm512_load_si512(magnitude_low + 64)},
+                          {_mm512_load_si512(magnitude_high), _mm512_load_si512(magnitude_high + 64)}};
+    const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0),
+                  second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const uint16_t *x = t->x;
+    const unsigned char *w = t->w;
+    const float *scale = t->scale;
+    for (int64_t block = 0; block < t->k; block += t->block, scale += HN_STRIP) {
+        const int64_t end = block + t->block < t->k ? block + t->block : t->k;
+        __m512 total[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+        for (int64_t l = block; l < end; l += 2, w += 2 * HN_STRIP) {
+            int pair;
+            memcpy(&pair, x + l, sizeof pair);
+            const __m512i left = _mm512_set1_epi32(pair);
+            bytes_add(total, &m, _mm512_load_si512(w), left);
+            bytes_add(total + 2, &m, _mm512_load_si512(w + 64), left);
+        }
+        for (int half = 0; half < 2; half++) {
+            const __m512d a = _mm512_castps_pd(total[2 * half]), b = _mm512_castps_pd(total[2 * half + 1]);
+            scaled_add(t->y + 32 * half, scale + 32 * half, _mm512_castpd_ps(_mm512_permutex2var_pd(a, first, b)));
+            scaled_add(t->y + 32 * half + 16, scale + 32 * half + 16,
+                       _mm512_castpd_ps(_mm512_permutex2var_pd(a, second, b)));
+        }
+    }
+}
+
 static void tile_run(const HnLinearTile *t, int rows) {
     if (t->type == HN_WEIGHT_BF16) {
         tile_bf16(t, rows);
@@ -160,9 +220,19 @@ HN_BF16 static void scales(const unsigned char *code, const float *step, float *
     }
 }
 
+/* The same with bytes looked up in tables; the bits are tile_run's. */
+static void tile_run_vbmi(const HnLinearTile *t, int rows) {
+    if (t->type == HN_WEIGHT_INT8 && rows == 1) {
+        row_int8(t);
+    } else {
+        tile_run(t, rows);
+    }
+}
+
 const HnLinearOps *hn_linear_bf16(void) {
     static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, scales, round_x};
-    return &ops;
+    static const HnLinearOps vbmi = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run_vbmi, widen, scales, round_x};
+    return __builtin_cpu_supports("avx512vbmi") ? &vbmi : &ops;
 }
 #else
 const HnLinearOps *hn_linear_bf16(void) {
