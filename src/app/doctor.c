@@ -160,10 +160,11 @@ static void extras(HnDoctor *doctor) {
 }
 
 /* One endpoint of the experiment, asked whether it is there. Other families need nothing from outside. */
-static void provider(HnDoctor *doctor, const char *subject, HnProviderFamily family, const HnLlmConfig *config) {
+static void provider(HnDoctor *doctor, const char *subject, HnProviderFamily family, const HnLlmConfig *config,
+                     bool embedder) {
     char line[1024] = "";
     HnError err = HN_ERROR_INIT;
-    HnStatus status = hn_provider_check(family, config, line, sizeof line, &err);
+    HnStatus status = hn_provider_check(family, config, embedder, line, sizeof line, &err);
     if (status == HN_OK) {
         hn_doctor_say(doctor, HN_DOCTOR_OK, subject, "%s", line);
     } else {
@@ -190,8 +191,8 @@ static void experiment(HnDoctor *doctor, const char *name) {
     } else {
         hn_doctor_say(doctor, HN_DOCTOR_OK, "experiment", "%s reads well (%zu variants, %zu seeds)", path,
                       read->n_variants, read->seeds.n);
-        provider(doctor, "profiles by", read->llm.provider, &read->llm);
-        provider(doctor, "vectors by", read->llm.embedder, &read->llm);
+        provider(doctor, "profiles by", read->llm.provider, &read->llm, false);
+        provider(doctor, "vectors by", read->llm.embedder, &read->llm, true);
     }
     hn_experiment_free(&read);
     hn_free(path);

@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cf/train.h"
+#include "llm/files/config.h"
+#include "semantic/provider.h"
 #include "semantic/stages.h"
 #include "store.h"
 
@@ -72,7 +74,7 @@ static void print_plan(const HnRun *run, const Plan *plan) {
         printf("requests       %s profiles, ", hn_format_count(plan->profiles, a, sizeof a));
         printf("%s hard negatives, ", hn_format_count(plan->negatives, a, sizeof a));
         printf("%s embeddings at most, %s\n", hn_format_count(plan->embeddings, a, sizeof a), endpoint);
-        if (run->experiment->llm.embedder != HN_PROVIDER_EXTRACTIVE && run->experiment->llm.import_vectors[0] == '\0') {
+        if (run->experiment->llm.embedder == HN_PROVIDER_HTTP && run->experiment->llm.import_vectors[0] == '\0') {
             printf(
                 "               %s values a vector are assumed: the endpoint tells their width with its first answer\n",
                 hn_format_count(plan->text_dim, a, sizeof a));
@@ -92,13 +94,32 @@ static void print_plan(const HnRun *run, const Plan *plan) {
     printf("%s free under %s\n", hn_format_bytes((double)plan->bytes_free, a, sizeof a), run->out);
 }
 
+static HnStatus native_width(const HnLlmConfig *llm, uint64_t *dim, HnError *err) {
+    HnLmConfig model;
+    HN_TRY(hn_lm_config_read(llm->native.embed_model[0] ? llm->native.embed_model : llm->native.model, &model, err));
+    *dim = model.hidden;
+    hn_lm_config_free(&model);
+    return HN_OK;
+}
+
+/* What a model of the program's own takes in each worker. */
+static HnStatus print_model(HnProviderFamily family, const HnLlmConfig *llm, bool embedder, HnError *err) {
+    char line[1024];
+    if (family != HN_PROVIDER_NATIVE) {
+        return HN_OK;
+    }
+    HN_TRY(hn_provider_check(family, llm, embedder, line, sizeof line, err));
+    printf("%-14s %s\n", embedder ? "vectors by" : "texts by", line);
+    return HN_OK;
+}
+
 /* Width of the vectors: of the imported store, or as configured; an endpoint's own width shows only in its first
  * answer. */
 static HnStatus text_width(const HnRun *run, uint64_t *dim, HnError *err) {
     const HnLlmConfig *llm = &run->experiment->llm;
     *dim = llm->embedder == HN_PROVIDER_EXTRACTIVE ? (uint64_t)llm->embed_dim : 4096;
     if (llm->import_vectors[0] == '\0') {
-        return HN_OK;
+        return llm->embedder == HN_PROVIDER_NATIVE ? native_width(llm, dim, err) : HN_OK;
     }
     HnStore *store = NULL;
     int64_t width = 0;
@@ -121,6 +142,10 @@ HnStatus hn_run_plan(const HnRun *run, bool print, HnError *err) {
     HN_TRY(hn_free_space(run->out, &plan.bytes_free, err));
     if (print) {
         print_plan(run, &plan);
+    }
+    if (print && hn_run_needs_vectors(run) && run->experiment->llm.import_vectors[0] == '\0') {
+        HN_TRY(print_model(run->experiment->llm.provider, &run->experiment->llm, false, err));
+        HN_TRY(print_model(run->experiment->llm.embedder, &run->experiment->llm, true, err));
     }
     uint64_t needed = plan.store_bytes + plan.train_bytes;
     if (needed > plan.bytes_free) {

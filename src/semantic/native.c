@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "stage.h"
 
 typedef struct Job {
     char *text;      /* to embed */
@@ -266,15 +267,14 @@ HnStatus hn_native_open(const HnLlmConfig *config, const HnDataset *dataset, HnP
     return HN_OK;
 }
 
-HnStatus hn_native_check(const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err) {
-    HnAuthorOptions options = {.folder = config->native.model[0] ? config->native.model : config->native.embed_model,
-                               .weights = (HnWeightType)config->native.weights,
-                               .plain = true};
-    HnLmOptions plan_options = {.weights = options.weights, .memory_limit = hn_native_memory(config)};
+HnStatus hn_native_check(const HnLlmConfig *config, bool embedder, char *line, size_t n_bytes, HnError *err) {
+    const char *folder = hn_provider_model(config, HN_PROVIDER_NATIVE, embedder);
+    HnLmOptions options = {
+        .weights = (HnWeightType)config->native.weights, .memory_limit = hn_native_memory(config), .head = !embedder};
     HnLmPlan plan;
     char bytes[32];
-    HN_TRY(hn_lm_plan(options.folder, &plan_options, &plan, err));
-    snprintf(line, n_bytes, "native: %s takes %s and %.0f KB a token, %s", options.folder,
+    HN_TRY(hn_lm_plan(folder, &options, &plan, err));
+    snprintf(line, n_bytes, "native: %s takes %s and %.0f KB a cached token in each worker (%s)", folder,
              hn_format_bytes((double)(plan.weights + plan.activations), bytes, sizeof bytes),
              1e-3 * (double)plan.kv_token, hn_linear_path(options.weights));
     return HN_OK;

@@ -25,8 +25,8 @@ void hn_provider_close(HnProvider **provider) {
     }
 }
 
-HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, char *line, size_t n_bytes,
-                           HnError *err) {
+HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, bool embedder, char *line,
+                           size_t n_bytes, HnError *err) {
     switch (family) {
     case HN_PROVIDER_EXTRACTIVE:
         snprintf(line, n_bytes, "extractive: ready (no language model needed)");
@@ -36,5 +36,5 @@ HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, c
     case HN_PROVIDER_NATIVE:
         break;
     }
-    return hn_native_check(config, line, n_bytes, err);
+    return hn_native_check(config, embedder, line, n_bytes, err);
 }

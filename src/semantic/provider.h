@@ -60,8 +60,9 @@ struct HnProvider {
 HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, const HnDataset *dataset,
                           const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err);
 void hn_provider_close(HnProvider **provider);
-/* One line about reachability, for doctor; HN_OK where usable. */
-HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, char *line, size_t n_bytes,
-                           HnError *err);
+/* One line about reachability and what it takes, for doctor and plans; HN_OK where usable. embedder: as the one that
+ * embeds. */
+HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, bool embedder, char *line,
+                           size_t n_bytes, HnError *err);
 
 #endif

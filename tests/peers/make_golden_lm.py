@@ -149,15 +149,31 @@ def make(name, out, seed):
                                                      f"transformers {transformers.__version__}, CPU, eager attention"})
 
 
+def make_rope(out):
+    """expected/model.safetensors of `rope`: the angles of released models at far positions, [3][n][128]: 64 cosines, then sines."""
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+    llama3 = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+              "original_max_position_embeddings": 8192}
+    positions, angles = [1, 100, 4095, 8192, 32767, 131071], []
+    for rope in (plain(1e6), {"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0}, llama3):
+        config = transformers.LlamaConfig(head_dim=128, max_position_embeddings=131072, rope_parameters=rope)
+        cosine, sine = LlamaRotaryEmbedding(config)(torch.zeros(1), torch.tensor([positions]))
+        angles.append(torch.cat([cosine[0, :, :64], sine[0, :, :64]], dim=1))
+    (out / "rope" / "expected").mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file({"angles": torch.stack(angles), "positions": torch.tensor(positions).float()},
+                                out / "rope" / "expected" / "model.safetensors")
+
+
 def main():
     default = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "golden" / "lm"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, default=default)
-    parser.add_argument("cases", nargs="*", default=list(CASES))
+    parser.add_argument("cases", nargs="*", default=[*CASES, "rope"])
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name in args.cases:
-        make(name, args.out, 1 + list(CASES).index(name))
+        make_rope(args.out) if name == "rope" else make(name, args.out, 1 + list(CASES).index(name))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def train_lists(texts):
 
 def train_tiktoken(texts):
     full = json.loads(train_bytes(texts, references.LLAMA3, 700).to_str())
-    letters = {letter: byte for byte, letter in byte_letters().items()}
+    letters = {letter: byte for byte, letter in references.byte_letters().items()}
     ranks = [bytes([byte]) for byte in range(256)] + [bytes(letters[c] for c in a + b) for a, b in full["model"]["merges"]]
     write("tiktoken", "tokenizer.model", "".join(f"{base64.b64encode(t).decode()} {i}\n" for i, t in enumerate(ranks)))
     model = full["model"]
@@ -105,12 +105,6 @@ def train_tiktoken(texts):
         {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True},
         json.loads(processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", n)]).__getstate__())]}
     save_json("json-bytes", full)
-
-
-def byte_letters():
-    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in plain]
-    return {**{b: chr(b) for b in plain}, **{b: chr(256 + i) for i, b in enumerate(others)}}
 
 
 def train_sentencepiece(texts):

@@ -148,7 +148,7 @@ HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_
 
 static HnStatus render_plain(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
     hn_text_clear(&author->turn);
-    HN_TRY(hn_text_printf(&author->turn, err, "%s%s%s\n", prompt->system, prompt->system[0] ? "\n\n" : "", input));
+    HN_TRY(hn_text_printf(&author->turn, err, "%s%s%s", prompt->system, prompt->system[0] ? "\n\n" : "", input));
     return hn_tokenizer_encode(author->tokenizer, hn_text_get(&author->turn), author->turn.length, true,
                                &author->tokens, err);
 }

@@ -2,7 +2,7 @@
  *
  * A prompt is an instruction (may be "") and an input. They become turns of the model's chat template; a template
  * without a system turn gets the instruction at the head of the user's. plain: no template; instruction, an empty line,
- * input, a new line, after BOS where the tokenizer has one. An input that does not fit into the context beside
+ * input, after BOS where the tokenizer has one. An input that does not fit into the context beside
  * instruction, markers and budget loses its middle, three quarters of what is kept being its head; the answer says so.
  */
 #ifndef HN_LLM_GENERATE_AUTHOR_H

@@ -125,7 +125,7 @@ void hn_lm_embedding_finish(const HnLmEmbedding *embedding, const float *row, co
 
 static bool has_ends(const HnLmEmbedding *embedding, const HnLmPrompt *prompt) {
     const size_t n = embedding->n_ends;
-    return prompt->n_tokens >= n &&
+    return n > 0 && prompt->n_tokens >= n &&
            memcmp(prompt->tokens + prompt->n_tokens - n, embedding->ends, n * sizeof *embedding->ends) == 0;
 }
 

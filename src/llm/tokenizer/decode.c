@@ -68,7 +68,7 @@ static bool closes_up(const HnToken *token) {
 static bool drops_space(const HnTokenizer *tokenizer, const HnTokenizerStream *stream, const HnToken *token) {
     switch (tokenizer->kind) {
     case HN_TOKENIZER_PIECES:
-        return !stream->begun && tokenizer->prefix != HN_PREFIX_NONE &&
+        return !stream->begun && (tokenizer->prefix != HN_PREFIX_NONE || tokenizer->trim) &&
                (tokenizer->from == HN_FROM_JSON || (token->flags & HN_TOKEN_BYTE) == 0);
     case HN_TOKENIZER_WORDS:
         return !stream->begun || closes_up(token);
@@ -97,7 +97,8 @@ HnStatus hn_tokenizer_stream_push(const HnTokenizer *tokenizer, HnTokenizerStrea
     } else if (!stream->begun && (token->flags & HN_TOKEN_INNER) != 0) {
         HN_TRY(put_bytes(tokenizer, stream, "##", 2, text, err)); /* continues nothing: as the reference shows it */
     }
-    stream->begun = true;
+    /* Where spaces are trimmed, SentencePiece goes on dropping them until there is some text. */
+    stream->begun = stream->begun || !tokenizer->trim || n > 0;
     return put_bytes(tokenizer, stream, bytes, n, text, err);
 }
 

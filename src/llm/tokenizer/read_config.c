@@ -7,6 +7,14 @@
 
 enum { MOST_JSON_BYTES = 256 << 20 };
 
+/* Each an object, or NULL where the file is absent. */
+typedef struct Files {
+    json_t *config; /* tokenizer_config.json */
+    json_t *map;    /* special_tokens_map.json */
+    json_t *model;  /* config.json */
+    json_t *added;  /* added_tokens.json */
+} Files;
+
 static HnStatus load(const char *path, size_t flags, json_t **json, HnError *err) {
     char *bytes = NULL;
     size_t n_bytes = 0;
@@ -77,10 +85,47 @@ static HnStatus read_added(HnTokenizer *tokenizer, const json_t *decoder, HnErro
 }
 
 /* "<s>", or {"content": "<s>", ...}; NULL where it is neither. */
-static const char *token_text(const json_t *config, const char *key) {
-    const json_t *value = json_object_get(config, key);
+static const char *text_of(const json_t *value) {
     value = json_is_object(value) ? json_object_get(value, "content") : value;
     return json_is_string(value) ? json_string_value(value) : NULL;
+}
+
+static const char *token_text(const json_t *config, const char *key) {
+    return text_of(json_object_get(config, key));
+}
+
+/* Whether a file names this text as one of its special tokens, alone or in a list of them. */
+static bool names_special(const json_t *file, const char *text) {
+    static const char *const keys[] = {"bos_token", "eos_token", "unk_token",  "pad_token",
+                                       "sep_token", "cls_token", "mask_token", "additional_special_tokens"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *value = json_object_get(file, keys[i]);
+        const char *one = text_of(value);
+        bool named = one != NULL && strcmp(one, text) == 0;
+        for (size_t j = 0; j < json_array_size(value) && !named; j++) {
+            one = text_of(json_array_get(value, j));
+            named = one != NULL && strcmp(one, text) == 0;
+        }
+        if (named) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* added_tokens.json of older checkpoints: {"<tool>": 151657}; which are special stands in the other files. */
+static HnStatus read_old_added(HnTokenizer *tokenizer, const Files *files, HnError *err) {
+    const char *text;
+    json_t *value;
+    json_object_foreach(files->added, text, value) {
+        const double id = json_is_number(value) ? json_number_value(value) : -1.0;
+        if (!(id >= 0.0 && id < HN_VOCABULARY_MOST_IDS)) {
+            return hn_fail(err, HN_FORMAT, "added_tokens.json: \"%s\" has no id", text);
+        }
+        const bool special = names_special(files->config, text) || names_special(files->map, text);
+        HN_TRY(hn_tokenizer_add(tokenizer, (uint64_t)id, text, strlen(text), special, !special, err));
+    }
+    return HN_OK;
 }
 
 /* The id of what the files call bos_token ...; the vocabulary's own stays where they are silent. A token that is in the
@@ -158,16 +203,19 @@ static void choose_bert(HnTokenizer *tokenizer, const json_t *config) {
     tokenizer->bert.cjk = !json_is_false(cjk);
 }
 
-static HnStatus apply(HnTokenizer *tokenizer, const json_t *config, const json_t *map, const json_t *model,
-                      HnError *err) {
+static HnStatus apply(HnTokenizer *tokenizer, const Files *files, HnError *err) {
+    const json_t *config = files->config, *map = files->map;
     const bool listed = tokenizer->from == HN_FROM_LISTS;
     if (listed && tokenizer->kind == HN_TOKENIZER_BYTES && tokenizer->split == HN_SPLIT_NONE) {
-        HN_TRY(choose_split(tokenizer, config, model, err));
+        HN_TRY(choose_split(tokenizer, config, files->model, err));
     }
     if (listed && tokenizer->kind == HN_TOKENIZER_WORDS) {
         choose_bert(tokenizer, config);
     }
     HN_TRY(read_added(tokenizer, json_object_get(config, "added_tokens_decoder"), err));
+    if (tokenizer->from != HN_FROM_JSON && json_object_get(config, "added_tokens_decoder") == NULL) {
+        HN_TRY(read_old_added(tokenizer, files, err));
+    }
     if (tokenizer->from == HN_FROM_TIKTOKEN && tokenizer->added.n == 0) {
         HN_TRY(hn_tokenizer_name_specials(tokenizer, err));
     }
@@ -183,19 +231,21 @@ static HnStatus apply(HnTokenizer *tokenizer, const json_t *config, const json_t
 }
 
 HnStatus hn_tokenizer_read_config(HnTokenizer *tokenizer, const char *folder, HnError *err) {
-    json_t *config = NULL, *map = NULL, *model = NULL;
-    HnStatus status = optional_file(folder, "tokenizer_config.json", &config, err);
-    status = status == HN_OK ? optional_file(folder, "special_tokens_map.json", &map, err) : status;
-    status = status == HN_OK ? optional_file(folder, "config.json", &model, err) : status;
+    Files files = {0};
+    HnStatus status = optional_file(folder, "tokenizer_config.json", &files.config, err);
+    status = status == HN_OK ? optional_file(folder, "special_tokens_map.json", &files.map, err) : status;
+    status = status == HN_OK ? optional_file(folder, "config.json", &files.model, err) : status;
+    status = status == HN_OK ? optional_file(folder, "added_tokens.json", &files.added, err) : status;
     if (status == HN_OK) {
         HnError inner = HN_ERROR_INIT;
-        status = apply(tokenizer, config, map, model, &inner);
+        status = apply(tokenizer, &files, &inner);
         if (status != HN_OK) {
-            (void)hn_fail(err, status, "%s/tokenizer_config.json: %s", folder, inner.message);
+            (void)hn_fail(err, status, "%s/tokenizer_config.json and its neighbours: %s", folder, inner.message);
         }
     }
-    json_decref(model);
-    json_decref(map);
-    json_decref(config);
+    json_decref(files.added);
+    json_decref(files.model);
+    json_decref(files.map);
+    json_decref(files.config);
     return status;
 }

@@ -3,7 +3,11 @@
  * Three kinds: SentencePiece BPE with byte fallback (Llama 2, Mistral), byte-level BPE (GPT-2, Llama 3, Qwen),
  * WordPiece (BERT). Text is plain text: a special token written inside it is cut like any other characters. Ill-formed
  * UTF-8: each maximal ill-formed part counts as U+FFFD, as the reference libraries' callers decode it. A tokenizer is
- * read-only after opening; any number of threads may use it.
+ * read-only after opening; any number of threads may use it. Texts of any length take time in proportion (n log n in
+ * words that nothing cuts).
+ *
+ * Kept apart: split.h cuts a text into words by the classes of unicode.h, merges.h and wordpiece.c make tokens of
+ * words, added.h finds added tokens before either; read_*.c read one form of files each.
  */
 #ifndef HN_LLM_TOKENIZER_TOKENIZER_H
 #define HN_LLM_TOKENIZER_TOKENIZER_H
@@ -27,7 +31,9 @@ HnStatus hn_tokens_push(HnTokens *tokens, uint32_t id, HnError *err);
 void hn_tokens_free(HnTokens *tokens);
 
 /* From tokenizer.json, tokenizer.model (SentencePiece, or tiktoken's text), vocab.json + merges.txt, encoder.json +
- * vocab.bpe, or vocab.txt, in this order, with tokenizer_config.json and special_tokens_map.json where they are. */
+ * vocab.bpe, or vocab.txt, in this order, with tokenizer_config.json, special_tokens_map.json and added_tokens.json
+ * where they are. folder may be a hub cache's. A limit on a text's length in these files is not applied: callers have
+ * their own. HN_UNSUPPORTED names what this reader does not know. */
 HnStatus hn_tokenizer_open(const char *folder, HnTokenizer **tokenizer, HnError *err);
 void hn_tokenizer_close(HnTokenizer **tokenizer);
 

@@ -101,6 +101,20 @@ static void behind(void **state) {
     hn_tokenizer_close(&tokenizer);
 }
 
+/* Written space marks before a text go where spaces are trimmed, and come back as spaces where not. */
+static void leading_marks(void **state) {
+    (void)state;
+    static const char text[] = "\xE2\x96\x81 the item";
+    HnTokenizer *trims = open_small("sentencepiece-trim"), *keeps = open_small("sentencepiece");
+    HnTokens one = encode(trims, text, sizeof text - 1, false), two = encode(keeps, text, sizeof text - 1, false);
+    expect_decoded(trims, one, false, "the item");
+    expect_decoded(keeps, two, false, "  the item");
+    hn_tokens_free(&two);
+    hn_tokens_free(&one);
+    hn_tokenizer_close(&keeps);
+    hn_tokenizer_close(&trims);
+}
+
 static void ill_formed(void **state) {
     (void)state;
     static const char *const names[] = {"sentencepiece", "tiktoken", "qwen", "gpt2", "wordpiece"};
@@ -192,6 +206,24 @@ static void unfinished(void **state) {
     hn_text_free(&out);
     hn_tokens_free(&tokens);
     hn_tokenizer_close(&tokenizer);
+}
+
+/* SentencePiece shows each byte that is no part of a character, the others each ill-formed part. */
+static void ill_formed_ids(void **state) {
+    (void)state;
+    HnTokenizer *pieces = open_small("sentencepiece"), *bytes = open_small("tiktoken");
+    uint32_t ids[] = {3 + 0xF0, 3 + 0x9F, 3 + 'a', 3 + 0xC3, 3 + 0xA9, 3 + 0xE2};
+    expect_decoded(pieces, (HnTokens){ids, 6, 6}, false,
+                   "\xEF\xBF\xBD\xEF\xBF\xBD"
+                   "a\xC3\xA9\xEF\xBF\xBD");
+    for (int i = 0; i < 6; i++) {
+        ids[i] -= 3; /* its ranks begin with the bytes */
+    }
+    expect_decoded(bytes, (HnTokens){ids, 6, 6}, false,
+                   "\xEF\xBF\xBD"
+                   "a\xC3\xA9\xEF\xBF\xBD");
+    hn_tokenizer_close(&bytes);
+    hn_tokenizer_close(&pieces);
 }
 
 /* No text takes a square's time: these would take hours. */
@@ -291,9 +323,10 @@ static void threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(specials),   cmocka_unit_test(edges),           cmocka_unit_test(behind),
-        cmocka_unit_test(ill_formed), cmocka_unit_test(streams),         cmocka_unit_test(unfinished),
-        cmocka_unit_test(no_memory),  cmocka_unit_test(no_place_to_cut), cmocka_unit_test(threads),
+        cmocka_unit_test(specials),        cmocka_unit_test(edges),          cmocka_unit_test(behind),
+        cmocka_unit_test(ill_formed),      cmocka_unit_test(streams),        cmocka_unit_test(unfinished),
+        cmocka_unit_test(leading_marks),   cmocka_unit_test(ill_formed_ids), cmocka_unit_test(no_memory),
+        cmocka_unit_test(no_place_to_cut), cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

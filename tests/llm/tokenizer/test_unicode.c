@@ -67,6 +67,34 @@ static void same_as_utf8proc(void **state) {
     corpus_free(&corpus);
 }
 
+/* As the reference's BertNormalizer gives them. */
+static void bert(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t n_bytes;
+        const char *wanted;
+    } cases[] = {
+        {"", 0, ""},
+        {"A\xE3\x80\xAE\xF0\x9D\x85\xA5", 8, "a\xF0\x9D\x85\xA5\xE3\x80\xAE"}, /* combining, no marks: sorted */
+        {"A\xE3\x80\xAE\xCC\x81\xF0\x9D\x85\xA5\xCC\xA3"
+         "B",
+         13,
+         "a\xF0\x9D\x85\xA5\xE3\x80\xAE"
+         "b"},
+        {"\xE4\xBD\xA0\xC3\x89\xC4\xB0\xE1\xBA\x9E\0\xC2\x85\xE2\x80\x83.", 17, " \xE4\xBD\xA0 ei\xC3\x9F ."},
+        {"\xF0\x9D\x85\xA5\xCC\x81", 6, "\xF0\x9D\x85\xA5"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        HnError err = HN_ERROR_INIT;
+        HnText out = {0};
+        ASSERT_OK(hn_unicode_bert((HnBertText){true, true, true, true}, cases[i].text, cases[i].n_bytes, &out, &err),
+                  &err);
+        assert_string_equal(hn_text_get(&out), cases[i].wanted);
+        hn_text_free(&out);
+    }
+}
+
 static void repair(void **state) {
     (void)state;
     static const struct {
@@ -129,6 +157,7 @@ static void splits(void **state) {
     expect_split(HN_SPLIT_LLAMA3, "x|'\xC5\xBF|y");
     expect_split(HN_SPLIT_LLAMA3, "a|\r\n\r\n|  |\tb|!!\n\n|c| \n|d|   | e");
     expect_split(HN_SPLIT_LLAMA3, "'hello|'| '|x");
+    expect_split(HN_SPLIT_LLAMA3, "a|\n|b|\t\r|c"); /* a newline goes with no letter */
     expect_split(HN_SPLIT_QWEN, "a|1|2|3|...\n|(b|)");
     expect_split(HN_SPLIT_QWEN, "\xC2\xA0\xC2\xA0|\xC2\xA0"
                                 "a"); /* no-break spaces: the last goes with the word */
@@ -137,7 +166,7 @@ static void splits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nfc), cmocka_unit_test(same_as_utf8proc),
-                                       cmocka_unit_test(repair), cmocka_unit_test(splits)};
+                                       cmocka_unit_test(bert), cmocka_unit_test(repair), cmocka_unit_test(splits)};
     hn_unicode_prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

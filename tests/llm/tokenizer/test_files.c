@@ -1,4 +1,4 @@
-/* Files that are not what they should be: a status and words that say what is wrong. */
+/* Files that are not what they should be: a status and words that say what is wrong; and files that are rare. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,22 +24,41 @@ static void empty_folder(void) {
     ASSERT_OK(hn_folder_make(folder, &err), &err);
 }
 
-/* The file of a small tokenizer with one text in it replaced (NULL: as it is); all of it must be there. */
-static void put_changed(const char *small, const char *name, const char *text, const char *by) {
+static void replace(HnText *text, const char *what, const char *by) {
+    const char *at = strstr(hn_text_get(text), what);
+    assert_non_null(at);
+    HnText changed = {0};
+    ASSERT_OK(hn_text_append(&changed, text->data, (size_t)(at - text->data), &err), &err);
+    ASSERT_OK(hn_text_puts(&changed, by, &err), &err);
+    ASSERT_OK(
+        hn_text_append(&changed, at + strlen(what), text->length - (size_t)(at - text->data) - strlen(what), &err),
+        &err);
+    hn_text_free(text);
+    *text = changed;
+}
+
+/* The file of a small tokenizer with a text in it replaced, and another one (NULL: none); they must be there. */
+static void put_twice_changed(const char *small, const char *name, const char *text, const char *by, const char *text2,
+                              const char *by2) {
     char path[512], *bytes = NULL;
     size_t n = 0;
     HnText changed = {0};
     (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s/%s", HN_SOURCE_DIR, small, name);
     ASSERT_OK(hn_file_read(path, 1 << 20, &bytes, &n, &err), &err);
-    const char *at = text == NULL ? bytes : strstr(bytes, text);
-    assert_non_null(at);
-    const size_t n_text = text == NULL ? 0 : strlen(text);
-    ASSERT_OK(hn_text_append(&changed, bytes, (size_t)(at - bytes), &err), &err);
-    ASSERT_OK(hn_text_puts(&changed, text == NULL ? "" : by, &err), &err);
-    ASSERT_OK(hn_text_append(&changed, at + n_text, n - (size_t)(at - bytes) - n_text, &err), &err);
+    ASSERT_OK(hn_text_append(&changed, bytes, n, &err), &err);
+    if (text != NULL) {
+        replace(&changed, text, by);
+    }
+    if (text2 != NULL) {
+        replace(&changed, text2, by2);
+    }
     put(name, changed.data, changed.length);
     hn_text_free(&changed);
     hn_free(bytes);
+}
+
+static void put_changed(const char *small, const char *name, const char *text, const char *by) {
+    put_twice_changed(small, name, text, by, NULL, NULL);
 }
 
 static void expect(HnStatus wanted, const char *words) {
@@ -178,6 +197,88 @@ static void models(void **state) {
     expect(HN_FORMAT, "line 34 is no \"base64 rank\"");
 }
 
+/* Older checkpoints list added tokens in a file of their own, and what is special elsewhere. */
+static void old_added(void **state) {
+    (void)state;
+    static const char added[] = "{\"<|im_start|>\": 640, \"<tool>\": 641, \"<|pad|>\": 642}",
+                      config[] = "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"pad_token\": {\"content\": \"<|pad|>\"}}",
+                      map[] = "{\"additional_special_tokens\": [\"<|im_start|>\"], \"eos_token\": \"<|im_start|>\"}";
+    HnTokenizer *tokenizer = NULL;
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+    put("added_tokens.json", added, sizeof added - 1);
+    put("tokenizer_config.json", config, sizeof config - 1);
+    put("special_tokens_map.json", map, sizeof map - 1);
+    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    assert_int_equal(hn_tokenizer_special(tokenizer, "<|im_start|>"), 640);
+    assert_int_equal(hn_tokenizer_special(tokenizer, "<tool>"), -1);
+    assert_int_equal(hn_tokenizer_special(tokenizer, "<|pad|>"), 642);
+    assert_int_equal(hn_tokenizer_ends(tokenizer).eos, 640);
+    assert_int_equal(hn_tokenizer_ends(tokenizer).pad, 642);
+    HnTokens tokens = {0};
+    ASSERT_OK(hn_tokenizer_encode(tokenizer, "<tool>", 6, true, &tokens, &err), &err);
+    assert_true(tokens.n == 1 && tokens.ids[0] == 641);
+    hn_tokens_free(&tokens);
+    hn_tokenizer_close(&tokenizer);
+    put("added_tokens.json", "{\"<tool>\": \"x\"}", 15);
+    expect(HN_FORMAT, "\"<tool>\" has no id");
+}
+
+/* The number of tokens of a text, and whether the last one is this. */
+static size_t count(const char *text, const char *last) {
+    HnTokenizer *tokenizer = NULL;
+    HnTokens tokens = {0};
+    size_t n_bytes = 0;
+    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    ASSERT_OK(hn_tokenizer_encode(tokenizer, text, strlen(text), false, &tokens, &err), &err);
+    assert_true(tokens.n > 0);
+    const char *bytes = hn_tokenizer_bytes(tokenizer, tokens.ids[tokens.n - 1], &n_bytes);
+    assert_true(n_bytes == strlen(last) && memcmp(bytes, last, n_bytes) == 0);
+    const size_t n = tokens.n;
+    hn_tokens_free(&tokens);
+    hn_tokenizer_close(&tokenizer);
+    return n;
+}
+
+/* What no rule of the reference forbids, though trained vocabularies do not have it: a token that no merges lead to,
+ * and one that crosses words. */
+static void odd_vocabularies(void **state) {
+    (void)state;
+    put_twice_changed("json-bytes", "tokenizer.json", "\"vocab\":{", "\"vocab\":{\"zqzqj\":5000,", NULL, NULL);
+    assert_int_equal(count("zqzqj", "zqzqj"), 1); /* ignore_merges */
+    put_twice_changed("json-bytes", "tokenizer.json", "\"vocab\":{", "\"vocab\":{\"zqzqj\":5000,",
+                      "\"ignore_merges\":true", "\"ignore_merges\":false");
+    assert_true(count("zqzqj", "j") > 1);
+    empty_folder();
+    put_twice_changed("json-metaspace", "tokenizer.json", "\"vocab\":{",
+                      "\"vocab\":{\"e\xE2\x96\x81\":5000,\"e\xE2\x96\x81t\":5001,", "\"merges\":[",
+                      "\"merges\":[\"e \xE2\x96\x81\",\"e\xE2\x96\x81 t\",");
+    assert_int_equal(count("e t", "e t"), 2);
+    empty_folder();
+}
+
+/* A hub cache: refs/main names the snapshot. */
+static void hub_cache(void **state) {
+    (void)state;
+    char path[256];
+    HnTokenizer *tokenizer = NULL;
+    static const char *const folders[] = {"refs", "snapshots", "snapshots/abc"};
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+        ASSERT_OK(hn_folder_make(path, &err), &err);
+    }
+    put("refs/main", "abc", 3);
+    put("snapshots/abc/config.json", "{}", 2);
+    put_changed("wordpiece", "vocab.txt", NULL, NULL);
+    char from[256], to[256];
+    (void)snprintf(from, sizeof from, "%s/vocab.txt", folder);
+    (void)snprintf(to, sizeof to, "%s/snapshots/abc/vocab.txt", folder);
+    assert_int_equal(rename(from, to), 0);
+    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    hn_tokenizer_close(&tokenizer);
+    empty_folder();
+}
+
 static int make_folder(void **state) {
     (void)state;
     return mkdtemp(folder) == NULL ? 1 : 0;
@@ -189,7 +290,9 @@ static int remove_folder(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing), cmocka_unit_test(json), cmocka_unit_test(lists),
-                                       cmocka_unit_test(models)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing),   cmocka_unit_test(json),
+                                       cmocka_unit_test(lists),     cmocka_unit_test(models),
+                                       cmocka_unit_test(old_added), cmocka_unit_test(odd_vocabularies),
+                                       cmocka_unit_test(hub_cache)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
