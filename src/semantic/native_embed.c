@@ -2,12 +2,16 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "llm/tokenizer/turns.h"
 #include "native.h"
 
 struct HnNativeEmbedder {
     HnLm *lm;
     HnTokenizer *tokenizer;
     HnLmEmbedding *embedding;
+    HnChat *chat;      /* NULL: prompts are plain */
+    char *instruction; /* of the last prompt */
+    HnTokens bare;     /* ... rendered without an input */
 };
 
 static HnStatus open_parts(const HnLlmConfig *config, const char *folder, HnNativeEmbedder *self, HnError *err) {
@@ -17,7 +21,12 @@ static HnStatus open_parts(const HnLlmConfig *config, const char *folder, HnNati
                                       .max_tokens = (uint32_t)config->native.context};
     HN_TRY(hn_tokenizer_open(folder, &self->tokenizer, err));
     HN_TRY(hn_lm_open(folder, &options, &self->lm, err));
-    return hn_lm_embedding_create(self->lm, self->tokenizer, &embedding, &self->embedding, err);
+    HN_TRY(hn_lm_embedding_create(self->lm, self->tokenizer, &embedding, &self->embedding, err));
+    bool chat = false;
+    if (config->vectors_of == HN_VECTORS_OF_PROMPTS && !config->native.plain) {
+        HN_TRY(hn_chat_exists(folder, &chat, err));
+    }
+    return chat ? hn_chat_open(folder, self->tokenizer, &self->chat, err) : HN_OK;
 }
 
 HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnNativeEmbedder **embedder, HnError *err) {
@@ -47,6 +56,9 @@ void hn_native_embedder_close(HnNativeEmbedder **embedder) {
                    (unsigned long long)counts.cut, (unsigned long long)counts.prompts);
         }
     }
+    hn_tokens_free(&self->bare);
+    hn_free(self->instruction);
+    hn_chat_close(&self->chat);
     hn_lm_embedding_free(&self->embedding);
     hn_lm_close(&self->lm);
     hn_tokenizer_close(&self->tokenizer);
@@ -68,6 +80,63 @@ HnStatus hn_native_embedder_texts(HnNativeEmbedder *embedder, const char *const 
         list[i] = (HnLmText){texts[i], strlen(texts[i])};
     }
     HnStatus status = hn_lm_embedding_texts(embedder->embedding, HN_LM_TEXT_DOCUMENT, list, n, vectors, err);
+    hn_free(list);
+    return status;
+}
+
+HnLmEmbeddingCounts hn_native_embedder_counts(const HnNativeEmbedder *embedder) {
+    return hn_lm_embedding_counts(embedder->embedding);
+}
+
+/* ---- prompts ---- */
+
+/* The instruction and nothing else, to see what an input has before it and behind it. It seldom changes. */
+static HnStatus render_bare(HnNativeEmbedder *self, const char *system, HnError *err) {
+    if (self->instruction && strcmp(self->instruction, system) == 0) {
+        return HN_OK;
+    }
+    hn_free(self->instruction);
+    self->instruction = hn_strdup(system, err);
+    return self->instruction ? hn_turns_render(self->tokenizer, self->chat, system, "", false, &self->bare, err)
+                             : HN_MEMORY;
+}
+
+/* What a cut keeps. */
+static void measure(const HnNativeEmbedder *self, HnNativePrompt *prompt) {
+    const HnTokens *whole = &prompt->tokens, *bare = &self->bare;
+    size_t least = whole->n < bare->n ? whole->n : bare->n, head = 0, tail = 0;
+    size_t room = hn_lm_embedding_room(self->embedding);
+    while (head < least && whole->ids[head] == bare->ids[head]) {
+        head++;
+    }
+    while (head + tail < least && whole->ids[whole->n - 1 - tail] == bare->ids[bare->n - 1 - tail]) {
+        tail++;
+    }
+    if (whole->n > room && head + tail < room) {
+        tail += (room - head - tail) / 4;
+    }
+    prompt->n_head = head;
+    prompt->n_tail = tail;
+}
+
+HnStatus hn_native_embedder_prompt(HnNativeEmbedder *embedder, const char *system, const char *input,
+                                   HnNativePrompt *prompt, HnError *err) {
+    HN_TRY(render_bare(embedder, system, err));
+    HN_TRY(hn_turns_render(embedder->tokenizer, embedder->chat, system, input, false, &prompt->tokens, err));
+    measure(embedder, prompt);
+    return HN_OK;
+}
+
+HnStatus hn_native_embedder_prompts(HnNativeEmbedder *embedder, const HnNativePrompt *prompts, size_t n, float *vectors,
+                                    HnError *err) {
+    HnLmPrompt *list = hn_alloc(n, sizeof *list, "prompts to embed", err);
+    if (list == NULL) {
+        return HN_MEMORY;
+    }
+    for (size_t i = 0; i < n; i++) {
+        list[i] = (HnLmPrompt){prompts[i].tokens.ids, prompts[i].tokens.n, prompts[i].n_head, prompts[i].n_tail};
+    }
+    HnStatus status = hn_lm_embedding_tokens(embedder->embedding, list, n, vectors, err);
     hn_free(list);
     return status;
 }

@@ -23,6 +23,7 @@ struct HnStageJob {
     const char *identity; /* what the journals depend on, one "key: value" a line */
     uint64_t n_items;
     HnProviderFamily family;
+    bool embedder;                             /* the provider is to embed */
     const char *item_profiles, *user_profiles; /* for the provider; may be NULL */
     bool may_repeat;                           /* an unparsable answer is asked for once more */
     void *self;
@@ -40,6 +41,7 @@ struct HnStageJob {
 /* What one run of the engine did on all ranks. */
 typedef struct HnStageJobReport {
     uint64_t done_before, answered;
+    uint64_t tokens, computed; /* embedded in this start, and computed for it; 0: not known */
     double seconds;
 } HnStageJobReport;
 
