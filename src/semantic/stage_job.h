@@ -52,6 +52,6 @@ HnStatus hn_stage_job_run(const HnStageJob *job, HnStageJobReport *report, HnErr
 /* "<folder>/journal-<stage>", for hn_free. */
 char *hn_stage_folder(const char *folder, const char *stage, HnError *err);
 /* Rank 0: makes the journal folder, or checks that it belongs to this identity (HN_CONFLICT says what differs). */
-HnStatus hn_stage_claim(const HnStageJob *job, HnError *err);
+HnStatus hn_stage_claim(const char *folder, const char *identity, HnError *err);
 
 #endif

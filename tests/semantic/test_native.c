@@ -17,8 +17,8 @@ static int make_model(void **state) {
     return process_wait(process_start(argv, fixture_path("model.log")));
 }
 
-static HnNativeEmbedder *open_embedder(int64_t context, HnExperiment **experiment) {
-    HnNativeEmbedder *embedder = NULL;
+static HnEmbedder *open_embedder(int64_t context, HnExperiment **experiment) {
+    HnEmbedder *embedder = NULL;
     HnError err = HN_ERROR_INIT;
     char model[512], longest[64];
     (void)snprintf(model, sizeof model, "llm.native.model=%s", fixture_path("model"));
@@ -40,14 +40,14 @@ static void inputs_of(char inputs[N][LONG + 1]) {
     }
 }
 
-static void embed(HnNativeEmbedder *embedder, HnNativePrompt *prompts, float *vectors) {
+static void embed(HnEmbedder *embedder, HnEmbedderPrompt *prompts, float *vectors) {
     char inputs[N][LONG + 1];
     HnError err = HN_ERROR_INIT;
     inputs_of(inputs);
     for (int i = 0; i < N; i++) {
-        assert_int_equal(hn_native_embedder_prompt(embedder, "Do it.", inputs[i], &prompts[i], &err), HN_OK);
+        assert_int_equal(hn_embedder_render(embedder, "Do it.", inputs[i], &prompts[i], &err), HN_OK);
     }
-    if (hn_native_embedder_prompts(embedder, prompts, N, vectors, &err) != HN_OK) {
+    if (hn_embedder_prompts(embedder, prompts, N, vectors, &err) != HN_OK) {
         fail_msg("%s", err.message);
     }
 }
@@ -58,13 +58,13 @@ static void whole_and_cut(void **state) {
     HnError err = HN_ERROR_INIT;
     for (int c = 0; c < 2; c++) {
         HnExperiment *experiment = NULL;
-        HnNativePrompt prompts[N] = {0};
+        HnEmbedderPrompt prompts[N] = {0};
         float vectors[N * 64], alone[64];
-        HnNativeEmbedder *embedder = open_embedder(contexts[c], &experiment);
-        uint32_t width = hn_native_embedder_width(embedder);
+        HnEmbedder *embedder = open_embedder(contexts[c], &experiment);
+        uint32_t width = hn_lm_embedding_width(hn_embedder_embedding(embedder));
         assert_true(width <= 64);
         embed(embedder, prompts, vectors);
-        HnLmEmbeddingCounts counts = hn_native_embedder_counts(embedder);
+        HnLmEmbeddingCounts counts = hn_lm_embedding_counts(hn_embedder_embedding(embedder));
         assert_int_equal(counts.prompts, N);
         assert_int_equal(counts.cut, contexts[c] ? N : 0);
         assert_true(counts.computed * 2 < counts.tokens); /* all but the end is shared, also of what was cut */
@@ -76,7 +76,7 @@ static void whole_and_cut(void **state) {
                 assert_memory_not_equal(vectors + (size_t)i * width, vectors + (size_t)j * width,
                                         width * sizeof(float));
             }
-            assert_int_equal(hn_native_embedder_prompts(embedder, &prompts[i], 1, alone, &err), HN_OK);
+            assert_int_equal(hn_embedder_prompts(embedder, &prompts[i], 1, alone, &err), HN_OK);
             assert_memory_equal(alone, vectors + (size_t)i * width, width * sizeof(float));
             hn_tokens_free(&prompts[i].tokens);
         }
@@ -89,12 +89,12 @@ static void another_instruction(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
     HnExperiment *experiment = NULL;
-    HnNativePrompt prompt = {0};
-    HnNativeEmbedder *embedder = open_embedder(0, &experiment);
+    HnEmbedderPrompt prompt = {0};
+    HnEmbedder *embedder = open_embedder(0, &experiment);
     static const char *const systems[] = {"Do.", "Do what is asked for below.", ""};
     size_t heads[3];
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(hn_native_embedder_prompt(embedder, systems[i], "an input", &prompt, &err), HN_OK);
+        assert_int_equal(hn_embedder_render(embedder, systems[i], "an input", &prompt, &err), HN_OK);
         heads[i] = prompt.n_head;
         assert_true(prompt.n_head + prompt.n_tail <= prompt.tokens.n);
     }
