@@ -121,7 +121,9 @@ static const HnField vectors_fields[] = {
     {"pair/item", HN_I32, "[n_pairs]", "item index", "Item of each train pair (the positive).", 0},
     {"present", HN_U8, "[n_pairs]", "0 or 1", "1 where the pair has a vector; elsewhere the row is zero.", 0},
     {"vector", HN_F16, "[n_pairs][dim]", "1",
-     "Text vector of each pair's hard negative, the mean over its samples (eq. 5), as IEEE binary16.", HN_FIELD_ONE_OF},
+     "Text vector of each pair's hard negative, the mean over its samples (eq. 5), or of its prompt "
+     "(llm.vectors_of), as IEEE binary16.",
+     HN_FIELD_ONE_OF},
     {"vector_f32", HN_F32, "[n_pairs][dim]", "1", "The same in single precision.", HN_FIELD_ONE_OF},
 };
 static const HnAttribute vectors_attributes[] = {

@@ -151,7 +151,8 @@ static HnStatus make_stage(void *context, const char *work_folder, const char *o
         HN_TRY(hn_stage_negatives(&stage, run->item_profiles, run->user_profiles, work_folder, out_path, &report, err));
         break;
     case STAGE_VECTORS:
-        HN_TRY(hn_stage_embed(&stage, run->negatives, run->item_profiles, work_folder, out_path, &report, err));
+        HN_TRY(hn_stage_embed(&stage, run->negatives, run->item_profiles, run->user_profiles, work_folder, out_path,
+                              &report, err));
         break;
     }
     hn_log(HN_LOG_INFO, "%llu rows: %llu done before, %llu answered, %llu noise, %llu lost; %llu requests, %.1f s",
@@ -183,6 +184,10 @@ static const char *const vector_keys[] = {"llm.embedder",  "llm.http.api",    "l
 static const char *const native_vector_keys[] = {"llm.embedder",       "llm.native.weights", "llm.native.pooling",
                                                  "llm.native.context", "llm.vector_type",    NULL};
 
+/* What the prompts are, where they are embedded themselves. */
+static const char *const prompt_vector_keys[] = {"llm.vectors_of",       "llm.profile_words", "llm.max_reviews",
+                                                 "llm.max_review_words", "llm.native.plain",  NULL};
+
 static HnStatus writer_identity(const HnRun *run, HnText *identity, HnError *err) {
     switch (run->experiment->llm.provider) {
     case HN_PROVIDER_EXTRACTIVE:
@@ -204,20 +209,35 @@ static HnStatus embedder_identity(const HnRun *run, HnText *identity, HnError *e
     return add_keys(identity, run, native_vector_keys, err);
 }
 
+static HnStatus add_prompts(const HnRun *run, HnText *identity, HnError *err) {
+    char prompts[65];
+    HN_TRY(hn_prompts_id(run->experiment->llm.prompt_folder, prompts, err));
+    return hn_text_printf(identity, err, "prompts %s\n", prompts);
+}
+
+static HnStatus vectors_identity(const HnRun *run, HnText *identity, HnError *err) {
+    const HnLlmConfig *llm = &run->experiment->llm;
+    HN_TRY(embedder_identity(run, identity, err));
+    if (llm->import_vectors[0] != '\0') {
+        return add_store(identity, llm->import_vectors, err);
+    }
+    if (llm->vectors_of == HN_VECTORS_OF_NEGATIVES) {
+        return add_store(identity, run->negatives, err);
+    }
+    HN_TRY(add_keys(identity, run, prompt_vector_keys, err));
+    HN_TRY(add_prompts(run, identity, err));
+    HN_TRY(add_store(identity, run->item_profiles, err));
+    return add_store(identity, run->user_profiles, err);
+}
+
 static HnStatus stage_identity(const HnRun *run, Stage stage, HnText *identity, HnError *err) {
     const HnLlmConfig *llm = &run->experiment->llm;
     HN_TRY(hn_text_printf(identity, err, "dataset %s\n", hn_dataset_id(run->dataset)));
     if (stage == STAGE_VECTORS) {
-        HN_TRY(embedder_identity(run, identity, err));
-        if (llm->import_vectors[0] != '\0') {
-            return add_store(identity, llm->import_vectors, err);
-        }
-        return add_store(identity, run->negatives, err);
+        return vectors_identity(run, identity, err);
     }
     HN_TRY(writer_identity(run, identity, err));
-    char prompts[65];
-    HN_TRY(hn_prompts_id(llm->prompt_folder, prompts, err));
-    HN_TRY(hn_text_printf(identity, err, "prompts %s\n", prompts));
+    HN_TRY(add_prompts(run, identity, err));
     if (stage == STAGE_ITEM_PROFILES) {
         return add_file_hash(identity, llm->import_item_profiles, err);
     }
@@ -266,7 +286,11 @@ HnStatus hn_run_llm(HnRun *run, HnError *err) {
         if (run->until == HN_UNTIL_PROFILES) {
             return HN_OK;
         }
-        HN_TRY(run_stage(run, STAGE_NEGATIVES, "negatives", &run->negatives, err));
+        if (run->experiment->llm.vectors_of == HN_VECTORS_OF_PROMPTS) {
+            hn_log(HN_LOG_INFO, "no negatives are written: llm.vectors_of is prompts");
+        } else {
+            HN_TRY(run_stage(run, STAGE_NEGATIVES, "negatives", &run->negatives, err));
+        }
         if (run->until == HN_UNTIL_NEGATIVES) {
             return HN_OK;
         }

@@ -29,9 +29,12 @@ static void plan_stores(const HnRun *run, Plan *plan) {
     uint64_t n_train = hn_dataset_count(run->dataset, HN_PART_TRAIN);
     uint64_t rows = hn_dataset_users(run->dataset) + hn_dataset_items(run->dataset);
     uint64_t value_bytes = llm->vector_type == HN_VECTOR_F16 ? 2 : 4;
-    double text = (double)rows * text_row_bytes(llm) + (double)n_train * (double)llm->negatives_per_pair * 400.0;
-    /* journals and the sealed store stand side by side for a moment */
-    plan->store_bytes = (uint64_t)(2.0 * text) + 2 * n_train * plan->text_dim * value_bytes;
+    bool prompts = llm->vectors_of == HN_VECTORS_OF_PROMPTS;
+    double text = (double)rows * text_row_bytes(llm) + (double)plan->negatives * 400.0;
+    /* journals and the sealed store stand side by side for a moment; vectors of prompts are journaled one a pair, in
+     * single precision, and gathered from there */
+    uint64_t pair_bytes = plan->text_dim * (prompts ? 2 * sizeof(float) + value_bytes : 2 * value_bytes);
+    plan->store_bytes = (uint64_t)(2.0 * text) + n_train * pair_bytes;
     plan->n_files += 4 + 4 * (uint64_t)run->n_workers;
 }
 

@@ -183,6 +183,15 @@ static HnStatus check_llm(const Check *check) {
         return complain(check, "llm.embedder",
                         "llm.embedder http needs llm.http.embed_model and llm.http.url (or llm.http.embed_url)");
     }
+    if (llm->vectors_of == HN_VECTORS_OF_PROMPTS && llm->embedder == HN_PROVIDER_EXTRACTIVE) {
+        return complain(check, "llm.vectors_of",
+                        "llm.vectors_of prompts needs a language model: llm.embedder native or http");
+    }
+    if (llm->vectors_of == HN_VECTORS_OF_PROMPTS && llm->negatives_per_pair != 1) {
+        return complain(check, "llm.negatives_per_pair",
+                        "with llm.vectors_of prompts no negatives are written, and a prompt has one vector: leave "
+                        "llm.negatives_per_pair at 1");
+    }
     return HN_OK;
 }
 

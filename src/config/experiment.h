@@ -37,6 +37,7 @@ typedef enum {
 } HnDataFormat;
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
+typedef enum { HN_VECTORS_OF_NEGATIVES, HN_VECTORS_OF_PROMPTS } HnVectorsOf;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
 typedef enum {
     HN_NATIVE_F32,
@@ -140,6 +141,7 @@ typedef struct HnNativeConfig { /* llm.native.*: the program's own transformer *
     int64_t seed;
     int64_t max_tokens; /* of an answer */
     int64_t slots;      /* answers written side by side */
+    int64_t batch;      /* texts or prompts embedded in one go */
     int64_t context;    /* longest prompt and answer; 0: the model's */
     bool json;          /* only answers of the prompt's form can be written */
     bool pool_names;    /* only names of pool items that the user does not have */
@@ -150,6 +152,7 @@ typedef struct HnNativeConfig { /* llm.native.*: the program's own transformer *
 typedef struct HnLlmConfig {   /* llm.* */
     HnProviderFamily provider; /* writes profiles and negatives */
     HnProviderFamily embedder; /* turns negative text into vectors */
+    HnVectorsOf vectors_of;    /* of a train pair */
     HnHttpConfig http;
     HnNativeConfig native;
     char *prompt_folder;        /* "" = the shipped prompts */

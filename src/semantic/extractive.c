@@ -140,7 +140,7 @@ static void close_self(HnProvider *base) {
     hn_free(self);
 }
 
-static const HnProviderOps OPS = {"extractive", submit, poll, capacity, close_self};
+static const HnProviderOps OPS = {"extractive", submit, poll, capacity, close_self, NULL};
 
 HnStatus hn_extractive_open(const HnLlmConfig *config, const HnDataset *dataset, const char *item_profiles,
                             const char *user_profiles, HnProvider **provider, HnError *err) {

@@ -314,7 +314,7 @@ static void close_self(HnProvider *base) {
     curl_global_cleanup();
 }
 
-static const HnProviderOps OPS = {"http", submit, poll, capacity, close_self};
+static const HnProviderOps OPS = {"http", submit, poll, capacity, close_self, NULL};
 
 static HnStatus add_header(HnHttp *self, const char *header, HnError *err) {
     struct curl_slist *longer = curl_slist_append(self->headers, header);

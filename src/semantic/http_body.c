@@ -71,8 +71,17 @@ HnStatus hn_http_chat_body(const HnHttpConfig *config, const HnRequest *request,
 HnStatus hn_http_embed_body(const HnHttpConfig *config, const HnRequest *request, HnText *body, HnError *err) {
     hn_text_clear(body);
     HN_TRY(add_string(body, "{\"model\": ", config->embed_model, err));
-    HN_TRY(add_string(body, ", \"input\": ", request->prompt, err));
-    return hn_text_puts(body, "}", err);
+    if (!request->whole || request->system[0] == '\0') {
+        HN_TRY(add_string(body, ", \"input\": ", request->prompt, err));
+        return hn_text_puts(body, "}", err);
+    }
+    HnText text = {0};
+    HnStatus status = hn_text_printf(&text, err, "%s\n\n%s", request->system, request->prompt);
+    if (status == HN_OK) {
+        status = add_string(body, ", \"input\": ", hn_text_get(&text), err);
+    }
+    hn_text_free(&text);
+    return status == HN_OK ? hn_text_puts(body, "}", err) : status;
 }
 
 static bool is_loopback(const char *address) {

@@ -7,12 +7,12 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "stage.h"
 
 typedef struct Job {
-    char *text;      /* to embed */
-    HnAnswer answer; /* whole once it is in `ready` */
-    HnPairs taken;   /* of the user, while the answer is being written */
+    char *text;              /* to embed ... */
+    HnEmbedderPrompt prompt; /* ... or this, where text is NULL */
+    HnAnswer answer;         /* whole once it is in `ready` */
+    HnPairs taken;           /* of the user, while the answer is being written */
 } Job;
 
 typedef struct Native {
@@ -22,9 +22,10 @@ typedef struct Native {
     HnAuthor *author; /* opened when first asked to write */
     HnGrammar *profile, *negative;
     HnItemNames *names;
-    HnNativeEmbedder *embedder; /* opened when first asked to embed */
-    Job *jobs;                  /* [room]; the first n_open are asked, to_embed of them wait for a vector */
-    HnAnswer *ready;            /* [room] */
+    HnEmbedder *embedder; /* opened when first asked to embed */
+    bool whole;           /* what waits to be embedded are prompts, not texts */
+    Job *jobs;            /* [room]; the first n_open are asked, to_embed of them wait for a vector */
+    HnAnswer *ready;      /* [room] */
     size_t room, n_open, n_ready, to_embed;
     uint64_t n_cut, n_written;
 } Native;
@@ -110,28 +111,30 @@ static HnStatus submit_prompt(Native *self, const HnRequest *request, Job *job, 
     return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", refused.message);
 }
 
-/* ---- the provider ---- */
+/* ---- embedding ---- */
 
-static HnStatus submit(HnProvider *base, const HnRequest *request, HnError *err) {
-    Native *self = (Native *)base;
-    if (self->n_open + self->n_ready == self->room) {
-        return hn_fail(err, HN_INTERNAL, "more requests than the provider has room for");
+static HnStatus take_to_embed(Native *self, const HnRequest *request, Job *job, HnError *err) {
+    if (self->to_embed > 0 && self->whole != request->whole) {
+        return hn_fail(err, HN_INTERNAL, "texts and prompts are to be embedded at once");
     }
-    Job job = {.answer = {.key = request->key, .attempts = 1}};
-    if (request->task == HN_TASK_EMBED) {
-        job.text = hn_strdup(request->prompt, err);
-        if (job.text == NULL) {
+    if (!self->embedder) {
+        HN_TRY(hn_native_embedder_open(self->config, &self->embedder, err));
+    }
+    self->whole = request->whole;
+    if (request->whole) {
+        HnStatus status = hn_embedder_render(self->embedder, request->system, request->prompt, &job->prompt, err);
+        if (status != HN_OK) {
+            hn_tokens_free(&job->prompt.tokens);
+            return status;
+        }
+        job->answer.prompt_tokens = (uint32_t)job->prompt.tokens.n;
+    } else {
+        job->text = hn_strdup(request->prompt, err);
+        if (job->text == NULL) {
             return HN_MEMORY;
         }
-        self->to_embed++;
-    } else {
-        HN_TRY(submit_prompt(self, request, &job, err));
     }
-    if (job.answer.status == HN_ANSWER_REFUSED) {
-        self->ready[self->n_ready++] = job.answer;
-    } else {
-        self->jobs[self->n_open++] = job;
-    }
+    self->to_embed++;
     return HN_OK;
 }
 
@@ -139,24 +142,45 @@ static HnStatus submit(HnProvider *base, const HnRequest *request, HnError *err)
 static void finish(Native *self, size_t place) {
     self->ready[self->n_ready++] = self->jobs[place].answer;
     hn_free(self->jobs[place].text);
+    hn_tokens_free(&self->jobs[place].prompt.tokens);
     self->jobs[place] = self->jobs[--self->n_open];
 }
 
-/* All texts that wait, at once. */
+/* vectors [n_open][width] of all texts that wait. */
+static HnStatus embed_texts(Native *self, float *vectors, HnError *err) {
+    HnLmText *texts = hn_alloc(self->n_open, sizeof *texts, "texts", err);
+    if (texts == NULL) {
+        return HN_MEMORY;
+    }
+    for (size_t i = 0; i < self->n_open; i++) {
+        texts[i] = (HnLmText){self->jobs[i].text, strlen(self->jobs[i].text)};
+    }
+    HnLmEmbedding *embedding = hn_embedder_embedding(self->embedder);
+    HnStatus status = hn_lm_embedding_texts(embedding, HN_LM_TEXT_DOCUMENT, texts, self->n_open, vectors, err);
+    hn_free(texts);
+    return status;
+}
+
+/* ... of all prompts, in one go: what they begin with in common is computed once. */
+static HnStatus embed_prompts(Native *self, float *vectors, HnError *err) {
+    HnEmbedderPrompt *prompts = hn_alloc(self->n_open, sizeof *prompts, "prompts", err);
+    if (prompts == NULL) {
+        return HN_MEMORY;
+    }
+    for (size_t i = 0; i < self->n_open; i++) {
+        prompts[i] = self->jobs[i].prompt; /* lent */
+    }
+    HnStatus status = hn_embedder_prompts(self->embedder, prompts, self->n_open, vectors, err);
+    hn_free(prompts);
+    return status;
+}
+
 static HnStatus embed_all(Native *self, HnError *err) {
-    if (!self->embedder) {
-        HN_TRY(hn_native_embedder_open(self->config, &self->embedder, err));
-    }
-    uint32_t width = hn_native_embedder_width(self->embedder);
+    uint32_t width = hn_lm_embedding_width(hn_embedder_embedding(self->embedder));
     float *vectors = hn_alloc(self->n_open * width, sizeof(float), "vectors", err);
-    const char **texts = hn_alloc(self->n_open, sizeof *texts, "texts", err);
-    HnStatus status = vectors && texts ? HN_OK : HN_MEMORY;
-    for (size_t i = 0; i < self->n_open && status == HN_OK; i++) {
-        texts[i] = self->jobs[i].text;
-    }
-    if (status == HN_OK) {
-        status = hn_native_embedder_texts(self->embedder, texts, self->n_open, vectors, err);
-    }
+    HnStatus status = vectors == NULL ? HN_MEMORY
+                      : self->whole   ? embed_prompts(self, vectors, err)
+                                      : embed_texts(self, vectors, err);
     for (size_t i = self->n_open; i-- > 0 && status == HN_OK;) {
         HnAnswer *answer = &self->jobs[i].answer;
         answer->vector = hn_alloc(width, sizeof(float), "vector", err);
@@ -169,9 +193,39 @@ static HnStatus embed_all(Native *self, HnError *err) {
         finish(self, i);
     }
     self->to_embed = 0;
-    hn_free(texts);
     hn_free(vectors);
     return status;
+}
+
+static void effort(const HnProvider *base, uint64_t *tokens, uint64_t *computed) {
+    const Native *self = (const Native *)base;
+    HnLmEmbeddingCounts counts = {0};
+    if (self->embedder) {
+        counts = hn_lm_embedding_counts(hn_embedder_embedding(self->embedder));
+    }
+    *tokens = counts.tokens;
+    *computed = counts.computed;
+}
+
+/* ---- the provider ---- */
+
+static HnStatus submit(HnProvider *base, const HnRequest *request, HnError *err) {
+    Native *self = (Native *)base;
+    if (self->n_open + self->n_ready == self->room) {
+        return hn_fail(err, HN_INTERNAL, "more requests than the provider has room for");
+    }
+    Job job = {.answer = {.key = request->key, .attempts = 1}};
+    if (request->task == HN_TASK_EMBED) {
+        HN_TRY(take_to_embed(self, request, &job, err));
+    } else {
+        HN_TRY(submit_prompt(self, request, &job, err));
+    }
+    if (job.answer.status == HN_ANSWER_REFUSED) {
+        self->ready[self->n_ready++] = job.answer;
+    } else {
+        self->jobs[self->n_open++] = job;
+    }
+    return HN_OK;
 }
 
 static HnStatus take_text(Native *self, HnGenerated *generated, HnError *err) {
@@ -232,6 +286,7 @@ static void close_self(HnProvider *base) {
     }
     for (size_t i = 0; i < self->n_open; i++) {
         hn_free(self->jobs[i].text);
+        hn_tokens_free(&self->jobs[i].prompt.tokens);
     }
     for (size_t i = 0; i < self->n_ready; i++) {
         hn_free(self->ready[i].text);
@@ -245,9 +300,10 @@ static void close_self(HnProvider *base) {
     hn_free(self);
 }
 
-static const HnProviderOps OPS = {"native", submit, poll, capacity, close_self};
+static const HnProviderOps OPS = {"native", submit, poll, capacity, close_self, effort};
 
-HnStatus hn_native_open(const HnLlmConfig *config, const HnDataset *dataset, HnProvider **provider, HnError *err) {
+HnStatus hn_native_open(const HnLlmConfig *config, bool embedder, const HnDataset *dataset, HnProvider **provider,
+                        HnError *err) {
     *provider = NULL;
     Native *self = hn_alloc(1, sizeof *self, "native provider", err);
     if (self == NULL) {
@@ -256,7 +312,7 @@ HnStatus hn_native_open(const HnLlmConfig *config, const HnDataset *dataset, HnP
     self->base.ops = &OPS;
     self->config = config;
     self->dataset = dataset;
-    self->room = 2 * (size_t)config->native.slots;
+    self->room = (size_t)(embedder ? config->native.batch : 2 * config->native.slots);
     self->jobs = hn_alloc(self->room, sizeof *self->jobs, "requests of the native provider", err);
     self->ready = hn_alloc(self->room, sizeof *self->ready, "answers of the native provider", err);
     if (!self->jobs || !self->ready) {

@@ -4,8 +4,9 @@
 #define HN_SEMANTIC_NATIVE_H
 
 #include "llm/generate/author.h"
-#include "llm/model/embedding.h"
+#include "llm/model/embedder.h"
 #include "providers.h"
+#include "stage.h"
 
 /* Bytes that a rank's models may take (llm.native.memory_gb, or its share of what is free); 0: not limited. */
 uint64_t hn_native_memory(const HnLlmConfig *config);
@@ -14,12 +15,8 @@ uint64_t hn_native_memory(const HnLlmConfig *config);
 HnStatus hn_native_names(const HnDataset *dataset, HnItemNames **names, HnError *err);
 
 /* ---- native_embed.c ---- */
-typedef struct HnNativeEmbedder HnNativeEmbedder;
-HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnNativeEmbedder **embedder, HnError *err);
-void hn_native_embedder_close(HnNativeEmbedder **embedder);
-uint32_t hn_native_embedder_width(const HnNativeEmbedder *embedder);
-/* vectors [n][width]; tokens [n]: of each text. */
-HnStatus hn_native_embedder_texts(HnNativeEmbedder *embedder, const char *const *texts, size_t n, float *vectors,
-                                  HnError *err);
+HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnEmbedder **embedder, HnError *err);
+/* Says how many texts were cut. */
+void hn_native_embedder_close(HnEmbedder **embedder);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "providers.h"
 
-HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, const HnDataset *dataset,
+HnStatus hn_provider_open(HnProviderFamily family, bool embedder, const HnLlmConfig *config, const HnDataset *dataset,
                           const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err) {
     *provider = NULL;
     switch (family) {
@@ -15,7 +15,7 @@ HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, co
     case HN_PROVIDER_NATIVE:
         break;
     }
-    return hn_native_open(config, dataset, provider, err);
+    return hn_native_open(config, embedder, dataset, provider, err);
 }
 
 void hn_provider_close(HnProvider **provider) {

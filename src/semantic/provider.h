@@ -24,6 +24,7 @@ typedef struct HnRequest {
     uint32_t sample;     /* 0 .. negatives_per_pair-1 */
     const char *system;  /* rendered instruction; valid during submit */
     const char *prompt;  /* rendered input, or the text to embed */
+    bool whole;          /* HN_TASK_EMBED: system and prompt are embedded together, as a model would be asked */
 } HnRequest;
 
 typedef enum HnAnswerStatus {
@@ -51,13 +52,17 @@ typedef struct HnProviderOps {
     HnStatus (*poll)(HnProvider *self, int wait_ms, HnAnswer *answer, bool *got, HnError *err);
     size_t (*capacity)(const HnProvider *self); /* requests that may still be submitted now */
     void (*close)(HnProvider *self);
+    /* Tokens of what was embedded so far, and how many of them were computed: the others were shared. NULL: not known.
+     */
+    void (*effort)(const HnProvider *self, uint64_t *tokens, uint64_t *computed);
 } HnProviderOps;
 struct HnProvider {
     const HnProviderOps *ops;
 };
 
-/* dataset is borrowed and must outlive the provider. profiles_* are sealed profile stores or NULL. */
-HnStatus hn_provider_open(HnProviderFamily family, const HnLlmConfig *config, const HnDataset *dataset,
+/* embedder: to embed, else to write. dataset is borrowed and must outlive the provider. profiles_* are sealed profile
+ * stores or NULL. */
+HnStatus hn_provider_open(HnProviderFamily family, bool embedder, const HnLlmConfig *config, const HnDataset *dataset,
                           const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err);
 void hn_provider_close(HnProvider **provider);
 /* One line about reachability and what it takes, for doctor and plans; HN_OK where usable. embedder: as the one that

@@ -8,7 +8,8 @@ HnStatus hn_extractive_open(const HnLlmConfig *config, const HnDataset *dataset,
                             const char *user_profiles, HnProvider **provider, HnError *err);
 HnStatus hn_http_open(const HnLlmConfig *config, HnProvider **provider, HnError *err);
 HnStatus hn_http_check(const HnLlmConfig *config, char *line, size_t n_bytes, HnError *err);
-HnStatus hn_native_open(const HnLlmConfig *config, const HnDataset *dataset, HnProvider **provider, HnError *err);
+HnStatus hn_native_open(const HnLlmConfig *config, bool embedder, const HnDataset *dataset, HnProvider **provider,
+                        HnError *err);
 HnStatus hn_native_check(const HnLlmConfig *config, bool embedder, char *line, size_t n_bytes, HnError *err);
 
 #endif

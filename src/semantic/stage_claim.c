@@ -27,8 +27,8 @@ static bool has_journals(const char *folder) {
 }
 
 /* The first line in which two identities differ. */
-static HnStatus conflict(const HnStageJob *job, const char *old, HnError *err) {
-    const char *new = job->identity;
+static HnStatus conflict(const char *folder, const char *identity, const char *old, HnError *err) {
+    const char *new = identity;
     while (*old && *new) {
         size_t n_old = strcspn(old, "\n"), n_new = strcspn(new, "\n");
         if (n_old != n_new || memcmp(old, new, n_old) != 0) {
@@ -41,27 +41,27 @@ static HnStatus conflict(const HnStageJob *job, const char *old, HnError *err) {
         err, HN_CONFLICT,
         "%s: this half-done stage was begun with \"%.*s\", now it is \"%.*s\"; go on with the configuration it "
         "was begun with, or remove that folder (its answers are lost) to start the stage afresh",
-        job->folder, (int)strcspn(old, "\n"), old, (int)strcspn(new, "\n"), new);
+        folder, (int)strcspn(old, "\n"), old, (int)strcspn(new, "\n"), new);
 }
 
-HnStatus hn_stage_claim(const HnStageJob *job, HnError *err) {
-    char *path = hn_path_join(job->folder, "identity.txt", err), *old = NULL;
+HnStatus hn_stage_claim(const char *folder, const char *identity, HnError *err) {
+    char *path = hn_path_join(folder, "identity.txt", err), *old = NULL;
     size_t n_bytes = 0;
     HnStatus status = path ? HN_OK : HN_MEMORY;
     if (status == HN_OK && hn_file_exists(path)) {
         status = hn_file_read(path, MAX_IDENTITY_BYTES, &old, &n_bytes, err);
-        if (status == HN_OK && strcmp(old, job->identity) != 0) {
-            status = conflict(job, old, err);
+        if (status == HN_OK && strcmp(old, identity) != 0) {
+            status = conflict(folder, identity, old, err);
         }
-    } else if (status == HN_OK && has_journals(job->folder)) {
+    } else if (status == HN_OK && has_journals(folder)) {
         status = hn_fail(err, HN_CONFLICT,
                          "%s holds journals but no identity.txt, so nobody knows what they belong to; "
                          "remove that folder to start the stage afresh",
-                         job->folder);
+                         folder);
     } else if (status == HN_OK) {
-        status = hn_folder_make(job->folder, err);
+        status = hn_folder_make(folder, err);
         if (status == HN_OK) {
-            status = hn_file_write_atomic(path, job->identity, strlen(job->identity), err);
+            status = hn_file_write_atomic(path, identity, strlen(identity), err);
         }
     }
     hn_free(old);

@@ -229,7 +229,7 @@ static HnStatus find_done(const HnStageJob *job, Done *done, HnError *err) {
     done->n_items = job->n_items;
     if (hn_comm_rank(comm) == 0) {
         HnJournalStats stats = {0};
-        status = hn_stage_claim(job, err);
+        status = hn_stage_claim(job->folder, job->identity, err);
         if (status == HN_OK) {
             done->flags = hn_alloc(job->n_items, 1, "finished items", err);
             status = done->flags ? hn_journal_scan(job->folder, mark_done, done, &stats, err) : HN_MEMORY;
@@ -268,8 +268,8 @@ static HnStatus open_loop(Loop *loop, HnError *err) {
     if (job->family == HN_PROVIDER_HTTP) {
         HN_TRY(pick_endpoint(loop, err));
     }
-    return hn_provider_open(job->family, &loop->config, job->context->dataset, job->item_profiles, job->user_profiles,
-                            &loop->provider, err);
+    return hn_provider_open(job->family, job->embedder, &loop->config, job->context->dataset, job->item_profiles,
+                            job->user_profiles, &loop->provider, err);
 }
 
 static void close_loop(Loop *loop) {
@@ -361,11 +361,17 @@ static HnStatus run_pending(const HnStageJob *job, const Done *done, HnStageJobR
         HnError ignored = HN_ERROR_INIT;
         hn_journal_close(&loop.journal, &ignored);
     }
-    int64_t answered = (int64_t)loop.answered;
+    uint64_t tokens = 0, computed = 0;
+    if (loop.provider && loop.provider->ops->effort) {
+        loop.provider->ops->effort(loop.provider, &tokens, &computed);
+    }
+    int64_t sums[] = {(int64_t)loop.answered, (int64_t)tokens, (int64_t)computed};
     close_loop(&loop);
     HN_TRY(status);
-    HN_TRY(hn_comm_sum_i64(comm, &answered, 1, err));
-    report->answered = (uint64_t)answered;
+    HN_TRY(hn_comm_sum_i64(comm, sums, 3, err));
+    report->answered = (uint64_t)sums[0];
+    report->tokens = (uint64_t)sums[1];
+    report->computed = (uint64_t)sums[2];
     return HN_OK;
 }
 

@@ -23,6 +23,7 @@ struct HnStageJob {
     const char *identity; /* what the journals depend on, one "key: value" a line */
     uint64_t n_items;
     HnProviderFamily family;
+    bool embedder;                             /* the provider is to embed */
     const char *item_profiles, *user_profiles; /* for the provider; may be NULL */
     bool may_repeat;                           /* an unparsable answer is asked for once more */
     void *self;
@@ -40,6 +41,7 @@ struct HnStageJob {
 /* What one run of the engine did on all ranks. */
 typedef struct HnStageJobReport {
     uint64_t done_before, answered;
+    uint64_t tokens, computed; /* embedded in this start, and computed for it; 0: not known */
     double seconds;
 } HnStageJobReport;
 
@@ -50,6 +52,6 @@ HnStatus hn_stage_job_run(const HnStageJob *job, HnStageJobReport *report, HnErr
 /* "<folder>/journal-<stage>", for hn_free. */
 char *hn_stage_folder(const char *folder, const char *stage, HnError *err);
 /* Rank 0: makes the journal folder, or checks that it belongs to this identity (HN_CONFLICT says what differs). */
-HnStatus hn_stage_claim(const HnStageJob *job, HnError *err);
+HnStatus hn_stage_claim(const char *folder, const char *identity, HnError *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "pair_cursor.h"
 #include "pool.h"
 #include "prompt.h"
 #include "stage.h"
@@ -19,9 +20,7 @@ typedef struct Negatives {
     uint64_t n_samples;
     HnEvidence *evidence;
     HnItemPool *pool;
-    uint64_t *offsets; /* [n_users+1]: train pairs of each user */
-    uint32_t user;     /* whose pairs are held */
-    HnPairs pairs;
+    HnPairCursor cursor;
     HnParsed parsed; /* of the last answer */
     HnText name;     /* of the item that it names */
 } Negatives;
@@ -34,7 +33,6 @@ static HnStatus open_self(Negatives *self, HnError *err) {
     }
     HN_TRY(hn_evidence_open(self->context->dataset, (uint32_t)config->max_reviews, (uint32_t)config->max_review_words,
                             self->item_profiles, self->user_profiles, &self->evidence, err));
-    HN_TRY(hn_dataset_offsets(self->context->dataset, HN_PART_TRAIN, &self->offsets, err));
     return hn_item_pool_create(self->evidence, &self->pool, err);
 }
 
@@ -43,29 +41,8 @@ static void close_self(Negatives *self) {
     hn_text_free(&self->name);
     hn_item_pool_free(&self->pool);
     hn_evidence_close(&self->evidence);
-    hn_pairs_free(&self->pairs);
-    hn_free(self->offsets);
+    hn_pair_cursor_free(&self->cursor);
     hn_prompt_free(&self->prompt);
-}
-
-/* Holds the pairs of the user whom the pair belongs to. */
-static HnStatus hold_pair(Negatives *self, uint64_t pair, HnError *err) {
-    uint64_t low = 0, high = hn_dataset_users(self->context->dataset);
-    if (self->pairs.offsets && pair >= self->pairs.offsets[0] && pair < self->pairs.offsets[1]) {
-        return HN_OK;
-    }
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-        if (self->offsets[middle] <= pair) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    hn_pairs_free(&self->pairs);
-    self->pairs = (HnPairs){0};
-    self->user = (uint32_t)low;
-    return hn_dataset_pairs(self->context->dataset, HN_PART_TRAIN, low, low + 1, &self->pairs, err);
 }
 
 static HnStatus ask(void *self_, uint64_t key, HnRequest *request, HnText *system, HnText *input, bool *known,
@@ -75,10 +52,10 @@ static HnStatus ask(void *self_, uint64_t key, HnRequest *request, HnText *syste
     (void)known;
     (void)record;
     HN_TRY(open_self(self, err));
-    HN_TRY(hold_pair(self, pair, err));
+    HN_TRY(hn_pair_cursor_hold(&self->cursor, pair, err));
     request->task = HN_TASK_HARD_NEGATIVE;
-    request->user = self->user;
-    request->item = (uint32_t)self->pairs.items[pair - self->pairs.offsets[0]];
+    request->user = self->cursor.user;
+    request->item = hn_pair_cursor_item(&self->cursor, pair);
     request->sample = (uint32_t)(key % self->n_samples);
     if (!self->prompt) {
         return HN_OK; /* the extractive provider works from the data set itself */
@@ -90,9 +67,10 @@ static HnStatus ask(void *self_, uint64_t key, HnRequest *request, HnText *syste
 /* Which item of the pool the phrase names, for this user. */
 static HnStatus resolve(Negatives *self, uint64_t pair, HnRecord *record, HnError *err) {
     HnPoolMatch match;
-    HN_TRY(hold_pair(self, pair, err));
-    size_t n_taken = (size_t)(self->pairs.offsets[1] - self->pairs.offsets[0]);
-    HN_TRY(hn_item_pool_find(self->pool, self->parsed.text, self->pairs.items, n_taken, &match, &record->item, err));
+    HN_TRY(hn_pair_cursor_hold(&self->cursor, pair, err));
+    const HnPairs *pairs = &self->cursor.pairs;
+    size_t n_taken = (size_t)(pairs->offsets[1] - pairs->offsets[0]);
+    HN_TRY(hn_item_pool_find(self->pool, self->parsed.text, pairs->items, n_taken, &match, &record->item, err));
     if (match != HN_POOL_FOUND) {
         record->status = match == HN_POOL_TAKEN ? HN_NEGATIVE_ALREADY_TAKEN : HN_NEGATIVE_NOT_IN_POOL;
         return HN_OK;
@@ -221,6 +199,7 @@ HnStatus hn_stage_negatives(const HnStageContext *context, const char *item_prof
                             const char *folder, const char *out_path, HnStageReport *report, HnError *err) {
     const HnLlmConfig *config = context->config;
     Negatives self = {.context = context,
+                      .cursor = {.dataset = context->dataset},
                       .item_profiles = item_profiles,
                       .user_profiles = user_profiles,
                       .n_samples = (uint64_t)config->negatives_per_pair};

@@ -16,6 +16,10 @@ HnStatus hn_stage_plan(const HnLlmConfig *config, const HnDataset *dataset, uint
     }
     *n_profiles = (set(config->import_item_profiles) ? 0 : n_items) +
                   (set(config->import_user_profiles) ? 0 : hn_dataset_users(dataset));
+    if (config->vectors_of == HN_VECTORS_OF_PROMPTS) {
+        *n_embeddings = n_pairs;
+        return HN_OK;
+    }
     *n_negatives = n_pairs * samples;
     /* Each text is embedded once, and a valid text names an item of the pool. */
     *n_embeddings = *n_negatives < n_items ? *n_negatives : n_items;

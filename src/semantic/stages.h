@@ -31,9 +31,11 @@ HnStatus hn_stage_profiles(const HnStageContext *context, bool users, const char
 /* One row per train pair and sample: text, status (ok / none / noise), the pool item it names. */
 HnStatus hn_stage_negatives(const HnStageContext *context, const char *item_profiles, const char *user_profiles,
                             const char *folder, const char *out_path, HnStageReport *report, HnError *err);
-/* One vector per train pair from the negatives' text (samples averaged, eq 5); pairs without one are marked absent. */
+/* One vector per train pair; pairs without one are marked absent. llm.vectors_of negatives: from the negatives' text
+ * (samples averaged, eq 5). prompts: from the prompt that would ask for the hard negative; negatives is not read. */
 HnStatus hn_stage_embed(const HnStageContext *context, const char *negatives, const char *item_profiles,
-                        const char *folder, const char *out_path, HnStageReport *report, HnError *err);
+                        const char *user_profiles, const char *folder, const char *out_path, HnStageReport *report,
+                        HnError *err);
 
 /* SHA-256 over the prompt files that prompt_folder ("" = the shipped ones) gives: part of what profiles are made from.
  */

@@ -35,9 +35,9 @@ static HnStatus make_block(uint32_t dim, Block *block, HnError *err) {
 }
 
 /* The width that all vectors share. */
-static HnStatus common_width(const HnDistinct *distinct, HnSpool *spool, uint32_t *dim, HnError *err) {
+static HnStatus common_width(HnSpool *spool, uint64_t n_records, uint32_t *dim, HnError *err) {
     *dim = 0;
-    for (uint64_t text = 0; text < hn_distinct_count(distinct); text++) {
+    for (uint64_t text = 0; text < n_records; text++) {
         HnRecord record;
         HN_TRY(hn_spool_get(spool, text, &record, err));
         if (record.status != HN_VECTOR_OK) {
@@ -55,6 +55,20 @@ static HnStatus common_width(const HnDistinct *distinct, HnSpool *spool, uint32_
         return hn_fail(err, HN_INPUT,
                        "no train pair has a hard negative with a vector: all are noise, none or lost; read "
                        "\"raw\" in the negatives store to see what the provider answered");
+    }
+    return HN_OK;
+}
+
+/* A pair whose own record is its vector. */
+static HnStatus copy(HnSpool *spool, uint64_t pair, Block *block, size_t at, HnError *err) {
+    float *row = block->mean + at * block->dim;
+    HnRecord record;
+    HN_TRY(hn_spool_get(spool, pair, &record, err));
+    block->present[at] = record.status == HN_VECTOR_OK;
+    if (block->present[at]) {
+        memcpy(row, record.vector, block->dim * sizeof *row);
+    } else {
+        memset(row, 0, block->dim * sizeof *row);
     }
     return HN_OK;
 }
@@ -116,14 +130,14 @@ static HnStatus start_store(const HnStageContext *context, HnStoreWriter *writer
     return hn_store_define(writer, field, dims, err);
 }
 
-static HnStatus write_means(const HnDistinct *distinct, HnSpool *spool, HnStoreWriter *writer, HnVectorType type,
-                            Block *block, HnVectorsReport *report, HnError *err) {
-    uint64_t n_pairs = hn_distinct_pairs(distinct);
+static HnStatus write_means(const HnDistinct *distinct, HnSpool *spool, uint64_t n_pairs, HnStoreWriter *writer,
+                            HnVectorType type, Block *block, HnVectorsReport *report, HnError *err) {
     report->pairs = n_pairs;
     for (uint64_t pair = 0; pair < n_pairs; pair += BLOCK_PAIRS) {
         uint64_t n = n_pairs - pair < BLOCK_PAIRS ? n_pairs - pair : BLOCK_PAIRS;
         for (uint64_t i = 0; i < n; i++) {
-            HN_TRY(average(distinct, spool, pair + i, block, (size_t)i, err));
+            HN_TRY(distinct ? average(distinct, spool, pair + i, block, (size_t)i, err)
+                            : copy(spool, pair + i, block, (size_t)i, err));
             report->absent += !block->present[i];
         }
         HN_TRY(write_block(writer, block, type, pair, n, err));
@@ -139,7 +153,8 @@ HnStatus hn_vectors_seal(const HnStageContext *context, const HnDistinct *distin
     Block block = {0};
     uint32_t dim = 0;
     *report = (HnVectorsReport){0};
-    HN_TRY(common_width(distinct, spool, &dim, err));
+    uint64_t n_pairs = hn_dataset_count(context->dataset, HN_PART_TRAIN);
+    HN_TRY(common_width(spool, distinct ? hn_distinct_count(distinct) : n_pairs, &dim, err));
     HN_TRY(hn_store_create(out_path, &HN_SCHEMA_VECTORS, &provenance, &writer, err));
     HnStatus status = make_block(dim, &block, err);
     if (status == HN_OK) {
@@ -148,7 +163,7 @@ HnStatus hn_vectors_seal(const HnStageContext *context, const HnDistinct *distin
                              config->vector_type == HN_VECTOR_F32 ? "vector_f32" : "vector", err);
     }
     if (status == HN_OK) {
-        status = write_means(distinct, spool, writer, config->vector_type, &block, report, err);
+        status = write_means(distinct, spool, n_pairs, writer, config->vector_type, &block, report, err);
     }
     if (status == HN_OK) {
         status = hn_store_seal(&writer, err);

@@ -9,7 +9,8 @@ typedef struct HnVectorsReport {
     uint64_t pairs, absent;
 } HnVectorsReport;
 
-/* Means over the samples of each pair (eq 5) of the spooled vectors of distinct texts, as f16 or f32. */
+/* Means over the samples of each pair (eq 5) of the spooled vectors of distinct texts, as f16 or f32. distinct NULL:
+ * record p is the vector of pair p. */
 HnStatus hn_vectors_seal(const HnStageContext *context, const HnDistinct *distinct, HnSpool *spool,
                          const char *out_path, const HnStageIdentity *identity, HnVectorsReport *report, HnError *err);
 /* A vector store made elsewhere: checked to be about the same pairs (HN_CONFLICT), then copied row by row. */

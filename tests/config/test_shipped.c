@@ -14,14 +14,16 @@
 #include "write_file.h"
 
 static void assert_loads(const char *name, const char *path) {
-    static const char *const files[] = {"data.interactions=[a.gz]", "data.valid=[b.gz]", "data.test=[c.gz]"};
+    static const char *const files[] = {"data.interactions=[a.gz]", "data.valid=[b.gz]", "data.test=[c.gz]",
+                                        "llm.native.model=model"};
     HnError err = HN_ERROR_INIT;
     HnExperiment *experiment = NULL;
     HnStatus status = HN_CONFIG;
-    /* With no file, the reviews alone, or three parts: whichever the recipe asks for. */
-    for (size_t n = 0; n <= 3 && status != HN_OK; n += n == 1 ? 2 : 1) {
+    /* With no file, the reviews alone, three parts, or a model: whichever the recipe asks for. */
+    static const size_t first[] = {0, 0, 0, 3}, n[] = {0, 1, 3, 1};
+    for (size_t i = 0; i < 4 && status != HN_OK; i++) {
         hn_error_clear(&err);
-        status = hn_experiment_load(path, files, n, &experiment, &err);
+        status = hn_experiment_load(path, files + first[i], n[i], &experiment, &err);
     }
     if (status != HN_OK) {
         fail_msg("%s: %s", name, err.message);

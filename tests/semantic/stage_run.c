@@ -67,7 +67,7 @@ static HnStatus run(HnComm *world, const char *folder, const HnExperiment *exper
     if (status == HN_OK && first) {
         count("negatives", &report);
     }
-    status = status ? status : hn_stage_embed(&context, path[3], path[1], folder, path[4], &report, err);
+    status = status ? status : hn_stage_embed(&context, path[3], path[1], path[2], folder, path[4], &report, err);
     if (status == HN_OK && first) {
         count("vectors", &report);
     }

@@ -48,8 +48,8 @@ HnStatus run_negatives(Run *run) {
 HnStatus run_vectors(Run *run) {
     HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL};
     hn_error_clear(&run->err);
-    return hn_stage_embed(&context, file(run, "negatives.h5"), file(run, "items.h5"), run->folder,
-                          file(run, "vectors.h5"), &run->vectors, &run->err);
+    return hn_stage_embed(&context, file(run, "negatives.h5"), file(run, "items.h5"), file(run, "users.h5"),
+                          run->folder, file(run, "vectors.h5"), &run->vectors, &run->err);
 }
 
 void must(const Run *run, HnStatus status) {

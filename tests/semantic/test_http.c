@@ -42,7 +42,7 @@ static Outcome ask(const HnLlmConfig *config, HnTask task, size_t n) {
     Outcome outcome = {.status = HN_OK, .err = HN_ERROR_INIT};
     HnProvider *provider = NULL;
     double started = hn_clock_seconds();
-    outcome.status = hn_provider_open(HN_PROVIDER_HTTP, config, NULL, NULL, NULL, &provider, &outcome.err);
+    outcome.status = hn_provider_open(HN_PROVIDER_HTTP, false, config, NULL, NULL, NULL, &provider, &outcome.err);
     bool *seen = hn_alloc(n, sizeof *seen, "seen", NULL);
     size_t sent = 0, got_all = 0;
     while (outcome.status == HN_OK && got_all < n) {
@@ -260,7 +260,7 @@ static void key_is_used_and_hidden(void **state) {
     HnError err = HN_ERROR_INIT;
     assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
     int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
-    assert_int_equal(hn_provider_open(HN_PROVIDER_HTTP, &config, NULL, NULL, NULL, &provider, &err), HN_OK);
+    assert_int_equal(hn_provider_open(HN_PROVIDER_HTTP, false, &config, NULL, NULL, NULL, &provider, &err), HN_OK);
     assert_int_equal(getrlimit(RLIMIT_CORE, &held), 0);
     assert_int_equal(held.rlim_cur, 0);
     assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
@@ -308,7 +308,8 @@ static void bad_settings(void **state) {
         if (table[i].key) {
             assert_int_equal(setenv(table[i].key_env, table[i].key, 1), 0);
         }
-        assert_int_equal(hn_provider_open(HN_PROVIDER_HTTP, &config, NULL, NULL, NULL, &provider, &err), HN_CONFIG);
+        assert_int_equal(hn_provider_open(HN_PROVIDER_HTTP, false, &config, NULL, NULL, NULL, &provider, &err),
+                         HN_CONFIG);
         assert_null(provider);
         if (!strstr(err.message, table[i].message) || strstr(err.message, "secret")) {
             fail_msg("case %zu: %s", i, err.message);

@@ -108,8 +108,8 @@ static void mean_of_samples(void **state) {
     HnProvider *provider = NULL;
     assert_int_equal(dims[1], 48);
     assert_int_equal(item_dims[1], 3);
-    assert_int_equal(hn_provider_open(HN_PROVIDER_EXTRACTIVE, &run.experiment->llm, run.dataset, file(&run, "items.h5"),
-                                      NULL, &provider, &run.err),
+    assert_int_equal(hn_provider_open(HN_PROVIDER_EXTRACTIVE, true, &run.experiment->llm, run.dataset,
+                                      file(&run, "items.h5"), NULL, &provider, &run.err),
                      HN_OK);
     for (uint64_t pair = 0; pair < 20; pair++) {
         float mean[48] = {0};

@@ -127,11 +127,41 @@ static void interrupted_by_a_dead_endpoint(void **state) {
     endpoint_stop(&endpoint);
 }
 
+/* Instruction and input of each pair's prompt as one text, and nothing written. */
+static void vectors_of_prompts(void **state) {
+    (void)state;
+    Endpoint endpoint;
+    Run run;
+    char url[128];
+    endpoint_start(&endpoint, NULL);
+    (void)snprintf(url, sizeof url, "llm.http.url=%s", endpoint.url);
+    open_run(&run, "prompts", "small.h5",
+             fixture_experiment("llm.embedder=http", "llm.http.embed_model=e", "llm.vectors_of=prompts", url, NULL));
+    must(&run, run_profiles(&run));
+    must(&run, run_vectors(&run)); /* there is no negatives.h5 */
+    EndpointStats stats = endpoint_stats(&endpoint);
+    assert_int_equal(run.vectors.items, 12);
+    assert_int_equal(run.vectors.noise, 0);
+    assert_int_equal(stats.requests, 12);
+    assert_int_equal(stats.prompts, 12); /* each pair has its own */
+    must(&run, run_vectors(&run));
+    assert_int_equal(endpoint_stats(&endpoint).requests, 12);
+    close_run(&run);
+    /* The same folder for vectors of negatives. */
+    (void)snprintf(url, sizeof url, "llm.http.url=%s", endpoint.url);
+    open_run(&run, "prompts", "small.h5", fixture_experiment("llm.embedder=http", "llm.http.embed_model=e", url, NULL));
+    must(&run, run_negatives(&run));
+    assert_int_equal(run_vectors(&run), HN_CONFLICT);
+    close_run(&run);
+    endpoint_stop(&endpoint);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(noise_is_kept_and_counted),
         cmocka_unit_test(taken_items_are_noise),
         cmocka_unit_test(interrupted_by_a_dead_endpoint),
+        cmocka_unit_test(vectors_of_prompts),
     };
     return cmocka_run_group_tests(tests, open_worlds, fixture_close);
 }

@@ -5,7 +5,7 @@
 #include "attention.h"
 #include "base/alloc.h"
 #include "base/log.h"
-#include "llm/tokenizer/chat.h"
+#include "llm/tokenizer/turns.h"
 
 enum { MAX_GRAMMARS = 8, LEAST_INPUT = 16, USUAL_TOKENS = 2048 };
 
@@ -21,7 +21,7 @@ struct HnAuthor {
     HnGrammar *grammars[MAX_GRAMMARS];
     size_t n_grammars;
     HnTokens tokens; /* of the prompt under way */
-    HnText turn, cut;
+    HnText cut;
 };
 
 /* ---- opening ---- */
@@ -91,7 +91,6 @@ void hn_author_close(HnAuthor **writer_at) {
     hn_tokenizer_close(&author->tokenizer);
     hn_lm_config_free(&author->config);
     hn_tokens_free(&author->tokens);
-    hn_text_free(&author->turn);
     hn_text_free(&author->cut);
     hn_free(author->folder);
     hn_free(author);
@@ -146,37 +145,9 @@ HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_
 
 /* ---- prompts ---- */
 
-static HnStatus render_plain(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
-    hn_text_clear(&author->turn);
-    HN_TRY(hn_text_printf(&author->turn, err, "%s%s%s", prompt->system, prompt->system[0] ? "\n\n" : "", input));
-    return hn_tokenizer_encode(author->tokenizer, hn_text_get(&author->turn), author->turn.length, true,
-                               &author->tokens, err);
-}
-
-/* Instruction and input as one user's turn. */
-static HnStatus render_joined(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
-    hn_text_clear(&author->turn);
-    HN_TRY(hn_text_printf(&author->turn, err, "%s\n\n%s", prompt->system, input));
-    HnChatTurn turn = {"user", hn_text_get(&author->turn)};
-    return hn_chat_render(author->chat, &turn, 1, true, &author->tokens, err);
-}
-
 /* The prompt's tokens, into author->tokens. */
 static HnStatus render(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
-    author->tokens.n = 0;
-    if (!author->chat) {
-        return render_plain(author, prompt, input, err);
-    }
-    HnChatTurn turns[] = {{"system", prompt->system}, {"user", input}};
-    bool instructed = prompt->system[0] != '\0';
-    HnError refused = HN_ERROR_INIT;
-    HnStatus status = hn_chat_render(author->chat, instructed ? turns : turns + 1, instructed ? 2 : 1, true,
-                                     &author->tokens, &refused);
-    if (status == HN_INPUT && instructed) {
-        author->tokens.n = 0;
-        return render_joined(author, prompt, input, err);
-    }
-    return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", refused.message);
+    return hn_turns_render(author->tokenizer, author->chat, prompt->system, input, true, &author->tokens, err);
 }
 
 /* input with only n_bytes left of it: three quarters head, one quarter tail. */

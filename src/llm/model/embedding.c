@@ -77,6 +77,10 @@ uint32_t hn_lm_embedding_width(const HnLmEmbedding *embedding) {
     return embedding->width;
 }
 
+size_t hn_lm_embedding_room(const HnLmEmbedding *embedding) {
+    return embedding->max_tokens > embedding->n_ends ? embedding->max_tokens - embedding->n_ends : 0;
+}
+
 HnLmEmbeddingCounts hn_lm_embedding_counts(const HnLmEmbedding *embedding) {
     return embedding->counts;
 }

@@ -116,6 +116,15 @@ HnStatus hn_chat_open(const char *folder, const HnTokenizer *tokenizer, HnChat *
     return status;
 }
 
+HnStatus hn_chat_exists(const char *folder, bool *exists, HnError *err) {
+    char *text = NULL, *path = NULL;
+    HnStatus status = read_template(folder, &text, &path, err);
+    *exists = text != NULL;
+    hn_free(text);
+    hn_free(path);
+    return status;
+}
+
 void hn_chat_close(HnChat **chat) {
     hn_free(*chat);
     *chat = NULL;

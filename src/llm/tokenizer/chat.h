@@ -21,6 +21,8 @@ typedef struct HnChatTurn {
 /* From chat_template.jinja, or chat_template in tokenizer_config.json; HN_UNSUPPORTED names the template's SHA-256
  * where there is no renderer, and says that the model has no template where it has none. tokenizer is borrowed. */
 HnStatus hn_chat_open(const char *folder, const HnTokenizer *tokenizer, HnChat **chat, HnError *err);
+/* Whether the folder has a chat template at all, known or not. */
+HnStatus hn_chat_exists(const char *folder, bool *exists, HnError *err);
 void hn_chat_close(HnChat **chat);
 const char *hn_chat_name(const HnChat *chat); /* "llama-3", for logs and provenance */
 /* Models that may think aloud before they answer (Qwen3) do, unless this takes it from them: their answer then begins

@@ -6,6 +6,7 @@
 #include "byte_tokenizer.h"
 #include "folder.h"
 #include "llm/tokenizer/chat_private.h"
+#include "llm/tokenizer/turns.h"
 
 enum { MOST_TURNS = 16 };
 static json_t *golden;
@@ -120,13 +121,23 @@ static void open_folder(const HnTokenizer *tokenizer, HnStatus wanted, const cha
     assert_int_equal(hn_alloc_live_blocks(), live);
 }
 
+static bool exists(void) {
+    bool found = false;
+    HnError err = HN_ERROR_INIT;
+    assert_int_equal(hn_chat_exists(folder_path(""), &found, &err), HN_OK);
+    return found;
+}
+
 static void unknown_templates(void **state) {
     (void)state;
     folder_clear();
     open_folder(&ml, HN_UNSUPPORTED, "no chat template", NULL);
+    assert_false(exists());
     folder_text("tokenizer_config.json", "{\"bos_token\":\"<s>\"}");
+    assert_false(exists());
     open_folder(&ml, HN_UNSUPPORTED, "tokenizer_config.json", "no chat template");
     folder_text("tokenizer_config.json", "{\"chat_template\":\"{{ messages }}\"}");
+    assert_true(exists());
     open_folder(&ml, HN_UNSUPPORTED, "f24189f08c85a1eb19a737306c3a13e85462ee33d964f28108d64a2485fa2171",
                 "not supported");
     folder_text("tokenizer_config.json",
@@ -223,6 +234,36 @@ static void behind_markers(void **state) {
     hn_chat_close(&chat);
 }
 
+/* Instruction and input as turns, or in one turn where the template has none for an instruction. */
+static void instruction_and_input(void **state) {
+    (void)state;
+    static const struct {
+        const char *model, *system;
+        HnChatTurn turns[2];
+        size_t n_turns;
+    } cases[] = {{"chatml", "Do.", {{"system", "Do."}, {"user", "a"}}, 2},
+                 {"chatml", "", {{"user", "a"}}, 1},
+                 {"mistral-470", "Do.", {{"user", "Do.\n\na"}}, 1}};
+    const HnTokenizer ends = {.specials = {"<s>", "</s>", "[INST]", "[/INST]"}, .bos = 256, .eos = 257};
+    for (size_t c = 0; c < 6; c++) {
+        HnChat *chat = NULL;
+        HnError err = HN_ERROR_INIT;
+        HnTokens tokens = {0}, wanted = {0};
+        const char *model = cases[c / 2].model;
+        const HnTokenizer *tokenizer = strcmp(model, "chatml") == 0 ? &ml : &ends;
+        assert_int_equal(hn_chat_open_known(named(model), tokenizer, &chat, &err), HN_OK);
+        assert_int_equal(hn_chat_render(chat, cases[c / 2].turns, cases[c / 2].n_turns, c % 2 == 1, &wanted, &err),
+                         HN_OK);
+        assert_int_equal(hn_tokens_push(&tokens, 'x', &err), HN_OK); /* is replaced */
+        assert_int_equal(hn_turns_render(tokenizer, chat, cases[c / 2].system, "a", c % 2 == 1, &tokens, &err), HN_OK);
+        assert_int_equal(tokens.n, wanted.n);
+        assert_memory_equal(tokens.ids, wanted.ids, wanted.n * sizeof *wanted.ids);
+        hn_tokens_free(&tokens);
+        hn_tokens_free(&wanted);
+        hn_chat_close(&chat);
+    }
+}
+
 static void failing_allocations(void **state) {
     (void)state;
     const HnChatTurn turns[] = {{"system", "s"}, {"user", "a"}, {"assistant", "b"}, {"user", "c"}};
@@ -258,9 +299,13 @@ static int close_all(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_the_reference),    cmocka_unit_test(unknown_templates),
-        cmocka_unit_test(published_template),  cmocka_unit_test(missing_tokens),
-        cmocka_unit_test(bad_turns),           cmocka_unit_test(behind_markers),
+        cmocka_unit_test(as_the_reference),
+        cmocka_unit_test(unknown_templates),
+        cmocka_unit_test(published_template),
+        cmocka_unit_test(missing_tokens),
+        cmocka_unit_test(bad_turns),
+        cmocka_unit_test(behind_markers),
+        cmocka_unit_test(instruction_and_input),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

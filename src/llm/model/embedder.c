@@ -1,0 +1,120 @@
+#include "llm/model/embedder.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "llm/tokenizer/turns.h"
+
+struct HnEmbedder {
+    HnLm *lm;
+    HnTokenizer *tokenizer;
+    HnLmEmbedding *embedding;
+    HnChat *chat;      /* NULL: prompts are plain */
+    char *instruction; /* of the last prompt */
+    HnTokens bare;     /* ... rendered without an input */
+};
+
+static HnStatus open_parts(const HnEmbedderOptions *options, const char *folder, HnEmbedder *self, HnError *err) {
+    HnLmOptions lm = {.weights = options->weights, .memory_limit = options->memory_limit};
+    bool chat = false;
+    HN_TRY(hn_tokenizer_open(folder, &self->tokenizer, err));
+    if (options->prompts && !options->plain) {
+        HN_TRY(hn_chat_exists(folder, &chat, err));
+    }
+    if (chat) {
+        HN_TRY(hn_chat_open(folder, self->tokenizer, &self->chat, err));
+    }
+    HN_TRY(hn_lm_open(folder, &lm, &self->lm, err));
+    return hn_lm_embedding_create(self->lm, self->tokenizer, &options->embedding, &self->embedding, err);
+}
+
+HnStatus hn_embedder_open(const HnEmbedderOptions *options, HnEmbedder **embedder, HnError *err) {
+    HnEmbedder *self = *embedder = hn_alloc(1, sizeof *self, "embedder", err);
+    char *folder = NULL;
+    HnStatus status = self ? hn_lm_folder_resolve(options->folder, &folder, err) : HN_MEMORY;
+    if (status == HN_OK) {
+        status = open_parts(options, folder, self, err);
+    }
+    hn_free(folder);
+    if (status != HN_OK) {
+        hn_embedder_close(embedder);
+    }
+    return status;
+}
+
+void hn_embedder_close(HnEmbedder **embedder) {
+    HnEmbedder *self = *embedder;
+    if (self == NULL) {
+        return;
+    }
+    hn_tokens_free(&self->bare);
+    hn_free(self->instruction);
+    hn_lm_embedding_free(&self->embedding);
+    hn_lm_close(&self->lm);
+    hn_chat_close(&self->chat);
+    hn_tokenizer_close(&self->tokenizer);
+    hn_free(self);
+    *embedder = NULL;
+}
+
+HnLmEmbedding *hn_embedder_embedding(HnEmbedder *embedder) {
+    return embedder->embedding;
+}
+
+const char *hn_pooling_name(HnPooling pooling) {
+    static const char *const names[] = {"none", "last", "mean", "cls"};
+    return names[pooling];
+}
+
+/* ---- prompts ---- */
+
+/* The instruction and nothing else, to see what an input has before it and behind it. It seldom changes. */
+static HnStatus render_bare(HnEmbedder *self, const char *system, HnError *err) {
+    if (self->instruction && strcmp(self->instruction, system) == 0) {
+        return HN_OK;
+    }
+    hn_free(self->instruction);
+    self->instruction = hn_strdup(system, err);
+    return self->instruction ? hn_turns_render(self->tokenizer, self->chat, system, "", false, &self->bare, err)
+                             : HN_MEMORY;
+}
+
+/* What a cut keeps. */
+static void measure(const HnEmbedder *self, HnEmbedderPrompt *prompt) {
+    const HnTokens *whole = &prompt->tokens, *bare = &self->bare;
+    size_t least = whole->n < bare->n ? whole->n : bare->n, head = 0, tail = 0;
+    size_t room = hn_lm_embedding_room(self->embedding);
+    while (head < least && whole->ids[head] == bare->ids[head]) {
+        head++;
+    }
+    while (head + tail < least && whole->ids[whole->n - 1 - tail] == bare->ids[bare->n - 1 - tail]) {
+        tail++;
+    }
+    if (whole->n > room && head + tail < room) {
+        tail += (room - head - tail) / 4;
+    }
+    prompt->n_head = head;
+    prompt->n_tail = tail;
+}
+
+HnStatus hn_embedder_render(HnEmbedder *embedder, const char *system, const char *input, HnEmbedderPrompt *prompt,
+                            HnError *err) {
+    HN_TRY(render_bare(embedder, system, err));
+    HN_TRY(hn_turns_render(embedder->tokenizer, embedder->chat, system, input, false, &prompt->tokens, err));
+    measure(embedder, prompt);
+    return HN_OK;
+}
+
+HnStatus hn_embedder_prompts(HnEmbedder *embedder, const HnEmbedderPrompt *prompts, size_t n, float *vectors,
+                             HnError *err) {
+    HnLmPrompt *list = hn_alloc(n, sizeof *list, "prompts to embed", err);
+    if (list == NULL) {
+        return HN_MEMORY;
+    }
+    for (size_t i = 0; i < n; i++) {
+        list[i] = (HnLmPrompt){prompts[i].tokens.ids, prompts[i].tokens.n, prompts[i].n_head, prompts[i].n_tail};
+    }
+    HnStatus status = hn_lm_embedding_tokens(embedder->embedding, list, n, vectors, err);
+    hn_free(list);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* A model folder that embeds: tokenizer, chat template and model behind one door, for prompts and for texts.
+ *
+ * A prompt is an instruction (may be "") and an input: turns of the model's chat template, without the opening of an
+ * answer; plain text where the model has no template, or plain says so. A prompt that is too long keeps its instruction
+ * and what stands behind the input; of the input three quarters of what has room are its head, one quarter its tail.
+ */
+#ifndef HN_LLM_MODEL_EMBEDDER_H
+#define HN_LLM_MODEL_EMBEDDER_H
+
+#include "llm/model/embedding.h"
+
+typedef struct HnEmbedder HnEmbedder;
+
+typedef struct HnEmbedderOptions {
+    const char *folder; /* or a hub cache's */
+    HnWeightType weights;
+    uint64_t memory_limit; /* bytes; 0: what is free */
+    HnLmEmbeddingOptions embedding;
+    bool prompts; /* prompts will come: the chat template is read too, and one that is not known is HN_UNSUPPORTED */
+    bool plain;   /* no chat template */
+} HnEmbedderOptions;
+
+/* Loads the model. */
+HnStatus hn_embedder_open(const HnEmbedderOptions *options, HnEmbedder **embedder, HnError *err);
+void hn_embedder_close(HnEmbedder **embedder);
+/* For texts, width and counts. */
+HnLmEmbedding *hn_embedder_embedding(HnEmbedder *embedder);
+/* "last", "mean", "cls"; what is done, whoever asked for it. */
+const char *hn_pooling_name(HnPooling pooling);
+
+typedef struct HnEmbedderPrompt {
+    HnTokens tokens;       /* zero-initialise; hn_tokens_free */
+    size_t n_head, n_tail; /* what a cut keeps */
+} HnEmbedderPrompt;
+/* Replaces *prompt. */
+HnStatus hn_embedder_render(HnEmbedder *embedder, const char *system, const char *input, HnEmbedderPrompt *prompt,
+                            HnError *err);
+/* vectors [n][width], in one go. */
+HnStatus hn_embedder_prompts(HnEmbedder *embedder, const HnEmbedderPrompt *prompts, size_t n, float *vectors,
+                             HnError *err);
+
+#endif
