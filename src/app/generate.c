@@ -21,7 +21,7 @@ static const char usage[] =
     "be left out),\n"
     "and writes {\"id\", \"text\", \"stop\", \"prompt_tokens\", \"answer_tokens\"} a line, in the same order. Started "
     "again with the same\n"
-    "--output it goes on behind the last whole line.\n\n"
+    "--output, input and settings it goes on behind the last whole line.\n\n"
     "  --model DIR        model folder, or a models--org--name folder of a hub cache\n"
     "  --system TEXT      instruction\n"
     "  --weights TYPE     f32, f16, bf16 (default), int8 or nf4: how weights lie in memory\n"
@@ -68,6 +68,11 @@ static HnStatus take_keys(HnGenerateCommand *command, char *value, HnError *err)
     for (char *key = strtok_r(value, ",", &value); key; key = strtok_r(NULL, ",", &value)) {
         if (command->n_keys == HN_GENERATE_MAX_KEYS) {
             return hn_fail(err, HN_USAGE, "--json takes at most %d keys", HN_GENERATE_MAX_KEYS);
+        }
+        for (size_t i = 0; i < command->n_keys; i++) {
+            if (strcmp(command->keys[i].key, key) == 0) {
+                return hn_fail(err, HN_USAGE, "--json names the key \"%s\" twice", key);
+            }
         }
         HnGrammarFieldKind kind = command->n_keys == 0 ? HN_FIELD_FILLED : HN_FIELD_ANY;
         command->keys[command->n_keys++] = (HnGrammarField){key, kind};
@@ -132,7 +137,10 @@ static HnStatus take_option(HnGenerateCommand *command, const char *name, char *
     if (strcmp(name, "--json") == 0) {
         return take_keys(command, value, err);
     }
-    if (strcmp(name, "--stop") == 0 && command->n_stops < HN_GENERATE_MAX_STOPS && value[0] != '\0') {
+    if (strcmp(name, "--stop") == 0 && value[0] != '\0') {
+        if (command->n_stops == HN_GENERATE_MAX_STOPS) {
+            return hn_fail(err, HN_USAGE, "--stop may be given at most %d times", HN_GENERATE_MAX_STOPS);
+        }
         command->stops[command->n_stops++] = value;
         return HN_OK;
     }
@@ -163,6 +171,9 @@ static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *h
     }
     if (command->author.folder == NULL || (command->prompt == NULL) == (command->input == NULL)) {
         return hn_fail(err, HN_USAGE, "name --model, and either --prompt or --input; see `hnlmrec generate --help`");
+    }
+    if (command->prompt && command->output) {
+        return hn_fail(err, HN_USAGE, "--output belongs to --input: the answer to --prompt is printed");
     }
     if (command->n_stops && command->n_keys) {
         return hn_fail(err, HN_USAGE, "--stop and --json exclude each other: the object's end is the answer's");
@@ -196,18 +207,18 @@ static HnStatus answer_one(const HnGenerateCommand *command, HnAuthor *author, H
     while (!got && !hn_stop_requested()) {
         HN_TRY(hn_author_step(author, &answer, &got, err));
     }
-    fputs("\n", stdout);
-    fflush(stdout);
+    bool printed = fputs("\n", stdout) >= 0 && fflush(stdout) == 0 && !ferror(stdout);
     if (!got) {
         return hn_fail(err, HN_INTERRUPTED, "stopped as asked");
     }
     double seconds = hn_clock_seconds() - started;
     if (!command->quiet) {
-        fprintf(stderr, "[%s; %u tokens of prompt, %u of answer, %.1f s, %.1f tokens/s]\n", hn_stop_name(answer.stop),
-                answer.n_prompt, answer.n_tokens, seconds, (double)(answer.n_prompt + answer.n_tokens) / seconds);
+        fprintf(stderr, "[%s; %u tokens of prompt, %u of answer, %.1f s, %.1f tokens/s read and written]\n",
+                hn_stop_name(answer.stop), answer.n_prompt, answer.n_tokens, seconds,
+                (double)(answer.n_prompt + answer.n_tokens) / seconds);
     }
     hn_generated_free(&answer);
-    return HN_OK;
+    return printed ? HN_OK : hn_fail(err, HN_IO, "cannot print the answer");
 }
 
 static HnStatus generate(HnGenerateCommand *command, HnError *err) {

@@ -28,6 +28,34 @@ generate --input "$work/in.jsonl" --output "$work/part.jsonl" --max-tokens 10 --
 cmp -s "$work/out.jsonl" "$work/part.jsonl" && pass "goes on behind the last whole line" || fail "does not go on"
 generate --input - --max-tokens 10 --temperature 1 <"$work/in.jsonl" 2>/dev/null | cmp -s - "$work/out.jsonl" && pass "from and to a pipe" || fail "pipe"
 
+
+# Files that are no earlier answers to this input are refused, and stay as they are.
+kept() { # WHAT WORDS OUTPUT [INPUT]
+    cp "$3" "$work/before"
+    generate --input "${4:-$work/in.jsonl}" --output "$3" --max-tokens 10 2>"$work/log" && fail "$1: accepted"
+    grep -q -- "$2" "$work/log" && cmp -s "$3" "$work/before" && pass "$1: refused, and kept" || { fail "$1"; cat "$work/log"; }
+}
+printf '{"id":"p1","prompt":"a"}\n{"id":"p2","prompt":"b"}' >"$work/pair.jsonl"
+kept "the input as output" "name another --output" "$work/pair.jsonl" "$work/pair.jsonl"
+printf '{"id":"p1","prompt":"a"}' >"$work/foreign"
+kept "an output that ends in another object" "name another --output" "$work/foreign"
+printf 'my notes' >"$work/foreign"
+kept "an output that ends in other text" "name another --output" "$work/foreign"
+printf 'my\nnotes\n' >"$work/foreign"
+kept "an output of other lines" "in.jsonl:1: line 1 of .* is no answer" "$work/foreign"
+tail -n +2 "$work/out.jsonl" >"$work/foreign"
+kept "answers to other lines" "in.jsonl:1: line 1 of .* is no answer" "$work/foreign"
+head -n 30 "$work/in.jsonl" >"$work/short.jsonl"
+kept "more answers than lines" "holds 40 answers, and .* 30 lines" "$work/out.jsonl" "$work/short.jsonl"
+
+# A bad line does not take the answers to those before it along.
+{ head -n 5 "$work/in.jsonl"; echo '{"prompt": 5}'; tail -n 3 "$work/in.jsonl"; } >"$work/bad.jsonl"
+generate --input "$work/bad.jsonl" --output "$work/some.jsonl" --max-tokens 10 --temperature 1 2>"$work/log" && fail "a bad line: accepted"
+grep -q 'bad.jsonl:6: ' "$work/log" && head -n 5 "$work/out.jsonl" | cmp -s - "$work/some.jsonl" && pass "lines before a bad one are answered" || fail "lines before a bad one"
+if [ -c /dev/full ]; then
+    generate --prompt x --max-tokens 3 >/dev/full 2>"$work/log" && fail "an answer that nobody got: success" || pass "an answer that cannot be printed is an error"
+fi
+
 refused() { # WHAT WORDS ARGS...
     local what=$1 words=$2
     shift 2
@@ -43,6 +71,9 @@ printf 'hello\n' >"$work/bad.jsonl"
 refused "a line that is no object" "bad.jsonl:1: " --input "$work/bad.jsonl"
 refused "neither prompt nor input" "either --prompt or --input"
 refused "a wrong number" "top_p 7" --prompt x --top-p 7
+refused "a key twice" '"a" twice' --prompt x --json a,b,a
+refused "an output for one prompt" "--output belongs to --input" --prompt x --output "$work/none"
+refused "too little memory" "a step of 1024 tokens .*, all else 64 MiB, but " --prompt x --memory-gb 0.01
 refused "a budget that fills the context" "context" --prompt x --max-tokens 4096
 generate --prompt "$(printf 'word %.0s' $(seq 5000))" --max-tokens 4 >/dev/null 2>"$work/log" && grep -q 'lost [0-9]* tokens' "$work/log" && pass "a prompt that is too long loses its middle, aloud" || fail "long prompt"
 finish
