@@ -155,9 +155,10 @@ static HnStatus make_stage(void *context, const char *work_folder, const char *o
                               &report, err));
         break;
     }
-    hn_log(HN_LOG_INFO, "%llu rows: %llu done before, %llu answered, %llu noise, %llu lost; %llu requests, %.1f s",
+    hn_log(HN_LOG_INFO, "%llu rows: %llu done before, %llu answered, %llu %s, %llu lost; %llu requests, %.1f s",
            (unsigned long long)report.items, (unsigned long long)report.done_before,
-           (unsigned long long)report.answered, (unsigned long long)report.noise, (unsigned long long)report.lost,
+           (unsigned long long)report.answered, (unsigned long long)report.noise,
+           call->stage == STAGE_VECTORS ? "pairs without a vector" : "noise", (unsigned long long)report.lost,
            (unsigned long long)report.attempts, report.seconds);
     return HN_OK;
 }

@@ -36,19 +36,19 @@ uint64_t hn_native_memory(const HnLlmConfig *config) {
 
 /* ---- writing ---- */
 
-/* The forms of prompts/: exactly these keys, in this order. */
-static HnStatus make_grammars(Native *self, HnError *err) {
-    HnGrammarField profile[] = {{"summarization", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
-    HnGrammarField negative[] = {{"hard_negative_item", HN_FIELD_FILLED}, {"reasoning", HN_FIELD_ANY}};
-    if (!self->config->native.json) {
+/* The form of prompts/: exactly these keys, in this order; made when first asked for. */
+static HnStatus need_grammar(Native *self, bool negative, HnError *err) {
+    HnGrammarField fields[] = {{negative ? "hard_negative_item" : "summarization", HN_FIELD_FILLED},
+                               {"reasoning", HN_FIELD_ANY}};
+    HnGrammar **grammar = negative ? &self->negative : &self->profile;
+    if (!self->config->native.json || *grammar) {
         return HN_OK;
     }
-    if (self->config->native.pool_names) {
-        negative[0].kind = HN_FIELD_NAME;
+    if (negative && self->config->native.pool_names) {
+        fields[0].kind = HN_FIELD_NAME;
         HN_TRY(hn_native_names(self->dataset, &self->names, err));
     }
-    HN_TRY(hn_author_grammar(self->author, profile, 2, NULL, &self->profile, err));
-    return hn_author_grammar(self->author, negative, 2, self->names, &self->negative, err);
+    return hn_author_grammar(self->author, fields, 2, negative ? self->names : NULL, grammar, err);
 }
 
 static HnStatus open_author(Native *self, HnError *err) {
@@ -67,7 +67,7 @@ static HnStatus open_author(Native *self, HnError *err) {
         status = hn_author_load(self->author, err);
     }
     hn_text_free(&line);
-    return status == HN_OK ? make_grammars(self, err) : status;
+    return status;
 }
 
 /* Profiles of item 5, of user 5 and hard negative 5 draw from streams of their own. */
@@ -83,6 +83,7 @@ static HnStatus submit_prompt(Native *self, const HnRequest *request, Job *job, 
     if (!self->author) {
         HN_TRY(open_author(self, err));
     }
+    HN_TRY(need_grammar(self, negative, err));
     HnAuthorPrompt prompt = {.key = request->key,
                              .system = request->system,
                              .input = request->prompt,
@@ -103,10 +104,14 @@ static HnStatus submit_prompt(Native *self, const HnRequest *request, Job *job, 
     hn_pairs_free(&job->taken);
     self->n_cut += n_cut > 0;
     self->n_written++;
-    if (status == HN_RANGE || status == HN_INPUT) { /* this prompt's own fault */
+    if (status == HN_INPUT) { /* this prompt's own fault */
         job->answer.status = HN_ANSWER_REFUSED;
         snprintf(job->answer.note, sizeof job->answer.note, "%.255s", refused.message);
         return HN_OK;
+    }
+    if (status == HN_RANGE) { /* room for instruction and answer: the same for all prompts of a stage */
+        return hn_fail(err, status, "%s (llm.native.max_tokens is %lld, llm.native.context %lld)", refused.message,
+                       (long long)native->max_tokens, (long long)native->context);
     }
     return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", refused.message);
 }

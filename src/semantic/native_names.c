@@ -1,5 +1,6 @@
 #include "answer.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "evidence.h"
 #include "native.h"
 
@@ -30,6 +31,12 @@ HnStatus hn_native_names(const HnDataset *dataset, HnItemNames **names, HnError 
     }
     if (status == HN_OK) {
         status = hn_item_names_create(named, n_items, names, err);
+    }
+    if (status == HN_OK && hn_item_names_left_out(*names) > 0) {
+        hn_log(HN_LOG_WARN,
+               "%llu of %llu items cannot be named by a hard negative: their names are empty, say None, are no UTF-8, "
+               "or longer than %d bytes",
+               (unsigned long long)hn_item_names_left_out(*names), (unsigned long long)n_items, HN_NAME_LONGEST);
     }
     hn_evidence_close(&evidence);
     hn_text_free(&texts);
