@@ -63,7 +63,10 @@ static void processor(HnDoctor *doctor) {
     hn_doctor_say(doctor, HN_DOCTOR_OK, "processor", "%s;%s", model, present[0] != '\0' ? present : " no AVX2");
     HnCpuPath path = hn_cpu_level();
     const char *cap = getenv("HNLMREC_CPU");
-    if (cap != NULL && cap[0] != '\0') {
+    if (cap != NULL && cap[0] != '\0' && strcmp(cap, hn_cpu_path_name(path)) != 0) {
+        hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels", "path %s; HNLMREC_CPU=%s names no path that is here: ignored",
+                      hn_cpu_path_name(path), cap);
+    } else if (cap != NULL && cap[0] != '\0') {
         hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels", "path %s, capped by HNLMREC_CPU=%s: unset it for full speed",
                       hn_cpu_path_name(path), cap);
     } else if (path == HN_CPU_SCALAR) {

@@ -124,11 +124,12 @@ HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) 
     HnLmPlan plan;
     char bytes[32];
     HN_TRY(hn_lm_plan(author->folder, &options, &plan, err));
-    return hn_text_printf(line, err, "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), %s",
+    return hn_text_printf(line, err, "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), %s%s",
                           hn_lm_family_name(author->config.family), author->config.n_layers,
                           1e-9 * (double)plan.n_parameters, hn_format_bytes((double)plan.weights, bytes, sizeof bytes),
                           types[options.weights], hn_linear_path(options.weights),
-                          author->chat ? hn_chat_name(author->chat) : "no chat template");
+                          author->chat ? "chat template " : "no chat template",
+                          author->chat ? hn_chat_name(author->chat) : "");
 }
 
 HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_t n_fields, const HnItemNames *names,
@@ -175,9 +176,9 @@ static HnStatus fit(HnAuthor *author, const HnAuthorPrompt *prompt, size_t n_roo
     const size_t fixed = author->tokens.n;
     if (fixed + LEAST_INPUT > n_room) {
         return hn_fail(err, HN_RANGE,
-                       "the instruction alone takes %zu tokens, and %zu are left beside the answer's budget: allow a "
-                       "longer context or a smaller budget",
-                       fixed, n_room);
+                       "the instruction takes %zu tokens, and of the context of %u the answer's budget leaves %zu, too "
+                       "few for it and an input: allow a longer context or a smaller budget",
+                       fixed, context_of(author), n_room);
     }
     double share = (double)(n_room - fixed) / (double)(whole - fixed);
     do {

@@ -43,7 +43,8 @@ HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **author, HnErr
 void hn_author_close(HnAuthor **author);
 /* Loads the weights; hn_author_submit does where nobody has. */
 HnStatus hn_author_load(HnAuthor *author, HnError *err);
-/* "llama, 24 layers, 0.49 billion parameters, bf16: avx512-bf16 pairs, template llama-3". */
+/* "llama, 24 layers, 0.49 billion parameters, 942.4 MiB in memory as bf16 (avx512-bf16 pairs), chat template llama-3".
+ */
 HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err);
 
 /* A grammar over this model's vocabulary; the author frees it. names may be NULL, else they outlive the author. */

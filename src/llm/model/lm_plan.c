@@ -130,12 +130,13 @@ static HnStatus check_fits(const HnLm *lm, HnError *err) {
         return HN_OK;
     }
     char weights[32], activations[32], allowed[32];
-    return hn_fail(err, HN_MEMORY,
-                   "%s does not fit: weights take %s and a step of %u tokens %s, but %s may be used; use narrower "
-                   "weights (bf16, int8, nf4), a smaller model, or serve it elsewhere and use the http provider",
-                   lm->folder, hn_format_bytes((double)plan->weights, weights, sizeof weights), lm->max_rows,
-                   hn_format_bytes((double)plan->activations, activations, sizeof activations),
-                   hn_format_bytes((double)limit, allowed, sizeof allowed));
+    return hn_fail(
+        err, HN_MEMORY,
+        "%s does not fit: weights take %s, a step of %u tokens %s, all else %d MiB, but %s may be used; use "
+        "narrower weights (bf16, int8, nf4), a smaller model, or serve it elsewhere and use the http provider",
+        lm->folder, hn_format_bytes((double)plan->weights, weights, sizeof weights), lm->max_rows,
+        hn_format_bytes((double)plan->activations, activations, sizeof activations), (int)(SLACK >> 20),
+        hn_format_bytes((double)limit, allowed, sizeof allowed));
 }
 
 /* Elements of all tensors that are used. */

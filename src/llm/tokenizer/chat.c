@@ -99,9 +99,11 @@ HnStatus hn_chat_open(const char *folder, const HnTokenizer *tokenizer, HnChat *
     *chat = NULL;
     HnStatus status = read_template(folder, &text, &path, err);
     if (status == HN_OK && text == NULL) {
-        status =
-            hn_fail(err, HN_UNSUPPORTED,
-                    "%s: the model has no chat template; prompt it with plain text, or take its chat version", path);
+        status = hn_fail(
+            err, HN_UNSUPPORTED,
+            "%s: the model has no chat template; prompt it with plain text (--plain, llm.native.plain: true), or take "
+            "its chat version",
+            path);
     } else if (status == HN_OK) {
         hn_sha256_bytes(text, strlen(text), sha256);
         model = hn_chat_template_find(sha256);
