@@ -5,8 +5,13 @@
 #if HN_X86
 
 #define HN_BF16 __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")))
+#define HN_BF16_VBMI __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx512vbmi")))
 
-enum { VECTORS = HN_STRIP / 16, FAR = 4096 }; /* FAR: bytes that narrow weights are fetched ahead of widening */
+enum {
+    VECTORS = HN_STRIP / 16,
+    FAR = 4096,    /* bytes that narrow weights are fetched ahead of widening */
+    BYTES_ROWS = 4 /* of int8 that look bytes up */
+};
 
 /* Outputs 16 v .. 16 v + 15 of a pair of inputs. */
 HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned char *w, const int v) {
@@ -117,6 +122,103 @@ HN_BF16 static void tile_nf4(const HnLinearTile *t, int rows) {
     tile_rows(t, HN_WEIGHT_NF4, rows);
 }
 
+/* ---- int8 for few rows, where bytes can be looked up in a table of 128 ---- */
+
+/* The bf16 of 0 .. 127, and its two bytes in tables. */
+#define HN_LOG(i) ((i) >= 64 ? 6 : (i) >= 32 ? 5 : (i) >= 16 ? 4 : (i) >= 8 ? 3 : (i) >= 4 ? 2 : (i) >= 2 ? 1 : 0)
+#define HN_HALF(i) ((i) == 0 ? 0 : (127 + HN_LOG(i)) << 7 | ((i) << (7 - HN_LOG(i)) & 127))
+#define HN_FOUR(byte, i) byte(i), byte((i) + 1), byte((i) + 2), byte((i) + 3)
+#define HN_16(byte, i) HN_FOUR(byte, i), HN_FOUR(byte, (i) + 4), HN_FOUR(byte, (i) + 8), HN_FOUR(byte, (i) + 12)
+#define HN_64(byte, i) HN_16(byte, i), HN_16(byte, (i) + 16), HN_16(byte, (i) + 32), HN_16(byte, (i) + 48)
+#define HN_LOW(i) (HN_HALF(i) & 255)
+#define HN_HIGH(i) (HN_HALF(i) >> 8)
+_Alignas(64) static const uint8_t magnitude_low[] = {HN_64(HN_LOW, 0), HN_64(HN_LOW, 64)};
+_Alignas(64) static const uint8_t magnitude_high[] = {HN_64(HN_HIGH, 0), HN_64(HN_HIGH, 64)};
+
+typedef struct Magnitudes {
+    __m512i low[2], high[2];
+} Magnitudes;
+
+/* 32 outputs of a pair. Interleaving works within quarters of a register: quarter q of right[0] holds outputs 8 q ..
+ * 8 q + 3, of right[1] 8 q + 4 .. 8 q + 7. */
+HN_INLINE HN_BF16_VBMI void bytes_widen(const Magnitudes *m, __m512i bytes, __m512i *right) {
+    const __m512i index = _mm512_abs_epi8(bytes);
+    const __m512i low = _mm512_permutex2var_epi8(m->low[0], index, m->low[1]);
+    const __m512i high = _mm512_ternarylogic_epi32(_mm512_permutex2var_epi8(m->high[0], index, m->high[1]), bytes,
+                                                   _mm512_set1_epi8(-128), 0xF8); /* high | (bytes & sign) */
+    right[0] = _mm512_unpacklo_epi8(low, high);
+    right[1] = _mm512_unpackhi_epi8(low, high);
+}
+
+HN_INLINE HN_BF16_VBMI void scaled_add(float *y, const float *scale, __m512d total) {
+    _mm512_storeu_ps(y, _mm512_fmadd_ps(_mm512_castpd_ps(total), _mm512_loadu_ps(scale), _mm512_loadu_ps(y)));
+}
+
+/* One block of k inputs. Nothing is fetched ahead: the processor does so by itself, and being told costs time. */
+HN_INLINE HN_BF16_VBMI void bytes_block(const HnLinearTile *t, const Magnitudes *m, const int rows,
+                                        const unsigned char *w, const uint16_t *x, int64_t k, const float *scale) {
+    const __m512i lower = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i upper = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    __m512 total[BYTES_ROWS][VECTORS];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++) {
+        total[i][0] = total[i][1] = total[i][2] = total[i][3] = _mm512_setzero_ps();
+    }
+    for (int64_t l = 0; l < k; l += 2, w += 2 * HN_STRIP) {
+        __m512i right[VECTORS];
+        bytes_widen(m, _mm512_load_si512(w), right);
+        bytes_widen(m, _mm512_load_si512(w + 64), right + 2);
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++) {
+            int pair;
+            memcpy(&pair, x + i * t->ldx + l, sizeof pair);
+            const __m512i left = _mm512_set1_epi32(pair);
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++) {
+                total[i][v] = _mm512_dpbf16_ps(total[i][v], (__m512bh)left, (__m512bh)right[v]);
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 2
+        for (int v = 0; v < VECTORS; v += 2) {
+            const __m512d a = _mm512_castps_pd(total[i][v]), b = _mm512_castps_pd(total[i][v + 1]);
+            float *y = t->y + i * t->ldy + 16 * v;
+            scaled_add(y, scale + 16 * v, _mm512_permutex2var_pd(a, lower, b));
+            scaled_add(y + 16, scale + 16 * v + 16, _mm512_permutex2var_pd(a, upper, b));
+        }
+    }
+}
+
+HN_INLINE HN_BF16_VBMI void bytes_rows(const HnLinearTile *t, const Magnitudes *m, const int rows) {
+    const unsigned char *w = t->w;
+    const float *scale = t->scale;
+    for (int64_t l = 0; l < t->k; l += t->block, w += t->block * HN_STRIP, scale += HN_STRIP) {
+        const int64_t k = t->k - l < t->block ? t->k - l : t->block;
+        bytes_block(t, m, rows, w, (const uint16_t *)t->x + l, k, scale);
+    }
+}
+
+HN_BF16_VBMI static void bytes_tile(const HnLinearTile *t, int rows) {
+    const Magnitudes m = {{_mm512_load_si512(magnitude_low), _mm512_load_si512(magnitude_low + 64)},
+                          {_mm512_load_si512(magnitude_high), _mm512_load_si512(magnitude_high + 64)}};
+    switch (rows) {
+    case 1:
+        bytes_rows(t, &m, 1);
+        break;
+    case 2:
+        bytes_rows(t, &m, 2);
+        break;
+    case 3:
+        bytes_rows(t, &m, 3);
+        break;
+    default:
+        bytes_rows(t, &m, BYTES_ROWS);
+        break;
+    }
+}
+
 static void tile_run(const HnLinearTile *t, int rows) {
     if (t->type == HN_WEIGHT_BF16) {
         tile_bf16(t, rows);
@@ -160,9 +262,19 @@ HN_BF16 static void scales(const unsigned char *code, const float *step, float *
     }
 }
 
+/* The same with bytes looked up in tables; the bits are tile_run's. */
+static void tile_run_vbmi(const HnLinearTile *t, int rows) {
+    if (t->type == HN_WEIGHT_INT8 && rows <= BYTES_ROWS) {
+        bytes_tile(t, rows);
+    } else {
+        tile_run(t, rows);
+    }
+}
+
 const HnLinearOps *hn_linear_bf16(void) {
     static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, scales, round_x};
-    return &ops;
+    static const HnLinearOps vbmi = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run_vbmi, widen, scales, round_x};
+    return __builtin_cpu_supports("avx512vbmi") ? &vbmi : &ops;
 }
 #else
 const HnLinearOps *hn_linear_bf16(void) {

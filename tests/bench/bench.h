@@ -45,6 +45,7 @@ BenchPeer *bench_peer_start(const char *command); /* NULL: no peer, for every ca
 void bench_peer_turn(BenchPeer *peer);            /* it works for about as long as a turn of ours */
 double bench_peer_ms(BenchPeer *peer);            /* the median of its times so far; 0 = none */
 void bench_peer_forget(BenchPeer *peer);          /* those times */
+double bench_peak_gb(const BenchPeer *peer);      /* most memory that the peer has held so far; NULL: we ourselves */
 void bench_peer_stop(BenchPeer *peer);
 /* bench_time, in turns with the peer. */
 BenchTime bench_time_beside(void (*work)(void *context), void *context, int least, double seconds, BenchPeer *peer);

@@ -229,6 +229,16 @@ static void bench_embed(Bench *b, HnWeightType type, bool own, BenchPeer *peer, 
              own ? "this program, nothing shared" : "transformers, one padded batch");
 }
 
+/* The most memory that both have held, files that are mapped included. */
+static void add_peaks(const BenchPeer *peer, BenchLine *line) {
+    const size_t n = strlen(line->note);
+    snprintf(line->note + n, sizeof line->note - n, "; peak %.2f GB", bench_peak_gb(NULL));
+    if (peer != NULL) {
+        const size_t with = strlen(line->note);
+        snprintf(line->note + with, sizeof line->note - with, ", peer's %.2f", bench_peak_gb(peer));
+    }
+}
+
 /* "lm-decode-bf16-8" -> bf16. */
 static bool type_of(const char *name, HnWeightType *type) {
     for (int t = 0; t < 5; t++) {
@@ -260,6 +270,7 @@ int main(int argc, char **argv) {
     } else {
         bench_embed(&b, type, strstr(argv[1], "-own") != NULL, peer, &line);
     }
+    add_peaks(peer, &line);
     bench_peer_stop(peer);
     bench_line_print(&line);
     close_model(&b);

@@ -82,3 +82,21 @@ void bench_peer_stop(BenchPeer *peer) {
     (void)waitpid(peer->pid, NULL, 0);
     free(peer);
 }
+
+double bench_peak_gb(const BenchPeer *peer) {
+    char path[64] = "/proc/self/status", line[256];
+    double kilobytes = 0.0;
+    if (peer != NULL) {
+        snprintf(path, sizeof path, "/proc/%d/status", (int)peer->pid);
+    }
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0) {
+            kilobytes = strtod(line + 6, NULL);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return kilobytes * 1024e-9;
+}

@@ -59,6 +59,7 @@ typedef struct HnLmConfig {
     /* sentence-transformers' files; HN_POOLING_NONE where there are none */
     HnPooling pooling;
     bool normalise;
+    bool lower_case;                      /* of texts: means nothing where the tokenizer lowers them anyway */
     uint32_t max_tokens;                  /* longest input it embeds; 0: n_positions */
     char *query_prefix, *document_prefix; /* "" where none */
 } HnLmConfig;

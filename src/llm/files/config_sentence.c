@@ -82,13 +82,8 @@ static HnStatus read_pooling(HnKeys *keys, HnLmConfig *config, HnError *err) {
 }
 
 static HnStatus read_length(HnKeys *keys, HnLmConfig *config, HnError *err) {
-    bool lower = false;
     HN_TRY(hn_keys_u32(keys, "max_seq_length", 1, HN_CONFIG_MAX_POSITIONS, &config->max_tokens, err));
-    HN_TRY(hn_keys_bool(keys, "do_lower_case", &lower, err));
-    if (lower) {
-        return hn_fail(err, HN_UNSUPPORTED,
-                       "%s: \"do_lower_case\" is not supported here (the tokenizer's own setting is)", keys->path);
-    }
+    HN_TRY(hn_keys_bool(keys, "do_lower_case", &config->lower_case, err));
     if (config->max_tokens > config->n_positions) {
         config->max_tokens = config->n_positions;
     }

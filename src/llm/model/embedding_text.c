@@ -38,6 +38,10 @@ static HnStatus from_tokenizer(HnLmEmbedding *embedding, HnError *err) {
                        "the tokenizer has ids up to %u, but the model knows %u tokens: they do not belong together",
                        n_ids - 1, n_vocab);
     }
+    if (hn_lm_config(embedding->lm)->lower_case && !hn_tokenizer_lowers(embedding->tokenizer)) {
+        return hn_fail(err, HN_UNSUPPORTED,
+                       "sentence_bert_config.json: \"do_lower_case\" is supported only where the tokenizer lowers too");
+    }
     HnTokens plain = {0}, whole = {0};
     const HnStatus status = compare(embedding, &plain, &whole, err);
     hn_tokens_free(&plain);

@@ -264,3 +264,7 @@ bool hn_tokenizer_is_special(const HnTokenizer *tokenizer, uint32_t id) {
 HnTokenizerEnds hn_tokenizer_ends(const HnTokenizer *tokenizer) {
     return tokenizer->ends;
 }
+
+bool hn_tokenizer_lowers(const HnTokenizer *tokenizer) {
+    return tokenizer->kind == HN_TOKENIZER_WORDS && tokenizer->bert.lower;
+}

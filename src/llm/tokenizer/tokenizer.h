@@ -73,5 +73,7 @@ typedef struct HnTokenizerEnds {
     int32_t bos, eos, unk, pad; /* ids, or -1 */
 } HnTokenizerEnds;
 HnTokenizerEnds hn_tokenizer_ends(const HnTokenizer *tokenizer);
+/* Whether upper and lower case are the same to it. */
+bool hn_tokenizer_lowers(const HnTokenizer *tokenizer);
 
 #endif

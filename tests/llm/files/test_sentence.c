@@ -71,13 +71,15 @@ static void reads_lengths_and_prompts(void **state) {
                 "\"default_prompt_name\":null,\"similarity_fn_name\":\"cosine\"}");
     expect(HN_OK, NULL);
     assert_int_equal(config.max_tokens, 100);
+    assert_false(config.lower_case);
     assert_string_equal(config.query_prefix, "query: ");
     assert_string_equal(config.document_prefix, "passage: ");
-    folder_text("sentence_bert_config.json", "{\"max_seq_length\":512}"); /* no further than there are positions */
+    folder_text("sentence_bert_config.json", "{\"max_seq_length\":512,\"do_lower_case\":true}"); /* bge's */
     folder_text("config_sentence_transformers.json",
                 "{\"prompts\":{\"search_query\":\"q\",\"search_document\":\"d\",\"document\":\"\"}}");
     expect(HN_OK, NULL);
-    assert_int_equal(config.max_tokens, 128);
+    assert_int_equal(config.max_tokens, 128); /* no further than there are positions */
+    assert_true(config.lower_case);
     assert_string_equal(config.query_prefix, "q");
     assert_string_equal(config.document_prefix, "");
     folder_text("config_sentence_transformers.json",
@@ -119,7 +121,7 @@ static void refuses(void **state) {
              "2", "2_Dense", "models.Dense") "]",
          HN_UNSUPPORTED, "models.Dense"},
         {"sentence_bert_config.json", "{\"max_seq_length\":0}", HN_FORMAT, "max_seq_length"},
-        {"sentence_bert_config.json", "{\"do_lower_case\":true}", HN_UNSUPPORTED, "do_lower_case"},
+        {"sentence_bert_config.json", "{\"do_lower_case\":1}", HN_FORMAT, "do_lower_case"},
         {"config_sentence_transformers.json", "{\"prompts\":{\"query\":7}}", HN_FORMAT, "a prompt is no string"},
         {"config_sentence_transformers.json", "{\"prompts\":7}", HN_FORMAT, "\"prompts\" is no object"},
     };

@@ -254,6 +254,36 @@ static void refusals(void **state) {
     }
 }
 
+/* bge's sentence_bert_config.json asks for lower case, which its tokenizer makes anyway; a cased one would not. */
+static void lower_case_is_the_tokenizers(void **state) {
+    (void)state;
+    static const char words[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n",
+                      modules[] = "[{\"type\":\"models.Transformer\",\"path\":\"\"}]",
+                      lower[] = "{\"do_lower_case\":true}",
+                      cased[] = "{\"tokenizer_class\":\"BertTokenizer\",\"do_lower_case\":false}";
+    for (int i = 0; i < 2; i++) {
+        const char *folder = fixture_copy("bert");
+        fixture_write(folder, "vocab.txt", words, sizeof words - 1);
+        fixture_write(folder, "modules.json", modules, sizeof modules - 1);
+        fixture_write(folder, "sentence_bert_config.json", lower, sizeof lower - 1);
+        if (i == 1) {
+            fixture_write(folder, "tokenizer_config.json", cased, sizeof cased - 1);
+        }
+        HnTokenizer *tokenizer = NULL;
+        HnLmEmbedding *embedding = NULL;
+        hn_error_clear(&err);
+        assert_int_equal(hn_tokenizer_open(folder, &tokenizer, &err), HN_OK);
+        HnLm *lm = fixture_lm(folder, HN_WEIGHT_F32, false, 0);
+        const HnStatus status =
+            hn_lm_embedding_create(lm, tokenizer, &(HnLmEmbeddingOptions){.pooling = HN_POOLING_CLS}, &embedding, &err);
+        assert_int_equal(status, i == 0 ? HN_OK : HN_UNSUPPORTED);
+        assert_true((strstr(err.message, "do_lower_case") != NULL) == (i == 1));
+        hn_lm_embedding_free(&embedding);
+        hn_lm_close(&lm);
+        hn_tokenizer_close(&tokenizer);
+    }
+}
+
 static void every_allocation_may_fail(void **state) {
     (void)state;
     static Prompts prompts;
@@ -284,6 +314,7 @@ int main(void) {
                                        cmocka_unit_test(cuts_keep_head_and_tail),
                                        cmocka_unit_test(no_first_token_of_decoders),
                                        cmocka_unit_test(refusals),
+                                       cmocka_unit_test(lower_case_is_the_tokenizers),
                                        cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
