@@ -295,6 +295,33 @@ const HnSchema HN_SCHEMA_TRIAL = {"trial",
                                   trial_attributes,
                                   N_OF(trial_attributes)};
 
-const HnSchema *const HN_SCHEMAS[] = {&HN_SCHEMA_DATASET, &HN_SCHEMA_PROFILES,   &HN_SCHEMA_NEGATIVES,
-                                      &HN_SCHEMA_VECTORS, &HN_SCHEMA_CHECKPOINT, &HN_SCHEMA_MODEL,
-                                      &HN_SCHEMA_RESULT,  &HN_SCHEMA_TRIAL,      NULL};
+static const HnField embeddings_fields[] = {
+    {"id", HN_STRINGS, "[n_rows]", "1",
+     "Id of each line of the input as text; where a line has none, its number, counted from 0.", 0},
+    {"vector", HN_F16, "[n_rows][dim]", "1", "Vector of each line's text or prompt, as IEEE binary16.",
+     HN_FIELD_ONE_OF},
+    {"vector_f32", HN_F32, "[n_rows][dim]", "1", "The same in single precision.", HN_FIELD_ONE_OF},
+};
+static const HnAttribute embeddings_attributes[] = {
+    {"dim", HN_I64, "width of a vector"},
+    {"model", HN_STRINGS, "the model folder as it was named"},
+    {"model_id", HN_STRINGS, "SHA-256 over the model's files"},
+    {"weights", HN_STRINGS, "how weights lay in memory: f32, f16, bf16, int8 or nf4"},
+    {"pooling", HN_STRINGS, "last, mean or cls"},
+    {"normalised", HN_I64, "1: vectors have length 1"},
+    {"kind", HN_STRINGS, "plain, query or document: which of the model's prefixes texts got"},
+    {"tokens", HN_I64, "tokens of all lines, ends included"},
+    {"computed", HN_I64, "of these, computed: the others were shared"},
+    {"cut", HN_I64, "lines that were too long for the model"},
+};
+const HnSchema HN_SCHEMA_EMBEDDINGS = {"embeddings",
+                                       "Vectors of a file of texts or prompts: one row per line.",
+                                       1,
+                                       embeddings_fields,
+                                       N_OF(embeddings_fields),
+                                       embeddings_attributes,
+                                       N_OF(embeddings_attributes)};
+
+const HnSchema *const HN_SCHEMAS[] = {
+    &HN_SCHEMA_DATASET, &HN_SCHEMA_PROFILES, &HN_SCHEMA_NEGATIVES, &HN_SCHEMA_VECTORS,    &HN_SCHEMA_CHECKPOINT,
+    &HN_SCHEMA_MODEL,   &HN_SCHEMA_RESULT,   &HN_SCHEMA_TRIAL,     &HN_SCHEMA_EMBEDDINGS, NULL};

@@ -62,6 +62,7 @@ extern const HnSchema HN_SCHEMA_CHECKPOINT; /* checkpoint part of one trainer ra
 extern const HnSchema HN_SCHEMA_MODEL;      /* model.h5: final embeddings */
 extern const HnSchema HN_SCHEMA_RESULT;     /* result.h5: metrics of one variant and seed */
 extern const HnSchema HN_SCHEMA_TRIAL;      /* trial.h5: one trial of a tuning */
+extern const HnSchema HN_SCHEMA_EMBEDDINGS; /* of `hnlmrec embed --model`: one vector per line of a file */
 extern const HnSchema *const HN_SCHEMAS[];  /* all of them, NULL-terminated */
 
 /* Who made a file, from what. Strings are copied. Any may be NULL or empty. */

@@ -9,9 +9,9 @@
 
 enum {
     VECTORS = HN_STRIP / 16,
-    FAR = 4096,
-    BYTES_ROWS = 4
-}; /* FAR: bytes that narrow weights are fetched ahead of widening; BYTES_ROWS: int8 rows that look bytes up */
+    FAR = 4096,    /* bytes that narrow weights are fetched ahead of widening */
+    BYTES_ROWS = 4 /* of int8 that look bytes up */
+};
 
 /* Outputs 16 v .. 16 v + 15 of a pair of inputs. */
 HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned char *w, const int v) {

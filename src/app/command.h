@@ -18,6 +18,7 @@ int hn_command_run(int argc, char **argv);
 int hn_command_tune(int argc, char **argv);
 int hn_command_report(int argc, char **argv);
 int hn_command_generate(int argc, char **argv);
+int hn_command_embed(int argc, char **argv);
 int hn_command_digest(int argc, char **argv);
 int hn_command_doctor(int argc, char **argv);
 int hn_command_help(int argc, char **argv);

@@ -14,7 +14,7 @@ const HnCommand hn_commands[] = {
     {"synthesize", hn_command_synthesize, "write a synthetic world as raw review files"},
     {"profile", hn_command_run, "run an experiment up to the user and item profiles"},
     {"negatives", hn_command_run, "run an experiment up to the hard-negative texts"},
-    {"embed", hn_command_run, "run an experiment up to the hard-negative vectors"},
+    {"embed", hn_command_embed, "run an experiment up to its vectors; or, with --model, a file of texts to vectors"},
     {"train", hn_command_run, "run an experiment to its end (the same as run)"},
     {"tune", hn_command_tune, "try settings on validation, and write the experiment of the best"},
     {"report", hn_command_report, "the tables of a run folder: mean, deviation, significance"},

@@ -9,10 +9,10 @@
 #include "base/log.h"
 
 typedef struct Job {
-    char *text;              /* to embed ... */
-    HnEmbedderPrompt prompt; /* ... or this, where text is NULL */
-    HnAnswer answer;         /* whole once it is in `ready` */
-    HnPairs taken;           /* of the user, while the answer is being written */
+    char *text;                /* to embed ... */
+    HnLmEmbedderPrompt prompt; /* ... or this, where text is NULL */
+    HnAnswer answer;           /* whole once it is in `ready` */
+    HnPairs taken;             /* of the user, while the answer is being written */
 } Job;
 
 typedef struct Native {
@@ -22,10 +22,10 @@ typedef struct Native {
     HnAuthor *author; /* opened when first asked to write */
     HnGrammar *profile, *negative;
     HnItemNames *names;
-    HnEmbedder *embedder; /* opened when first asked to embed */
-    bool whole;           /* what waits to be embedded are prompts, not texts */
-    Job *jobs;            /* [room]; the first n_open are asked, to_embed of them wait for a vector */
-    HnAnswer *ready;      /* [room] */
+    HnLmEmbedder *embedder; /* opened when first asked to embed */
+    bool whole;             /* what waits to be embedded are prompts, not texts */
+    Job *jobs;              /* [room]; the first n_open are asked, to_embed of them wait for a vector */
+    HnAnswer *ready;        /* [room] */
     size_t room, n_open, n_ready, to_embed;
     uint64_t n_cut, n_written;
 } Native;
@@ -127,7 +127,7 @@ static HnStatus take_to_embed(Native *self, const HnRequest *request, Job *job, 
     }
     self->whole = request->whole;
     if (request->whole) {
-        HnStatus status = hn_embedder_render(self->embedder, request->system, request->prompt, &job->prompt, err);
+        HnStatus status = hn_lm_embedder_render(self->embedder, request->system, request->prompt, &job->prompt, err);
         if (status != HN_OK) {
             hn_tokens_free(&job->prompt.tokens);
             return status;
@@ -160,7 +160,7 @@ static HnStatus embed_texts(Native *self, float *vectors, HnError *err) {
     for (size_t i = 0; i < self->n_open; i++) {
         texts[i] = (HnLmText){self->jobs[i].text, strlen(self->jobs[i].text)};
     }
-    HnLmEmbedding *embedding = hn_embedder_embedding(self->embedder);
+    HnLmEmbedding *embedding = hn_lm_embedder_embedding(self->embedder);
     HnStatus status = hn_lm_embedding_texts(embedding, HN_LM_TEXT_DOCUMENT, texts, self->n_open, vectors, err);
     hn_free(texts);
     return status;
@@ -168,20 +168,20 @@ static HnStatus embed_texts(Native *self, float *vectors, HnError *err) {
 
 /* ... of all prompts, in one go: what they begin with in common is computed once. */
 static HnStatus embed_prompts(Native *self, float *vectors, HnError *err) {
-    HnEmbedderPrompt *prompts = hn_alloc(self->n_open, sizeof *prompts, "prompts", err);
+    HnLmEmbedderPrompt *prompts = hn_alloc(self->n_open, sizeof *prompts, "prompts", err);
     if (prompts == NULL) {
         return HN_MEMORY;
     }
     for (size_t i = 0; i < self->n_open; i++) {
         prompts[i] = self->jobs[i].prompt; /* lent */
     }
-    HnStatus status = hn_embedder_prompts(self->embedder, prompts, self->n_open, vectors, err);
+    HnStatus status = hn_lm_embedder_prompts(self->embedder, prompts, self->n_open, vectors, err);
     hn_free(prompts);
     return status;
 }
 
 static HnStatus embed_all(Native *self, HnError *err) {
-    uint32_t width = hn_lm_embedding_width(hn_embedder_embedding(self->embedder));
+    uint32_t width = hn_lm_embedding_width(hn_lm_embedder_embedding(self->embedder));
     float *vectors = hn_alloc(self->n_open * width, sizeof(float), "vectors", err);
     HnStatus status = vectors == NULL ? HN_MEMORY
                       : self->whole   ? embed_prompts(self, vectors, err)
@@ -206,7 +206,7 @@ static void effort(const HnProvider *base, uint64_t *tokens, uint64_t *computed)
     const Native *self = (const Native *)base;
     HnLmEmbeddingCounts counts = {0};
     if (self->embedder) {
-        counts = hn_lm_embedding_counts(hn_embedder_embedding(self->embedder));
+        counts = hn_lm_embedding_counts(hn_lm_embedder_embedding(self->embedder));
     }
     *tokens = counts.tokens;
     *computed = counts.computed;

@@ -15,8 +15,8 @@ uint64_t hn_native_memory(const HnLlmConfig *config);
 HnStatus hn_native_names(const HnDataset *dataset, HnItemNames **names, HnError *err);
 
 /* ---- native_embed.c ---- */
-HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnEmbedder **embedder, HnError *err);
+HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnLmEmbedder **embedder, HnError *err);
 /* Says how many texts were cut. */
-void hn_native_embedder_close(HnEmbedder **embedder);
+void hn_native_embedder_close(HnLmEmbedder **embedder);
 
 #endif

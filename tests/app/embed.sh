@@ -95,6 +95,27 @@ n=$(find "$work/one/artefacts" -name 'vectors-*.h5' | wc -l)
 run 1 embed "$work/prompts.yaml" --out "$work/cut" --set llm.native.context=900
 grep -q 'longer than the embedding model takes' "$work/log" && pass "cut prompts are counted" || { fail "cut"; tail -n 3 "$work/log"; }
 expect_error "no room for the instruction" "shorten the instruction" 1 embed "$work/prompts.yaml" --out "$work/short" --set llm.native.context=300
+
+# A published tokenizer with a chat template: prompts are turns of it, unless they shall be plain.
+qwen=${HNLMREC_TEST_DATA:-$source_dir/../shared/data}/tokenizer-qwen
+if [ -f "$qwen/merges.txt" ]; then
+    chat=$work/chat
+    "$random_model" "$chat" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 151936
+    rm "$chat/tokenizer.json"
+    cp "$qwen"/{vocab.json,merges.txt,tokenizer_config.json} "$chat"
+    tokens_of() { # ARGS...
+        run 1 embed "$work/prompts.yaml" --out "$work/chat-run" --set llm.native.model="$chat" "$@" || tail -n 3 "$work/log"
+        rm -rf "$work/chat-run"
+        sed -n 's/.*computed [0-9]* of \([0-9]*\) tokens.*/\1/p' "$work/log"
+    }
+    turns=$(tokens_of) plain=$(tokens_of --set llm.native.plain=true)
+    # 11 tokens of markers, roles and line ends, where plain text has an empty line of one.
+    more=$((turns - plain))
+    [ "$more" = $((10 * pairs)) ] && pass "turns of the chat template: $more tokens more" ||
+        fail "chat template: $turns tokens, plain $plain"
+else
+    skip "no tokenizer-qwen: set HNLMREC_TEST_DATA to the shared data's folder"
+fi
 expect_error "no language model" "llm.embedder native or http" 1 embed "$work/prompts.yaml" --out "$work/bad" --set llm.embedder=extractive
 expect_error "several samples" "leave llm.negatives_per_pair at 1" 1 embed "$work/prompts.yaml" --out "$work/bad" --set llm.negatives_per_pair=2
 finish

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "llm/tokenizer/turns.h"
 
-struct HnEmbedder {
+struct HnLmEmbedder {
     HnLm *lm;
     HnTokenizer *tokenizer;
     HnLmEmbedding *embedding;
@@ -14,7 +14,7 @@ struct HnEmbedder {
     HnTokens bare;     /* ... rendered without an input */
 };
 
-static HnStatus open_parts(const HnEmbedderOptions *options, const char *folder, HnEmbedder *self, HnError *err) {
+static HnStatus open_parts(const HnLmEmbedderOptions *options, const char *folder, HnLmEmbedder *self, HnError *err) {
     HnLmOptions lm = {.weights = options->weights, .memory_limit = options->memory_limit};
     bool chat = false;
     HN_TRY(hn_tokenizer_open(folder, &self->tokenizer, err));
@@ -28,8 +28,8 @@ static HnStatus open_parts(const HnEmbedderOptions *options, const char *folder,
     return hn_lm_embedding_create(self->lm, self->tokenizer, &options->embedding, &self->embedding, err);
 }
 
-HnStatus hn_embedder_open(const HnEmbedderOptions *options, HnEmbedder **embedder, HnError *err) {
-    HnEmbedder *self = *embedder = hn_alloc(1, sizeof *self, "embedder", err);
+HnStatus hn_lm_embedder_open(const HnLmEmbedderOptions *options, HnLmEmbedder **embedder, HnError *err) {
+    HnLmEmbedder *self = *embedder = hn_alloc(1, sizeof *self, "embedder", err);
     char *folder = NULL;
     HnStatus status = self ? hn_lm_folder_resolve(options->folder, &folder, err) : HN_MEMORY;
     if (status == HN_OK) {
@@ -37,13 +37,13 @@ HnStatus hn_embedder_open(const HnEmbedderOptions *options, HnEmbedder **embedde
     }
     hn_free(folder);
     if (status != HN_OK) {
-        hn_embedder_close(embedder);
+        hn_lm_embedder_close(embedder);
     }
     return status;
 }
 
-void hn_embedder_close(HnEmbedder **embedder) {
-    HnEmbedder *self = *embedder;
+void hn_lm_embedder_close(HnLmEmbedder **embedder) {
+    HnLmEmbedder *self = *embedder;
     if (self == NULL) {
         return;
     }
@@ -57,7 +57,7 @@ void hn_embedder_close(HnEmbedder **embedder) {
     *embedder = NULL;
 }
 
-HnLmEmbedding *hn_embedder_embedding(HnEmbedder *embedder) {
+HnLmEmbedding *hn_lm_embedder_embedding(HnLmEmbedder *embedder) {
     return embedder->embedding;
 }
 
@@ -69,7 +69,7 @@ const char *hn_pooling_name(HnPooling pooling) {
 /* ---- prompts ---- */
 
 /* The instruction and nothing else, to see what an input has before it and behind it. It seldom changes. */
-static HnStatus render_bare(HnEmbedder *self, const char *system, HnError *err) {
+static HnStatus render_bare(HnLmEmbedder *self, const char *system, HnError *err) {
     if (self->instruction && strcmp(self->instruction, system) == 0) {
         return HN_OK;
     }
@@ -80,7 +80,7 @@ static HnStatus render_bare(HnEmbedder *self, const char *system, HnError *err) 
 }
 
 /* What a cut keeps. */
-static void measure(const HnEmbedder *self, HnEmbedderPrompt *prompt) {
+static void measure(const HnLmEmbedder *self, HnLmEmbedderPrompt *prompt) {
     const HnTokens *whole = &prompt->tokens, *bare = &self->bare;
     size_t least = whole->n < bare->n ? whole->n : bare->n, head = 0, tail = 0;
     size_t room = hn_lm_embedding_room(self->embedding);
@@ -97,16 +97,16 @@ static void measure(const HnEmbedder *self, HnEmbedderPrompt *prompt) {
     prompt->n_tail = tail;
 }
 
-HnStatus hn_embedder_render(HnEmbedder *embedder, const char *system, const char *input, HnEmbedderPrompt *prompt,
-                            HnError *err) {
+HnStatus hn_lm_embedder_render(HnLmEmbedder *embedder, const char *system, const char *input,
+                               HnLmEmbedderPrompt *prompt, HnError *err) {
     HN_TRY(render_bare(embedder, system, err));
     HN_TRY(hn_turns_render(embedder->tokenizer, embedder->chat, system, input, false, &prompt->tokens, err));
     measure(embedder, prompt);
     return HN_OK;
 }
 
-HnStatus hn_embedder_prompts(HnEmbedder *embedder, const HnEmbedderPrompt *prompts, size_t n, float *vectors,
-                             HnError *err) {
+HnStatus hn_lm_embedder_prompts(HnLmEmbedder *embedder, const HnLmEmbedderPrompt *prompts, size_t n, float *vectors,
+                                HnError *err) {
     HnLmPrompt *list = hn_alloc(n, sizeof *list, "prompts to embed", err);
     if (list == NULL) {
         return HN_MEMORY;

@@ -9,34 +9,34 @@
 
 #include "llm/model/embedding.h"
 
-typedef struct HnEmbedder HnEmbedder;
+typedef struct HnLmEmbedder HnLmEmbedder;
 
-typedef struct HnEmbedderOptions {
+typedef struct HnLmEmbedderOptions {
     const char *folder; /* or a hub cache's */
     HnWeightType weights;
     uint64_t memory_limit; /* bytes; 0: what is free */
     HnLmEmbeddingOptions embedding;
     bool prompts; /* prompts will come: the chat template is read too, and one that is not known is HN_UNSUPPORTED */
     bool plain;   /* no chat template */
-} HnEmbedderOptions;
+} HnLmEmbedderOptions;
 
 /* Loads the model. */
-HnStatus hn_embedder_open(const HnEmbedderOptions *options, HnEmbedder **embedder, HnError *err);
-void hn_embedder_close(HnEmbedder **embedder);
+HnStatus hn_lm_embedder_open(const HnLmEmbedderOptions *options, HnLmEmbedder **embedder, HnError *err);
+void hn_lm_embedder_close(HnLmEmbedder **embedder);
 /* For texts, width and counts. */
-HnLmEmbedding *hn_embedder_embedding(HnEmbedder *embedder);
+HnLmEmbedding *hn_lm_embedder_embedding(HnLmEmbedder *embedder);
 /* "last", "mean", "cls"; what is done, whoever asked for it. */
 const char *hn_pooling_name(HnPooling pooling);
 
-typedef struct HnEmbedderPrompt {
+typedef struct HnLmEmbedderPrompt {
     HnTokens tokens;       /* zero-initialise; hn_tokens_free */
     size_t n_head, n_tail; /* what a cut keeps */
-} HnEmbedderPrompt;
+} HnLmEmbedderPrompt;
 /* Replaces *prompt. */
-HnStatus hn_embedder_render(HnEmbedder *embedder, const char *system, const char *input, HnEmbedderPrompt *prompt,
-                            HnError *err);
+HnStatus hn_lm_embedder_render(HnLmEmbedder *embedder, const char *system, const char *input,
+                               HnLmEmbedderPrompt *prompt, HnError *err);
 /* vectors [n][width], in one go. */
-HnStatus hn_embedder_prompts(HnEmbedder *embedder, const HnEmbedderPrompt *prompts, size_t n, float *vectors,
-                             HnError *err);
+HnStatus hn_lm_embedder_prompts(HnLmEmbedder *embedder, const HnLmEmbedderPrompt *prompts, size_t n, float *vectors,
+                                HnError *err);
 
 #endif

@@ -77,6 +77,14 @@ uint32_t hn_lm_embedding_width(const HnLmEmbedding *embedding) {
     return embedding->width;
 }
 
+HnPooling hn_lm_embedding_pooling(const HnLmEmbedding *embedding) {
+    return embedding->pooling;
+}
+
+bool hn_lm_embedding_normalises(const HnLmEmbedding *embedding) {
+    return embedding->normalise;
+}
+
 size_t hn_lm_embedding_room(const HnLmEmbedding *embedding) {
     return embedding->max_tokens > embedding->n_ends ? embedding->max_tokens - embedding->n_ends : 0;
 }

@@ -33,6 +33,8 @@ HnStatus hn_lm_embedding_create(HnLm *lm, const HnTokenizer *tokenizer, const Hn
                                 HnLmEmbedding **embedding, HnError *err);
 void hn_lm_embedding_free(HnLmEmbedding **embedding);
 uint32_t hn_lm_embedding_width(const HnLmEmbedding *embedding);
+HnPooling hn_lm_embedding_pooling(const HnLmEmbedding *embedding);
+bool hn_lm_embedding_normalises(const HnLmEmbedding *embedding);
 /* Tokens of a prompt, its ends not counted, that are not cut. */
 size_t hn_lm_embedding_room(const HnLmEmbedding *embedding);
 
