@@ -1,11 +1,9 @@
 /* `linear` on AVX-512 in floats: a tile is up to 6 rows x 64 outputs, or up to 12 x 32: 24 of 32 registers accumulate.
  */
 #include "cpu_target.h"
-#include "linear_private.h"
+#include "linear_512.h"
 
 #if HN_X86
-
-enum { VECTORS = HN_STRIP / 16 };
 
 /* Outputs 16 v .. 16 v + 15 of one input, as floats; w: the pair. */
 HN_INLINE HN_AVX512 __m512 weights_of(const HnWeightType type, const unsigned char *w, const int odd, const int v) {
@@ -30,10 +28,10 @@ HN_INLINE HN_AVX512 __m512 weights_of(const HnWeightType type, const unsigned ch
     return _mm512_permutexvar_ps(_mm512_srli_epi32(_mm512_load_si512(w), (unsigned)(16 * odd + 4 * v)), levels);
 }
 
-HN_INLINE HN_AVX512 void input_add(__m512 (*total)[VECTORS], const HnWeightType type, const unsigned char *w,
+HN_INLINE HN_AVX512 void input_add(__m512 (*total)[HN_VECTORS], const HnWeightType type, const unsigned char *w,
                                    const int odd, const int rows, const int first, const int vectors, const float *x,
                                    int64_t ldx) {
-    __m512 right[VECTORS];
+    __m512 right[HN_VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
         right[v] = weights_of(type, w, odd, first + v);
@@ -42,7 +40,7 @@ HN_INLINE HN_AVX512 void input_add(__m512 (*total)[VECTORS], const HnWeightType 
     for (int i = 0; i < rows; i++) {
         const __m512 left = _mm512_set1_ps(x[i * ldx]);
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
+        for (int v = 0; v < vectors; v++) {
             total[i][v] = _mm512_fmadd_ps(left, right[v], total[i][v]);
         }
     }
@@ -52,15 +50,9 @@ HN_INLINE HN_AVX512 void input_add(__m512 (*total)[VECTORS], const HnWeightType 
 HN_INLINE HN_AVX512 void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
                                    const int vectors, const unsigned char *w, const float *x, int64_t k,
                                    const float *scale, const unsigned char *ahead) {
-    __m512 total[HN_LINEAR_MOST][VECTORS];
+    __m512 total[HN_LINEAR_MOST][HN_VECTORS];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * (first + v));
-        }
-    }
+    hn_totals_begin(t, rows, first, vectors, scale, total);
     int64_t l = 0;
     for (; l + 2 <= k; l += 2, w += pair_bytes) {
         if (type == HN_WEIGHT_F32) {
@@ -76,17 +68,7 @@ HN_INLINE HN_AVX512 void block_add(const HnLinearTile *t, const HnWeightType typ
     if (l < k) {
         input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            float *y = t->y + i * t->ldy + 16 * (first + v);
-            const __m512 result = total[i][v];
-            _mm512_storeu_ps(y, scale != NULL ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * (first + v)),
-                                                                _mm512_loadu_ps(y))
-                                              : result);
-        }
-    }
+    hn_totals_end(t, rows, first, vectors, scale, total);
 }
 
 HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
@@ -102,12 +84,12 @@ HN_INLINE HN_AVX512 void tile_part(const HnLinearTile *t, const HnWeightType typ
 }
 
 HN_INLINE HN_AVX512 void tile_whole(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    tile_part(t, type, rows, 0, VECTORS);
+    tile_part(t, type, rows, 0, HN_VECTORS);
 }
 
 HN_INLINE HN_AVX512 void tile_halves(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    tile_part(t, type, rows, 0, VECTORS / 2);
-    tile_part(t, type, rows, VECTORS / 2, VECTORS / 2);
+    tile_part(t, type, rows, 0, HN_VECTORS / 2);
+    tile_part(t, type, rows, HN_VECTORS / 2, HN_VECTORS / 2);
 }
 
 HN_INLINE HN_AVX512 void tile_rows(const HnLinearTile *t, const HnWeightType type, int rows) {
@@ -147,7 +129,7 @@ HN_INLINE HN_AVX512 void widen_type(const HnWeightType type, const unsigned char
     const size_t pair_bytes = hn_linear_pair_bytes(type);
     for (int64_t l = 0; l < k; l += 2, w += pair_bytes, panel += 2 * HN_STRIP) {
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
+        for (int v = 0; v < HN_VECTORS; v++) {
             _mm512_store_ps(panel + 16 * v, weights_of(type, w, 0, v));
             _mm512_store_ps(panel + HN_STRIP + 16 * v, weights_of(type, w, 1, v));
         }
@@ -166,7 +148,7 @@ HN_AVX512 static void widen(HnWeightType type, const unsigned char *w, int64_t k
     }
 }
 
-HN_AVX512 static void scales(const unsigned char *code, const float *step, float *scale) {
+HN_AVX512 void hn_linear_scales_512(const unsigned char *code, const float *step, float *scale) {
     for (int j = 0; j < HN_STRIP; j += 16) {
         const __m512 level = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const void *)(code + j))));
         _mm512_store_ps(scale + j,
@@ -175,7 +157,7 @@ HN_AVX512 static void scales(const unsigned char *code, const float *step, float
 }
 
 const HnLinearOps *hn_linear_avx512(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_MOST, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_MOST, tile_run, widen, hn_linear_scales_512, NULL};
     return &ops;
 }
 #else

@@ -1,6 +1,6 @@
 /* `linear` where AVX512-BF16 multiplies pairs of inputs: a tile is up to 6 rows x 64 outputs, or 12 x 32. */
 #include "cpu_target.h"
-#include "linear_private.h"
+#include "linear_512.h"
 
 #if HN_X86
 
@@ -8,7 +8,6 @@
 #define HN_BF16_VBMI __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx512vbmi")))
 
 enum {
-    VECTORS = HN_STRIP / 16,
     FAR = 4096,    /* bytes that narrow weights are fetched ahead of widening */
     BYTES_ROWS = 4 /* of int8 that look bytes up */
 };
@@ -33,15 +32,9 @@ HN_INLINE HN_BF16 __m512i weights_of(const HnWeightType type, const unsigned cha
 HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
                                  const int vectors, const unsigned char *w, const uint16_t *x, int64_t k,
                                  const float *scale, const unsigned char *ahead) {
-    __m512 total[HN_LINEAR_MOST][VECTORS];
+    __m512 total[HN_LINEAR_MOST][HN_VECTORS];
     const size_t pair_bytes = hn_linear_pair_bytes(type);
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            total[i][v] = scale != NULL ? _mm512_setzero_ps() : _mm512_loadu_ps(t->y + i * t->ldy + 16 * (first + v));
-        }
-    }
+    hn_totals_begin(t, rows, first, vectors, scale, total);
     for (int64_t l = 0; l < k; l += 2, w += pair_bytes) {
         if (type == HN_WEIGHT_BF16) {
             HN_PREFETCH(ahead);
@@ -52,7 +45,7 @@ HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type,
                 HN_PREFETCH(w + FAR + line);
             }
         }
-        __m512i right[VECTORS];
+        __m512i right[HN_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
             right[v] = weights_of(type, w, first + v);
@@ -68,17 +61,7 @@ HN_INLINE HN_BF16 void block_add(const HnLinearTile *t, const HnWeightType type,
             }
         }
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            float *y = t->y + i * t->ldy + 16 * (first + v);
-            const __m512 result = total[i][v];
-            _mm512_storeu_ps(y, scale != NULL ? _mm512_fmadd_ps(result, _mm512_loadu_ps(scale + 16 * (first + v)),
-                                                                _mm512_loadu_ps(y))
-                                              : result);
-        }
-    }
+    hn_totals_end(t, rows, first, vectors, scale, total);
 }
 
 HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type, const int rows, const int first,
@@ -94,12 +77,12 @@ HN_INLINE HN_BF16 void tile_part(const HnLinearTile *t, const HnWeightType type,
 }
 
 HN_INLINE HN_BF16 void tile_whole(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    tile_part(t, type, rows, 0, VECTORS);
+    tile_part(t, type, rows, 0, HN_VECTORS);
 }
 
 HN_INLINE HN_BF16 void tile_halves(const HnLinearTile *t, const HnWeightType type, const int rows) {
-    tile_part(t, type, rows, 0, VECTORS / 2);
-    tile_part(t, type, rows, VECTORS / 2, VECTORS / 2);
+    tile_part(t, type, rows, 0, HN_VECTORS / 2);
+    tile_part(t, type, rows, HN_VECTORS / 2, HN_VECTORS / 2);
 }
 
 HN_INLINE HN_BF16 void tile_rows(const HnLinearTile *t, const HnWeightType type, int rows) {
@@ -159,13 +142,13 @@ HN_INLINE HN_BF16_VBMI void bytes_block(const HnLinearTile *t, const Magnitudes 
                                         const unsigned char *w, const uint16_t *x, int64_t k, const float *scale) {
     const __m512i lower = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
     const __m512i upper = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-    __m512 total[BYTES_ROWS][VECTORS];
+    __m512 total[BYTES_ROWS][HN_VECTORS];
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++) {
         total[i][0] = total[i][1] = total[i][2] = total[i][3] = _mm512_setzero_ps();
     }
     for (int64_t l = 0; l < k; l += 2, w += 2 * HN_STRIP) {
-        __m512i right[VECTORS];
+        __m512i right[HN_VECTORS];
         bytes_widen(m, _mm512_load_si512(w), right);
         bytes_widen(m, _mm512_load_si512(w + 64), right + 2);
 #pragma GCC unroll 4
@@ -174,7 +157,7 @@ HN_INLINE HN_BF16_VBMI void bytes_block(const HnLinearTile *t, const Magnitudes 
             memcpy(&pair, x + i * t->ldx + l, sizeof pair);
             const __m512i left = _mm512_set1_epi32(pair);
 #pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++) {
+            for (int v = 0; v < HN_VECTORS; v++) {
                 total[i][v] = _mm512_dpbf16_ps(total[i][v], (__m512bh)left, (__m512bh)right[v]);
             }
         }
@@ -182,7 +165,7 @@ HN_INLINE HN_BF16_VBMI void bytes_block(const HnLinearTile *t, const Magnitudes 
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < VECTORS; v += 2) {
+        for (int v = 0; v < HN_VECTORS; v += 2) {
             const __m512d a = _mm512_castps_pd(total[i][v]), b = _mm512_castps_pd(total[i][v + 1]);
             float *y = t->y + i * t->ldy + 16 * v;
             scaled_add(y, scale + 16 * v, _mm512_permutex2var_pd(a, lower, b));
@@ -233,7 +216,7 @@ HN_INLINE HN_BF16 void widen_type(const HnWeightType type, const unsigned char *
     const size_t pair_bytes = hn_linear_pair_bytes(type);
     for (int64_t l = 0; l < k; l += 2, w += pair_bytes, panel += 4 * HN_STRIP) {
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
+        for (int v = 0; v < HN_VECTORS; v++) {
             _mm512_store_si512(panel + 64 * v, weights_of(type, w, v));
         }
     }
@@ -254,14 +237,6 @@ HN_BF16 static void round_x(const float *x, int64_t k, int64_t k_padded, uint16_
     }
 }
 
-HN_BF16 static void scales(const unsigned char *code, const float *step, float *scale) {
-    for (int j = 0; j < HN_STRIP; j += 16) {
-        const __m512 level = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const void *)(code + j))));
-        _mm512_store_ps(scale + j,
-                        _mm512_fmadd_ps(level, _mm512_load_ps(step + j), _mm512_load_ps(step + HN_STRIP + j)));
-    }
-}
-
 /* The same with bytes looked up in tables; the bits are tile_run's. */
 static void tile_run_vbmi(const HnLinearTile *t, int rows) {
     if (t->type == HN_WEIGHT_INT8 && rows <= BYTES_ROWS) {
@@ -272,8 +247,9 @@ static void tile_run_vbmi(const HnLinearTile *t, int rows) {
 }
 
 const HnLinearOps *hn_linear_bf16(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, scales, round_x};
-    static const HnLinearOps vbmi = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run_vbmi, widen, scales, round_x};
+    static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, hn_linear_scales_512, round_x};
+    static const HnLinearOps vbmi = {HN_WEIGHT_BF16, HN_LINEAR_MOST,       tile_run_vbmi,
+                                     widen,          hn_linear_scales_512, round_x};
     return __builtin_cpu_supports("avx512vbmi") ? &vbmi : &ops;
 }
 #else
