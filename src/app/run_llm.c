@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "data/prepare.h"
 #include "llm/files/identity.h"
+#include "semantic/provider.h"
 #include "semantic/stages.h"
 #include "store.h"
 
@@ -263,25 +264,32 @@ static HnStatus run_stage(HnRun *run, Stage stage, const char *name, char **path
     return status;
 }
 
-/* Model folders may be large: one worker reads them, all learn what they hold. */
-static HnStatus identify_models(HnRun *run, HnError *err) {
+/* Model folders may be large: each is read once. */
+static HnStatus read_identities(HnRun *run, HnError *err) {
     const HnLlmConfig *llm = &run->experiment->llm;
-    const char *embedder = llm->native.embed_model[0] ? llm->native.embed_model : llm->native.model;
-    HnStatus status = HN_OK;
-    if (hn_comm_rank(run->workers) == 0 && llm->provider == HN_PROVIDER_NATIVE) {
-        status = hn_lm_folder_id(llm->native.model, run->writer_id, err);
+    const char *writer = hn_provider_model(llm, llm->provider, false);
+    const char *embedder = hn_provider_model(llm, llm->embedder, true);
+    if (llm->provider == HN_PROVIDER_NATIVE) {
+        HN_TRY(hn_lm_folder_id(writer, run->writer_id, err));
     }
-    if (hn_comm_rank(run->workers) == 0 && status == HN_OK && llm->embedder == HN_PROVIDER_NATIVE) {
-        status = hn_lm_folder_id(embedder, run->embedder_id, err);
+    if (llm->embedder == HN_PROVIDER_NATIVE && run->writer_id[0] && strcmp(embedder, writer) == 0) {
+        memcpy(run->embedder_id, run->writer_id, sizeof run->embedder_id);
+        return HN_OK;
     }
+    return llm->embedder == HN_PROVIDER_NATIVE ? hn_lm_folder_id(embedder, run->embedder_id, err) : HN_OK;
+}
+
+/* One worker reads the models, all learn what they hold. */
+static HnStatus identify_models(HnRun *run, HnError *err) {
+    HnStatus status = hn_comm_rank(run->workers) == 0 ? read_identities(run, err) : HN_OK;
     HN_TRY(hn_comm_agree(run->workers, status, err));
     HN_TRY(hn_comm_broadcast(run->workers, run->writer_id, sizeof run->writer_id, 0, err));
     return hn_comm_broadcast(run->workers, run->embedder_id, sizeof run->embedder_id, 0, err);
 }
 
 HnStatus hn_run_llm(HnRun *run, HnError *err) {
-    HN_TRY(identify_models(run, err));
-    if (run->experiment->llm.import_vectors[0] == '\0') {
+    if (run->experiment->llm.import_vectors[0] == '\0') { /* else no model is asked */
+        HN_TRY(identify_models(run, err));
         HN_TRY(run_stage(run, STAGE_ITEM_PROFILES, "profiles-items", &run->item_profiles, err));
         HN_TRY(run_stage(run, STAGE_USER_PROFILES, "profiles-users", &run->user_profiles, err));
         if (run->until == HN_UNTIL_PROFILES) {

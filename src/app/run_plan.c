@@ -99,7 +99,7 @@ static void print_plan(const HnRun *run, const Plan *plan) {
 
 static HnStatus native_width(const HnLlmConfig *llm, uint64_t *dim, HnError *err) {
     HnLmConfig model;
-    HN_TRY(hn_lm_config_read(llm->native.embed_model[0] ? llm->native.embed_model : llm->native.model, &model, err));
+    HN_TRY(hn_lm_config_read(hn_provider_model(llm, HN_PROVIDER_NATIVE, true), &model, err));
     *dim = model.hidden;
     hn_lm_config_free(&model);
     return HN_OK;

@@ -12,7 +12,6 @@ typedef struct Job {
     char *text;                /* to embed ... */
     HnLmEmbedderPrompt prompt; /* ... or this, where text is NULL */
     HnAnswer answer;           /* whole once it is in `ready` */
-    HnPairs taken;             /* of the user, while the answer is being written */
 } Job;
 
 typedef struct Native {
@@ -79,6 +78,7 @@ static HnStatus submit_prompt(Native *self, const HnRequest *request, Job *job, 
     const HnNativeConfig *native = &self->config->native;
     bool negative = request->task == HN_TASK_HARD_NEGATIVE;
     uint32_t n_cut = 0;
+    HnPairs taken = {0}; /* what the user has; submitting copies it */
     HnError refused = HN_ERROR_INIT;
     if (!self->author) {
         HN_TRY(open_author(self, err));
@@ -95,13 +95,12 @@ static HnStatus submit_prompt(Native *self, const HnRequest *request, Job *job, 
                                           .seed = seed_of(self, request->task)},
                              .grammar = negative ? self->negative : self->profile};
     if (negative && self->names) {
-        HN_TRY(hn_dataset_pairs(self->dataset, HN_PART_TRAIN, request->user, (uint64_t)request->user + 1, &job->taken,
-                                err));
-        prompt.taken = job->taken.items;
-        prompt.n_taken = (size_t)(job->taken.offsets[1] - job->taken.offsets[0]);
+        HN_TRY(hn_dataset_pairs(self->dataset, HN_PART_TRAIN, request->user, (uint64_t)request->user + 1, &taken, err));
+        prompt.taken = taken.items;
+        prompt.n_taken = (size_t)(taken.offsets[1] - taken.offsets[0]);
     }
     HnStatus status = hn_author_submit(self->author, &prompt, &n_cut, &refused);
-    hn_pairs_free(&job->taken);
+    hn_pairs_free(&taken);
     self->n_cut += n_cut > 0;
     self->n_written++;
     if (status == HN_INPUT) { /* this prompt's own fault */

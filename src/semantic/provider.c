@@ -18,6 +18,22 @@ HnStatus hn_provider_open(HnProviderFamily family, bool embedder, const HnLlmCon
     return hn_native_open(config, embedder, dataset, provider, err);
 }
 
+const char *hn_provider_name(HnProviderFamily family) {
+    return family == HN_PROVIDER_EXTRACTIVE ? "extractive" : family == HN_PROVIDER_HTTP ? "http" : "native";
+}
+
+const char *hn_provider_model(const HnLlmConfig *config, HnProviderFamily family, bool embedder) {
+    switch (family) {
+    case HN_PROVIDER_HTTP:
+        return embedder ? config->http.embed_model : config->http.model;
+    case HN_PROVIDER_NATIVE:
+        return embedder && config->native.embed_model[0] ? config->native.embed_model : config->native.model;
+    case HN_PROVIDER_EXTRACTIVE:
+        break;
+    }
+    return "";
+}
+
 void hn_provider_close(HnProvider **provider) {
     if (*provider) {
         (*provider)->ops->close(*provider);

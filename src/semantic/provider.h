@@ -65,6 +65,9 @@ struct HnProvider {
 HnStatus hn_provider_open(HnProviderFamily family, bool embedder, const HnLlmConfig *config, const HnDataset *dataset,
                           const char *item_profiles, const char *user_profiles, HnProvider **provider, HnError *err);
 void hn_provider_close(HnProvider **provider);
+/* "extractive", "http", "native"; and the model asked for ("" where there is none). */
+const char *hn_provider_name(HnProviderFamily family);
+const char *hn_provider_model(const HnLlmConfig *config, HnProviderFamily family, bool embedder);
 /* One line about reachability and what it takes, for doctor and plans; HN_OK where usable. embedder: as the one that
  * embeds. */
 HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, bool embedder, char *line,

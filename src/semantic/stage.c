@@ -7,22 +7,6 @@
 #include "base/hash.h"
 #include "base/log.h"
 
-const char *hn_provider_name(HnProviderFamily family) {
-    return family == HN_PROVIDER_EXTRACTIVE ? "extractive" : family == HN_PROVIDER_HTTP ? "http" : "native";
-}
-
-const char *hn_provider_model(const HnLlmConfig *config, HnProviderFamily family, bool embedder) {
-    switch (family) {
-    case HN_PROVIDER_HTTP:
-        return embedder ? config->http.embed_model : config->http.model;
-    case HN_PROVIDER_NATIVE:
-        return embedder && config->native.embed_model[0] ? config->native.embed_model : config->native.model;
-    case HN_PROVIDER_EXTRACTIVE:
-        break;
-    }
-    return "";
-}
-
 HnStatus hn_stage_identity_line(HnStageIdentity *identity, const char *key, const char *value, HnError *err) {
     return hn_text_printf(&identity->lines, err, "%s: %s\n", key, value);
 }

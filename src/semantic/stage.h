@@ -33,9 +33,6 @@ void hn_stage_identity_free(HnStageIdentity *identity);
 HnStatus hn_stage_is_sealed(const HnStageContext *context, const char *out_path, const HnStageIdentity *identity,
                             const char *journal_folder, bool *sealed, HnError *err);
 HnProvenance hn_stage_provenance(const HnStageContext *context, const HnStageIdentity *identity);
-/* "extractive", "http", "native"; and the model asked for ("" where there is none). */
-const char *hn_provider_name(HnProviderFamily family);
-const char *hn_provider_model(const HnLlmConfig *config, HnProviderFamily family, bool embedder);
 
 /* Writes status, text, reasoning, raw and the counts of every key of the spool in key order. per_row 0: one key a row
  * (profiles). Otherwise each row has per_row keys (the samples of a pair), and the item that each names is written too.

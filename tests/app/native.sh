@@ -2,9 +2,7 @@
 # The main job with the native provider: a small random model writes and embeds. Every answer has the form and names an
 # item of the pool that the user does not have; contents depend on no rank, thread or slot count; a killed run goes on.
 . "$(dirname "$0")/lib.sh"
-random_model=$5
-model=$work/model
-"$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
+make_model
 
 cat >"$work/native.yaml" <<YAML
 name: native
@@ -30,19 +28,13 @@ noise=$(grep -c ' 0 noise, 0 lost' "$work/log") # of the three stages that write
 [ "$noise" = 3 ] && pass "no noise in any stage" || { fail "noise"; grep -i noise "$work/log"; }
 reference=$(digest_of "$work/one")
 
-same() { # WHAT RANKS ARGS...
-    local what=$1 ranks=$2
-    shift 2
-    rm -rf "$work/other"
-    if run "$ranks" run "$work/native.yaml" --out "$work/other" "$@" && [ "$(digest_of "$work/other")" = "$reference" ]; then
-        pass "$what: same contents"
-    else
-        fail "$what"
-        tail -n 5 "$work/log"
-    fi
-}
+same() { same_run "$1" "$work/native.yaml" "$work/one" "${@:2}"; } # WHAT RANKS ARGS...
 same "3 ranks, other slots" 3 --set llm.native.slots=2
 same "2 threads" 1 --set threads=2
+
+# Imported vectors ask no model, so that none need be there.
+run 1 embed "$work/native.yaml" --out "$work/imported" --set llm.native.model=/nowhere \
+    --set llm.import_vectors="$(echo "$work"/one/artefacts/vectors-*.h5)" && pass "imported vectors need no model" || { fail "import"; tail -n 3 "$work/log"; }
 
 # Killed while it writes: what was answered stays, and the end is the same.
 rm -rf "$work/other"
