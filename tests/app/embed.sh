@@ -2,9 +2,7 @@
 # Vectors of prompts by a small random model: what prompts begin with in common is computed once; contents depend on no
 # rank, thread or batch; a killed run goes on.
 . "$(dirname "$0")/lib.sh"
-random_model=$5
-model=$work/model
-"$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
+make_model
 
 # ---- a run whose vectors are those of prompts ----
 
@@ -38,17 +36,7 @@ else
 fi
 reference=$(digest_of "$work/one")
 
-same() { # WHAT RANKS ARGS...
-    local what=$1 ranks=$2
-    shift 2
-    rm -rf "$work/other"
-    if run "$ranks" run "$work/prompts.yaml" --out "$work/other" "$@" && [ "$(digest_of "$work/other")" = "$reference" ]; then
-        pass "$what: same contents"
-    else
-        fail "$what"
-        tail -n 5 "$work/log"
-    fi
-}
+same() { same_run "$1" "$work/prompts.yaml" "$work/one" "${@:2}"; } # WHAT RANKS ARGS...
 same "3 ranks" 3
 same "batches of 5" 1 --set llm.native.batch=5
 same "2 threads, one prompt at a time" 1 --set threads=2 --set llm.native.batch=1

@@ -1,9 +1,7 @@
 #!/bin/bash
 # `hnlmrec embed --model`: a file of texts and prompts to a store of vectors; batches, sharing, going on, bad lines.
 . "$(dirname "$0")/lib.sh"
-random_model=$5
-model=$work/model
-"$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
+make_model
 store_of() { "$program" digest "$1" | head -n 1 | cut -d' ' -f1; } # contents without the name
 embed() { "$program" embed --model "$model" --weights f32 "$@" >"$work/log" 2>&1; }
 

@@ -9,20 +9,7 @@ grep -qi 'synthetic' "$work/log" && pass "the result is labelled synthetic" || f
 reference=$(digest_of "$work/one")
 [ "${#reference}" = 64 ] && pass "digest $reference" || fail "digest is \"$reference\""
 
-compare() { # WHAT RANKS ARGS...
-    local what=$1 ranks=$2
-    shift 2
-    rm -rf "$work/other"
-    if ! run "$ranks" run "$tiny" --out "$work/other" "$@"; then
-        fail "$what"
-        tail -n 20 "$work/log"
-    elif [ "$(digest_of "$work/other")" = "$reference" ]; then
-        pass "$what: same contents"
-    else
-        fail "$what: other contents"
-        diff <("$program" digest "$work/one") <("$program" digest "$work/other")
-    fi
-}
+compare() { same_run "$1" "$tiny" "$work/one" "${@:2}"; } # WHAT RANKS ARGS...
 compare "2 ranks" 2
 compare "3 ranks, 2 threads" 3 --set threads=2
 compare "1 worker and 3 trainers" 4 --set roles.workers=1 --set roles.trainers=3

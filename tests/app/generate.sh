@@ -1,9 +1,7 @@
 #!/bin/bash
 # `hnlmrec generate`: one prompt, files of prompts, going on, bad lines.
 . "$(dirname "$0")/lib.sh"
-random_model=$5
-model=$work/model
-"$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
+make_model
 generate() { "$program" generate --model "$model" --weights f32 --plain "$@"; }
 
 generate --prompt 'a lamp' --max-tokens 12 >"$work/one" 2>"$work/log" && [ -s "$work/one" ] && pass "one prompt" || fail "one prompt"

@@ -1,6 +1,6 @@
-# What the end-to-end scripts share. Called as: SCRIPT HNLMREC MPIEXEC NUMPROC_FLAG SOURCE_DIR
+# What the end-to-end scripts share. Called as: SCRIPT HNLMREC MPIEXEC NUMPROC_FLAG SOURCE_DIR [RANDOM_MODEL]
 set -u
-program=$1 mpiexec=$2 numproc=$3 source_dir=$4
+program=$1 mpiexec=$2 numproc=$3 source_dir=$4 random_model=${5:-}
 tiny=$source_dir/tests/fixtures/experiments/tiny.yaml
 work=$(mktemp -d)
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
@@ -30,6 +30,28 @@ run() {
     fi
 }
 digest_of() { "$program" digest "$1" | tail -n 1 | cut -d' ' -f1; }
+
+# make_model: a small random model in the folder $model
+make_model() {
+    model=$work/model
+    "$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
+}
+
+# same_run WHAT EXPERIMENT REFERENCE RANKS ARGS...: another run of it, into $work/other, has the contents of REFERENCE
+same_run() {
+    local what=$1 experiment=$2 reference=$3 ranks=$4
+    shift 4
+    rm -rf "$work/other"
+    if ! run "$ranks" run "$experiment" --out "$work/other" "$@"; then
+        fail "$what"
+        tail -n 20 "$work/log"
+    elif [ "$(digest_of "$work/other")" = "$(digest_of "$reference")" ]; then
+        pass "$what: same contents"
+    else
+        fail "$what: other contents"
+        diff <("$program" digest "$reference") <("$program" digest "$work/other")
+    fi
+}
 
 # expect_error WHAT TEXT RANKS ARGS...: must fail, and say TEXT
 expect_error() {
