@@ -60,6 +60,9 @@ void hn_linear_cpu(const HnWeight *weight, const float *bias, int64_t m, const f
                    float *y, int64_t ldy, void *scratch);
 size_t hn_linear_scratch_bytes(const HnWeight *weight, int64_t m);
 
+const char *hn_weight_type_name(HnWeightType type); /* "bf16", as options and stores spell it */
+bool hn_weight_type_find(const char *name, HnWeightType *type);
+
 /* How the products of this type are computed on the current path, for logs and provenance: "avx512-bf16 pairs", or
  * the path's name. */
 const char *hn_linear_path(HnWeightType type);

@@ -13,6 +13,22 @@ static int64_t up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+static const char *const type_names[] = {"f32", "f16", "bf16", "int8", "nf4"};
+
+const char *hn_weight_type_name(HnWeightType type) {
+    return type_names[type];
+}
+
+bool hn_weight_type_find(const char *name, HnWeightType *type) {
+    for (int t = HN_WEIGHT_F32; t <= HN_WEIGHT_NF4; t++) {
+        if (strcmp(name, type_names[t]) == 0) {
+            *type = (HnWeightType)t;
+            return true;
+        }
+    }
+    return false;
+}
+
 HnLinearLayout hn_linear_layout(HnWeightType type, int64_t n, int64_t k) {
     HnLinearLayout layout = {.block = HN_LINEAR_RUN, .n_strips = up(n, HN_STRIP)};
     if (type == HN_WEIGHT_INT8) {

@@ -39,7 +39,6 @@ static const char usage[] =
     "A vector depends on line, model and settings alone: not on batch, threads, or what is beside it.\n";
 
 const char *const hn_embed_kinds[3] = {"plain", "query", "document"};
-const char *const hn_embed_weights[5] = {"f32", "f16", "bf16", "int8", "nf4"};
 
 static HnStatus bad_value(const char *name, const char *value, HnError *err) {
     return hn_fail(err, HN_USAGE, "%s cannot be \"%s\"; see `hnlmrec embed --help`", name, value);
@@ -71,12 +70,11 @@ static HnStatus take_option(HnEmbedCommand *command, const char *name, const cha
                         : strcmp(name, "--input") == 0  ? &command->input
                         : strcmp(name, "--output") == 0 ? &command->output
                                                         : NULL;
-    double gigabytes = 0.0;
     int which = 0;
     if (text) {
         *text = value;
     } else if (strcmp(name, "--weights") == 0) {
-        HN_TRY(hn_weights_parse(value, &command->embedder.weights, err));
+        return hn_weight_type_find(value, &command->embedder.weights) ? HN_OK : bad_value(name, value, err);
     } else if (strcmp(name, "--pooling") == 0) {
         HN_TRY(take_word(name, value, poolings, 3, &which, err));
         command->embedder.embedding.pooling = (HnPooling)(HN_POOLING_LAST + which);
@@ -89,10 +87,7 @@ static HnStatus take_option(HnEmbedCommand *command, const char *name, const cha
     } else if (strcmp(name, "--batch") == 0 || strcmp(name, "--context") == 0) {
         HN_TRY(take_number(command, name, value, err));
     } else if (strcmp(name, "--memory-gb") == 0) {
-        if (!hn_parse_double(value, &gigabytes) || gigabytes <= 0.0 || gigabytes > 1e6) {
-            return bad_value(name, value, err);
-        }
-        command->embedder.memory_limit = (uint64_t)(gigabytes * 1e9);
+        return hn_parse_gigabytes(value, &command->embedder.memory_limit) ? HN_OK : bad_value(name, value, err);
     } else {
         return hn_fail(err, HN_USAGE, "unknown option %s; see `hnlmrec embed --help`", name);
     }

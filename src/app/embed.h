@@ -16,8 +16,7 @@ typedef struct HnEmbedCommand {
     bool f32, quiet;
 } HnEmbedCommand;
 
-extern const char *const hn_embed_kinds[3];   /* by HnLmTextKind */
-extern const char *const hn_embed_weights[5]; /* by HnWeightType */
+extern const char *const hn_embed_kinds[3]; /* by HnLmTextKind */
 
 /* ---- embed_input.c: JSON lines ---- */
 typedef struct HnEmbedInput {

@@ -65,7 +65,7 @@ static HnStatus identify(Task *task, HnError *err) {
     HN_TRY(hn_text_printf(
         &task->identity, err,
         "input: %s\nmodel: %s\nweights: %s\npooling: %s\nnormalise: %s\ncontext: %u\nkind: %s\nplain: %d\ntype: %s\n",
-        task->input_id, task->model_id, hn_embed_weights[command->embedder.weights],
+        task->input_id, task->model_id, hn_weight_type_name(command->embedder.weights),
         embedding->pooling == HN_POOLING_NONE ? "as the model" : hn_pooling_name(embedding->pooling),
         normalise[embedding->normalise], embedding->max_tokens, hn_embed_kinds[command->kind], command->embedder.plain,
         command->f32 ? "f32" : "f16"));
@@ -146,7 +146,7 @@ static HnStatus open_model(Task *task, HnError *err) {
     hn_log(HN_LOG_INFO, "%s: %.3g billion parameters, %s in memory as %s (%s)", options->folder,
            1e-9 * (double)plan.n_parameters,
            hn_format_bytes((double)(plan.weights + plan.activations), bytes, sizeof bytes),
-           hn_embed_weights[options->weights], hn_linear_path(options->weights));
+           hn_weight_type_name(options->weights), hn_linear_path(options->weights));
     HN_TRY(hn_lm_embedder_open(options, &task->embedder, err));
     uint64_t dim = hn_lm_embedding_width(hn_lm_embedder_embedding(task->embedder));
     if (task->dim != 0 && task->dim != dim) {
@@ -219,7 +219,7 @@ static HnStatus write_attributes(const Task *task, HnStoreWriter *writer, HnErro
     HN_TRY(hn_store_set_i64(writer, "dim", (int64_t)task->dim, err));
     HN_TRY(hn_store_set_text(writer, "model", task->options.folder, err));
     HN_TRY(hn_store_set_text(writer, "model_id", task->model_id, err));
-    HN_TRY(hn_store_set_text(writer, "weights", hn_embed_weights[task->options.weights], err));
+    HN_TRY(hn_store_set_text(writer, "weights", hn_weight_type_name(task->options.weights), err));
     HN_TRY(hn_store_set_text(writer, "pooling", hn_pooling_name(hn_lm_embedding_pooling(embedding)), err));
     HN_TRY(hn_store_set_i64(writer, "normalised", hn_lm_embedding_normalises(embedding), err));
     HN_TRY(hn_store_set_text(writer, "kind", hn_embed_kinds[task->command->kind], err));

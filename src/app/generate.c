@@ -52,17 +52,6 @@ static HnStatus take_u32(const char *name, const char *value, uint32_t least, ui
     return HN_OK;
 }
 
-HnStatus hn_weights_parse(const char *value, HnWeightType *type, HnError *err) {
-    static const char *const names[] = {"f32", "f16", "bf16", "int8", "nf4"};
-    for (int i = 0; i < 5; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            *type = (HnWeightType)i;
-            return HN_OK;
-        }
-    }
-    return bad_value("--weights", value, err);
-}
-
 /* "a,b": the keys of the object, the first of which must not be empty. value is changed. */
 static HnStatus take_keys(HnGenerateCommand *command, char *value, HnError *err) {
     for (char *key = strtok_r(value, ",", &value); key; key = strtok_r(NULL, ",", &value)) {
@@ -92,7 +81,6 @@ static HnStatus take_number(HnGenerateCommand *command, const char *name, const 
                       : strcmp(name, "--slots") == 0    ? &command->author.slots
                       : strcmp(name, "--context") == 0  ? &command->author.context
                                                         : NULL;
-    double gigabytes = 0.0;
     *known = true;
     if (real) {
         return hn_parse_double(value, real) ? HN_OK : bad_value(name, value, err);
@@ -105,11 +93,7 @@ static HnStatus take_number(HnGenerateCommand *command, const char *name, const 
         return hn_parse_u64(value, &sampling->seed) ? HN_OK : bad_value(name, value, err);
     }
     if (strcmp(name, "--memory-gb") == 0) {
-        if (!hn_parse_double(value, &gigabytes) || gigabytes <= 0.0) {
-            return bad_value(name, value, err);
-        }
-        command->author.memory_limit = (uint64_t)(gigabytes * 1e9);
-        return HN_OK;
+        return hn_parse_gigabytes(value, &command->author.memory_limit) ? HN_OK : bad_value(name, value, err);
     }
     *known = false;
     return HN_OK;
@@ -132,7 +116,7 @@ static HnStatus take_option(HnGenerateCommand *command, const char *name, char *
         return HN_OK;
     }
     if (strcmp(name, "--weights") == 0) {
-        return hn_weights_parse(value, &command->author.weights, err);
+        return hn_weight_type_find(value, &command->author.weights) ? HN_OK : bad_value(name, value, err);
     }
     if (strcmp(name, "--json") == 0) {
         return take_keys(command, value, err);
@@ -238,9 +222,6 @@ static HnStatus generate(HnGenerateCommand *command, HnError *err) {
     }
     if (status == HN_OK) {
         hn_log(HN_LOG_INFO, "%s", hn_text_get(&line));
-        status = hn_author_load(author, err);
-    }
-    if (status == HN_OK) {
         status = command->prompt ? answer_one(command, author, grammar, err)
                                  : hn_generate_lines(command, author, grammar, err);
     }

@@ -19,8 +19,6 @@ typedef struct HnGenerateCommand {
     bool quiet;
 } HnGenerateCommand;
 
-/* "bf16" to its type; HN_USAGE. */
-HnStatus hn_weights_parse(const char *value, HnWeightType *type, HnError *err);
 /* Answers the lines of command->input, in their order, to command->output; lines that output holds already are not
  * answered again. HN_INTERRUPTED: a stop was asked for; the same command goes on. */
 HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, HnGrammar *grammar, HnError *err);

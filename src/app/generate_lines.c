@@ -10,11 +10,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-/* An answer that waits for its turn. */
-typedef struct Done {
-    char *line; /* NULL: not there yet */
-} Done;
-
 typedef struct Lines {
     const HnGenerateCommand *command;
     HnAuthor *author;
@@ -25,7 +20,7 @@ typedef struct Lines {
     uint64_t n_read, n_before; /* lines asked for; answered by earlier starts */
     uint64_t n_written;
     json_t **ids; /* [capacity], of lines n_written .. n_read - 1, by number modulo capacity */
-    Done *done;   /* [capacity] */
+    char **done;  /* [capacity]: answers that wait for their turn; NULL: not there yet */
     size_t capacity;
     char *buffer;
     size_t n_buffer;
@@ -174,21 +169,21 @@ static HnStatus keep(Lines *lines, HnGenerated *answer, HnError *err) {
                                (int)answer->n_bytes, "stop", hn_stop_name(answer->stop), "prompt_tokens",
                                (json_int_t)answer->n_prompt, "answer_tokens", (json_int_t)answer->n_tokens);
     lines->ids[place] = NULL;
-    lines->done[place].line = object ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    lines->done[place] = object ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(object);
     hn_generated_free(answer);
-    return lines->done[place].line ? HN_OK : hn_fail(err, HN_MEMORY, "no memory for an answer");
+    return lines->done[place] ? HN_OK : hn_fail(err, HN_MEMORY, "no memory for an answer");
 }
 
 static HnStatus write_finished(Lines *lines, HnError *err) {
     while (lines->n_written < lines->n_read) {
-        Done *next = &lines->done[lines->n_written % lines->capacity];
-        if (next->line == NULL) {
+        char **next = &lines->done[lines->n_written % lines->capacity];
+        if (*next == NULL) {
             break;
         }
-        bool good = fputs(next->line, lines->out) >= 0 && fputc('\n', lines->out) != EOF && fflush(lines->out) == 0;
-        free(next->line);
-        next->line = NULL;
+        bool good = fputs(*next, lines->out) >= 0 && fputc('\n', lines->out) != EOF && fflush(lines->out) == 0;
+        free(*next);
+        *next = NULL;
         if (!good) {
             return hn_fail(err, HN_IO,
                            "cannot write the answers; those written so far are good, and the same command "
@@ -253,13 +248,16 @@ HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, H
     lines.done = hn_alloc(lines.capacity, sizeof *lines.done, "answers", err);
     HnStatus status = lines.ids && lines.done ? open_output(&lines, err) : HN_MEMORY;
     if (status == HN_OK) {
+        status = hn_author_load(author, err);
+    }
+    if (status == HN_OK) {
         hn_progress_start(&lines.progress, "answers", standard ? 0 : count_lines(lines.in), lines.n_before);
         status = work(&lines, err);
         hn_progress_finish(&lines.progress);
     }
     for (size_t i = 0; lines.ids && lines.done && i < lines.capacity; i++) {
         json_decref(lines.ids[i]);
-        free(lines.done[i].line);
+        free(lines.done[i]);
     }
     hn_free(lines.ids);
     hn_free(lines.done);

@@ -93,6 +93,15 @@ bool hn_parse_double(const char *text, double *value) {
     return true;
 }
 
+bool hn_parse_gigabytes(const char *text, uint64_t *n_bytes) {
+    double gigabytes = 0.0;
+    if (!hn_parse_double(text, &gigabytes) || gigabytes <= 0.0 || gigabytes > 1e6) {
+        return false;
+    }
+    *n_bytes = (uint64_t)(gigabytes * 1e9);
+    return true;
+}
+
 /* Exactly n digits at text[0..n). */
 static bool fixed_digits(const char *text, size_t n, int *value) {
     int sum = 0;

@@ -36,6 +36,8 @@ HnStatus hn_utf8_fold(const char *bytes, size_t n_bytes, HnText *out, HnError *e
 bool hn_parse_i64(const char *text, int64_t *value);
 bool hn_parse_u64(const char *text, uint64_t *value);
 bool hn_parse_double(const char *text, double *value);
+/* "12.5" to bytes: above 0, at most a million. */
+bool hn_parse_gigabytes(const char *text, uint64_t *n_bytes);
 /* YYYY-MM-DD[( |T)HH:MM:SS[Z]] to seconds since 1970-01-01 UTC; false if it is no date. */
 bool hn_parse_date(const char *text, int64_t *unix_seconds);
 

@@ -152,6 +152,10 @@ static void reals_are_whole_strings(void **state) {
     assert_true(hn_parse_double("-1.5e-3", &d) && d == -1.5e-3);
     assert_true(hn_parse_double(".5", &d) && d == 0.5);
     assert_true(hn_parse_double("5.", &d) && d == 5.0);
+    uint64_t n_bytes = 0;
+    assert_true(hn_parse_gigabytes("2.5", &n_bytes) && n_bytes == 2500000000u);
+    assert_true(!hn_parse_gigabytes("0", &n_bytes) && !hn_parse_gigabytes("1e7", &n_bytes));
+    assert_true(!hn_parse_gigabytes("nan", &n_bytes) && !hn_parse_gigabytes("4GB", &n_bytes));
     assert_true(hn_parse_double("0.1", &d) && d == 0.1);
     const char *bad[] = {"",    ".",     "nan", "inf", "-inf", "1e999", "1e",
                          "1e+", "0x1p3", "1,5", " 1",  "1 ",   "1.2.3", "e5"};

@@ -13,7 +13,6 @@
 
 enum { N_SHAPES = 4, PREFILL = 512, MOST_LAYERS = 64, WIDEST = 9728 };
 static const int64_t shapes[N_SHAPES][2] = {{1152, 896}, {896, 896}, {9728, 896}, {896, 4864}}; /* outputs, inputs */
-static const char *const type_names[] = {"f32", "f16", "bf16", "int8", "nf4"};
 
 typedef struct Work {
     HnWeight layers[MOST_LAYERS][N_SHAPES];
@@ -128,33 +127,31 @@ int main(int argc, char **argv) {
     static Work work;
     HnError err = HN_ERROR_INIT;
     char name[16] = "", kind[16] = "";
-    int rows = PREFILL, type = 0;
-    if (argc < 2 || sscanf(argv[1], "linear-%15[a-z0-9]-%15[a-z]-%d", name, kind, &rows) < 2) {
+    int rows = PREFILL;
+    HnWeightType type = HN_WEIGHT_F32;
+    if (argc < 2 || sscanf(argv[1], "linear-%15[a-z0-9]-%15[a-z]-%d", name, kind, &rows) < 2 ||
+        !hn_weight_type_find(name, &type)) {
         fprintf(stderr, "usage: bench_linear linear-TYPE-prefill|linear-TYPE-decode-ROWS [PEER_COMMAND]\n");
         return 2;
-    }
-    while (type < HN_WEIGHT_NF4 && strcmp(name, type_names[type]) != 0) {
-        type++;
     }
     const bool many = strcmp(kind, "prefill") == 0;
     double layer_bytes = 0.0;
     for (int s = 0; s < N_SHAPES; s++) {
-        layer_bytes += (double)hn_weight_bytes((HnWeightType)type, shapes[s][0], shapes[s][1]);
+        layer_bytes += (double)hn_weight_bytes(type, shapes[s][0], shapes[s][1]);
     }
     work.n_layers = many ? 1 : (int)(400e6 / layer_bytes) + 1; /* far above every cache */
     work.m = rows;
     work.x = bench_floats((uint64_t)(rows * WIDEST), &err);
     work.y = bench_floats((uint64_t)(rows * WIDEST), &err);
-    const HnWeight widest = {(HnWeightType)type, WIDEST, WIDEST, NULL};
+    const HnWeight widest = {type, WIDEST, WIDEST, NULL};
     work.scratch = hn_alloc(hn_linear_scratch_bytes(&widest, rows), 1, "scratch", &err);
-    if (work.x == NULL || work.y == NULL || work.scratch == NULL ||
-        weights_make(&work, (HnWeightType)type, &err) != HN_OK) {
+    if (work.x == NULL || work.y == NULL || work.scratch == NULL || weights_make(&work, type, &err) != HN_OK) {
         fprintf(stderr, "bench_linear: %s\n", err.message);
         return 1;
     }
     BenchLine line = {.name = argv[1]};
     BenchPeer *peer = bench_peer_start(argc > 2 ? argv[2] : NULL);
-    (many ? prefill : decode)(&work, (HnWeightType)type, peer, &line);
+    (many ? prefill : decode)(&work, type, peer, &line);
     bench_line_print(&line);
     bench_peer_stop(peer);
     return 0; /* the system takes the memory back */

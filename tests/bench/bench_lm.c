@@ -11,8 +11,6 @@
 
 enum { PROMPT = 512, HELD = 128, STEPS = 16, SHARED = 160, ITEMS = 20, MOST_SEQUENCES = 32, LONGEST = 640 };
 
-static const char *const type_names[] = {"f32", "f16", "bf16", "int8", "nf4"};
-
 typedef struct Bench {
     HnLm *lm;
     HnKv *kv;
@@ -243,7 +241,7 @@ static void add_peaks(const BenchPeer *peer, BenchLine *line) {
 static bool type_of(const char *name, HnWeightType *type) {
     for (int t = 0; t < 5; t++) {
         char part[16];
-        snprintf(part, sizeof part, "-%s", type_names[t]);
+        snprintf(part, sizeof part, "-%s", hn_weight_type_name((HnWeightType)t));
         const char *at = strstr(name, part);
         if (at != NULL && (at[strlen(part)] == '\0' || at[strlen(part)] == '-')) {
             *type = (HnWeightType)t;

@@ -11,7 +11,6 @@
 #include "check.h"
 
 enum { N_TYPES = 5 };
-static const char *const type_names[N_TYPES] = {"f32", "f16", "bf16", "int8", "nf4"};
 
 static bool rounds_x(HnWeightType type) {
     return strstr(hn_linear_path(type), "bf16") != NULL;
@@ -50,7 +49,7 @@ static void check_near(const HnWeight *weight, int64_t m, const float *x, int64_
             }
             const double off = fabs((double)expected[i * ldy + j] - (double)actual[i * ldy + j]);
             if (!(off <= 1e-6 * magnitude)) {
-                fail_msg("%s row %d output %d: %g, not %g", type_names[weight->type], (int)i, (int)j,
+                fail_msg("%s row %d output %d: %g, not %g", hn_weight_type_name(weight->type), (int)i, (int)j,
                          (double)actual[i * ldy + j], (double)expected[i * ldy + j]);
             }
         }
@@ -73,7 +72,7 @@ static void compare(HnWeightType type, int64_t m, int64_t n, int64_t k, bool wit
     if (rounds_x(type)) {
         check_near(&weight, m, x, ldx, expected, actual, ldy);
     } else {
-        check_same_floats(expected, actual, n_y, type_names[type]);
+        check_same_floats(expected, actual, n_y, hn_weight_type_name((HnWeightType)type));
     }
     for (int64_t i = 0; i < m; i++) { /* what lies behind a row of y */
         check_same_floats(expected + i * ldy + n, actual + i * ldy + n, (size_t)(ldy - n), "padding");
@@ -139,12 +138,12 @@ static void test_rows_alone_and_together(void **state) {
         for (int threads = 2; threads <= 4; threads++) {
             omp_set_num_threads(threads);
             linear(&weight, NULL, M, x, K, false, again, N);
-            check_same_floats(together, again, M * N, type_names[type]);
+            check_same_floats(together, again, M * N, hn_weight_type_name((HnWeightType)type));
         }
         for (int m = 1; m <= 14; m++) {
             for (int row = 0; row + m <= M; row += 41) {
                 linear(&weight, NULL, m, x + row * K, K, false, again, N);
-                check_same_floats(together + row * N, again, (size_t)(m * N), type_names[type]);
+                check_same_floats(together + row * N, again, (size_t)(m * N), hn_weight_type_name((HnWeightType)type));
             }
         }
 #pragma omp parallel for
@@ -254,7 +253,8 @@ static void test_quality(void **state) {
             }
         }
         printf("# %s (%s): root mean square error of weights %.2e, of products %.2e; %.3f bytes a weight\n",
-               type_names[type], hn_linear_path((HnWeightType)type), sqrt(off_weights / all_weights), sqrt(off / all),
+               hn_weight_type_name((HnWeightType)type), hn_linear_path((HnWeightType)type),
+               sqrt(off_weights / all_weights), sqrt(off / all),
                (double)hn_weight_bytes((HnWeightType)type, N, K) / (N * K));
         assert_true(sqrt(off / all) <= most[type]);
         assert_true(sqrt(off_weights / all_weights) <= most[type]);

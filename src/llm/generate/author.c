@@ -119,7 +119,6 @@ HnStatus hn_author_load(HnAuthor *author, HnError *err) {
 }
 
 HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) {
-    static const char *const types[] = {"f32", "f16", "bf16", "int8", "nf4"};
     HnLmOptions options = {.weights = author->options.weights, .memory_limit = UINT64_MAX, .head = true};
     HnLmPlan plan;
     char bytes[32];
@@ -127,7 +126,7 @@ HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) 
     return hn_text_printf(line, err, "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), %s%s",
                           hn_lm_family_name(author->config.family), author->config.n_layers,
                           1e-9 * (double)plan.n_parameters, hn_format_bytes((double)plan.weights, bytes, sizeof bytes),
-                          types[options.weights], hn_linear_path(options.weights),
+                          hn_weight_type_name(options.weights), hn_linear_path(options.weights),
                           author->chat ? "chat template " : "no chat template",
                           author->chat ? hn_chat_name(author->chat) : "");
 }
