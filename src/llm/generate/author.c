@@ -15,7 +15,7 @@ struct HnAuthor {
     HnLmConfig config;
     HnTokenizer *tokenizer;
     HnChat *chat; /* NULL: plain */
-    HnTokenTree *vocabulary;
+    HnTokenTree *tree;
     HnLm *lm;
     HnGenerator *generator;
     HnGrammar *grammars[MAX_GRAMMARS];
@@ -57,8 +57,8 @@ static HnStatus open_parts(HnAuthor *author, HnError *err) {
     return author->options.plain ? HN_OK : hn_chat_open(author->folder, author->tokenizer, &author->chat, err);
 }
 
-HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **writer_out, HnError *err) {
-    *writer_out = NULL;
+HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **author_at, HnError *err) {
+    *author_at = NULL;
     HnAuthor *author = hn_alloc(1, sizeof *author, "author", err);
     if (author == NULL) {
         return HN_MEMORY;
@@ -72,12 +72,12 @@ HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **writer_out, H
     if (status != HN_OK) {
         hn_author_close(&author);
     }
-    *writer_out = author;
+    *author_at = author;
     return status;
 }
 
-void hn_author_close(HnAuthor **writer_at) {
-    HnAuthor *author = *writer_at;
+void hn_author_close(HnAuthor **author_at) {
+    HnAuthor *author = *author_at;
     if (author == NULL) {
         return;
     }
@@ -85,7 +85,7 @@ void hn_author_close(HnAuthor **writer_at) {
     for (size_t i = 0; i < author->n_grammars; i++) {
         hn_grammar_free(&author->grammars[i]);
     }
-    hn_token_tree_free(&author->vocabulary);
+    hn_token_tree_free(&author->tree);
     hn_lm_close(&author->lm);
     hn_chat_close(&author->chat);
     hn_tokenizer_close(&author->tokenizer);
@@ -94,13 +94,12 @@ void hn_author_close(HnAuthor **writer_at) {
     hn_text_free(&author->cut);
     hn_free(author->folder);
     hn_free(author);
-    *writer_at = NULL;
+    *author_at = NULL;
 }
 
-static HnStatus need_vocabulary(HnAuthor *author, HnError *err) {
-    return author->vocabulary
-               ? HN_OK
-               : hn_token_tree_of_tokenizer(author->tokenizer, author->config.n_vocab, &author->vocabulary, err);
+static HnStatus need_tree(HnAuthor *author, HnError *err) {
+    return author->tree ? HN_OK
+                        : hn_token_tree_of_tokenizer(author->tokenizer, author->config.n_vocab, &author->tree, err);
 }
 
 HnStatus hn_author_load(HnAuthor *author, HnError *err) {
@@ -112,10 +111,10 @@ HnStatus hn_author_load(HnAuthor *author, HnError *err) {
     if (author->generator) {
         return HN_OK;
     }
-    HN_TRY(need_vocabulary(author, err));
+    HN_TRY(need_tree(author, err));
     HN_TRY(hn_lm_open(author->folder, &options, &author->lm, err));
     batching.n_pages = cached_tokens(author) / HN_KV_PAGE + batching.n_slots + 1;
-    return hn_generator_create(author->lm, author->vocabulary, &batching, &author->generator, err);
+    return hn_generator_create(author->lm, author->tree, &batching, &author->generator, err);
 }
 
 HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) {
@@ -137,8 +136,8 @@ HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_
     if (author->n_grammars == MAX_GRAMMARS) {
         return hn_fail(err, HN_INTERNAL, "more than %d grammars of one author", MAX_GRAMMARS);
     }
-    HN_TRY(need_vocabulary(author, err));
-    HN_TRY(hn_grammar_create(author->vocabulary, fields, n_fields, names, grammar, err));
+    HN_TRY(need_tree(author, err));
+    HN_TRY(hn_grammar_create(author->tree, fields, n_fields, names, grammar, err));
     author->grammars[author->n_grammars++] = *grammar;
     return HN_OK;
 }
