@@ -21,26 +21,6 @@ static HnStatus check_heads(const char *path, const HnLmConfig *config, HnError 
     return HN_OK;
 }
 
-static HnStatus read_config(const char *path, HnLmConfig *config, HnError *err) {
-    HnKeys keys;
-    HN_TRY(hn_keys_open(path, &keys, err));
-    HnStatus status = json_is_object(keys.root) ? HN_OK : hn_fail(err, HN_FORMAT, "%s is no JSON object", path);
-    if (status == HN_OK) {
-        status = hn_config_refuse(&keys, err);
-    }
-    if (status == HN_OK) {
-        status = hn_config_read_family(&keys, config, err);
-    }
-    if (status == HN_OK) {
-        status = hn_config_read_ends(&keys, config, err);
-    }
-    if (status == HN_OK) {
-        status = hn_config_check_keys(&keys, err);
-    }
-    hn_keys_close(&keys);
-    return status == HN_OK ? check_heads(path, config, err) : status;
-}
-
 static HnStatus add_eos(const char *path, const json_t *value, HnLmConfig *config, HnError *err) {
     json_int_t id = json_integer_value(value);
     if (!json_is_integer(value) || id >= (json_int_t)config->n_vocab) {
@@ -82,7 +62,8 @@ static HnStatus read_end(HnKeys *keys, const char *key, const HnLmConfig *config
     return HN_OK;
 }
 
-HnStatus hn_config_read_ends(HnKeys *keys, HnLmConfig *config, HnError *err) {
+/* bos_token_id, eos_token_id (one or a list: added to what is there) and pad_token_id. */
+static HnStatus read_ends(HnKeys *keys, HnLmConfig *config, HnError *err) {
     HN_TRY(read_end(keys, "bos_token_id", config, true, &config->bos, err));
     /* Nothing is ever padded here: a padding token outside the vocabulary, which some files have, hurts nobody. */
     HN_TRY(read_end(keys, "pad_token_id", config, false, &config->pad, err));
@@ -91,6 +72,26 @@ HnStatus hn_config_read_ends(HnKeys *keys, HnLmConfig *config, HnError *err) {
         HN_TRY(add_eos(keys->path, json_array_get(eos, i), config, err));
     }
     return eos == NULL || json_is_array(eos) ? HN_OK : add_eos(keys->path, eos, config, err);
+}
+
+static HnStatus read_config(const char *path, HnLmConfig *config, HnError *err) {
+    HnKeys keys;
+    HN_TRY(hn_keys_open(path, &keys, err));
+    HnStatus status = json_is_object(keys.root) ? HN_OK : hn_fail(err, HN_FORMAT, "%s is no JSON object", path);
+    if (status == HN_OK) {
+        status = hn_config_refuse(&keys, err);
+    }
+    if (status == HN_OK) {
+        status = hn_config_read_family(&keys, config, err);
+    }
+    if (status == HN_OK) {
+        status = read_ends(&keys, config, err);
+    }
+    if (status == HN_OK) {
+        status = hn_config_check_keys(&keys, err);
+    }
+    hn_keys_close(&keys);
+    return status == HN_OK ? check_heads(path, config, err) : status;
 }
 
 /* Only its ends of sequence matter: how to sample is said by who asks for text. */
@@ -103,11 +104,16 @@ static HnStatus read_generation(const char *folder, HnLmConfig *config, HnError 
     HnKeys keys = {0};
     if (hn_file_exists(path)) {
         status = hn_keys_open(path, &keys, err);
-        status = status == HN_OK ? hn_config_read_ends(&keys, config, err) : status;
+        status = status == HN_OK ? read_ends(&keys, config, err) : status;
     }
     hn_keys_close(&keys);
     hn_free(path);
     return status;
+}
+
+static HnStatus set_if_absent(char **prefix, HnError *err) {
+    *prefix = *prefix != NULL ? *prefix : hn_strdup("", err);
+    return *prefix == NULL ? HN_MEMORY : HN_OK;
 }
 
 static HnStatus read_folder(const char *folder, HnLmConfig *config, HnError *err) {
@@ -123,15 +129,10 @@ static HnStatus read_folder(const char *folder, HnLmConfig *config, HnError *err
     if (status == HN_OK) {
         status = hn_config_read_sentence(folder, config, err);
     }
-    if (status == HN_OK && config->query_prefix == NULL) {
-        config->query_prefix = hn_strdup("", err);
-        status = config->query_prefix == NULL ? HN_MEMORY : HN_OK;
+    if (status == HN_OK) {
+        status = set_if_absent(&config->query_prefix, err);
     }
-    if (status == HN_OK && config->document_prefix == NULL) {
-        config->document_prefix = hn_strdup("", err);
-        status = config->document_prefix == NULL ? HN_MEMORY : HN_OK;
-    }
-    return status;
+    return status == HN_OK ? set_if_absent(&config->document_prefix, err) : status;
 }
 
 HnStatus hn_lm_config_read(const char *folder, HnLmConfig *config, HnError *err) {

@@ -60,8 +60,11 @@ static HnStatus find_family(HnKeys *keys, const Family **family, HnError *err) {
     return status;
 }
 
-static bool is_absent(const HnKeys *keys, const char *key) {
-    return json_object_get(keys->root, key) == NULL;
+/* Absent: the family's default. null: 0, which stands for none, or for what other keys give. */
+static HnStatus read_unless_null(HnKeys *keys, const char *key, uint32_t max, uint32_t otherwise, uint32_t *value,
+                                 HnError *err) {
+    *value = json_object_get(keys->root, key) == NULL ? otherwise : 0;
+    return hn_keys_u32(keys, key, 1, max, value, err);
 }
 
 /* One number under either of two names; where both stand they must agree. other may be NULL. */
@@ -82,8 +85,9 @@ static HnStatus read_size(HnKeys *keys, const char *key, const char *other, uint
 }
 
 static HnStatus read_head_dim(HnKeys *keys, const Family *family, HnLmConfig *config, HnError *err) {
-    config->head_dim = is_absent(keys, "head_dim") ? family->head_dim : 0;
-    HN_TRY(hn_keys_u32(keys, "head_dim", 1, 1 << 14, &config->head_dim, err));
+    if (family->family != HN_LM_BERT) { /* has no such key */
+        HN_TRY(read_unless_null(keys, "head_dim", 1 << 14, family->head_dim, &config->head_dim, err));
+    }
     if (config->head_dim == 0 && config->hidden % config->n_heads != 0) {
         return hn_fail(err, HN_FORMAT, "%s: a hidden size of %" PRIu32 " cannot be cut into %" PRIu32 " heads",
                        keys->path, config->hidden, config->n_heads);
@@ -105,20 +109,12 @@ static HnStatus read_sizes(HnKeys *keys, const Family *family, HnLmConfig *confi
                      &config->n_heads, err));
     HN_TRY(read_size(keys, "max_position_embeddings", NULL, HN_CONFIG_MAX_POSITIONS, family->n_positions,
                      &config->n_positions, err));
-    config->n_kv_heads = 0;
     if (!family->encoder) {
-        config->n_kv_heads = is_absent(keys, "num_key_value_heads") ? family->n_kv_heads : 0;
-        HN_TRY(hn_keys_u32(keys, "num_key_value_heads", 1, HN_CONFIG_MAX_HEADS, &config->n_kv_heads, err));
+        HN_TRY(read_unless_null(keys, "num_key_value_heads", HN_CONFIG_MAX_HEADS, family->n_kv_heads,
+                                &config->n_kv_heads, err));
     }
     config->n_kv_heads = config->n_kv_heads == 0 ? config->n_heads : config->n_kv_heads;
-    if (family->family != HN_LM_BERT) {
-        return read_head_dim(keys, family, config, err);
-    }
-    config->head_dim = config->hidden / config->n_heads;
-    return config->hidden % config->n_heads == 0
-               ? HN_OK
-               : hn_fail(err, HN_FORMAT, "%s: a hidden size of %" PRIu32 " cannot be cut into %" PRIu32 " heads",
-                         keys->path, config->hidden, config->n_heads);
+    return read_head_dim(keys, family, config, err);
 }
 
 static HnStatus read_eps(HnKeys *keys, const char *key, double *eps, HnError *err) {
@@ -203,8 +199,7 @@ static HnStatus read_window(HnKeys *keys, const Family *family, HnLmConfig *conf
     uint32_t first = 0;
     bool in_use = true;
     if (family->window > 0) {
-        config->window = is_absent(keys, "sliding_window") ? family->window : 0;
-        HN_TRY(hn_keys_u32(keys, "sliding_window", 1, HN_CONFIG_MAX_POSITIONS, &config->window, err));
+        HN_TRY(read_unless_null(keys, "sliding_window", HN_CONFIG_MAX_POSITIONS, family->window, &config->window, err));
     }
     if (family->family == HN_LM_QWEN2 || family->family == HN_LM_QWEN3) {
         first = 28;

@@ -20,8 +20,6 @@ enum {
 HnStatus hn_config_read_family(HnKeys *keys, HnLmConfig *config, HnError *err);
 /* rope_parameters, or rope_theta and rope_scaling. theta: the family's default. */
 HnStatus hn_config_read_rope(HnKeys *keys, double theta, HnLmConfig *config, HnError *err);
-/* bos_token_id, eos_token_id (one or a list: added to what is there) and pad_token_id. */
-HnStatus hn_config_read_ends(HnKeys *keys, HnLmConfig *config, HnError *err);
 /* Every key of config.json that was not used must be known to change nothing, or stand at its neutral value. */
 HnStatus hn_config_check_keys(const HnKeys *keys, HnError *err);
 /* Before anything else is read: what this program cannot compute, by name. */

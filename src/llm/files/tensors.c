@@ -39,16 +39,17 @@ static HnStatus open_all(const char *folder, HnTensors *tensors, HnError *err) {
     HN_TRY(hn_arena_create(1 << 16, &tensors->names, err));
     char *single = hn_path_join(folder, "model.safetensors", err);
     char *index = hn_path_join(folder, "model.safetensors.index.json", err);
+    const bool whole = single != NULL && hn_file_exists(single);
     HnStatus status = single == NULL || index == NULL ? HN_MEMORY : HN_OK;
-    if (status == HN_OK && hn_file_exists(single)) {
+    if (status == HN_OK && whole) {
         status = hn_tensors_add_shard(tensors, single, err);
     } else if (status == HN_OK && hn_file_exists(index)) {
         status = hn_tensors_add_index(tensors, folder, index, err);
     } else if (status == HN_OK) {
         status = hn_tensors_refuse_folder(folder, err);
     }
-    tensors->source = hn_file_exists(single != NULL ? single : "") ? single : index;
-    hn_free(tensors->source == single ? index : single);
+    tensors->source = whole ? single : index;
+    hn_free(whole ? index : single);
     if (status == HN_OK) {
         status = sort_by_name(tensors, err);
     }
@@ -131,7 +132,7 @@ HnStatus hn_tensors_take(HnTensors *tensors, const char *name, int n_dims, const
     return HN_OK;
 }
 
-static bool ends_with(const char *text, const char *ending) {
+bool hn_tensors_name_ends(const char *text, const char *ending) {
     size_t n = strlen(text), m = strlen(ending);
     return n >= m && strcmp(text + n - m, ending) == 0;
 }
@@ -142,9 +143,9 @@ static HnStatus is_known(const HnTensors *tensors, const HnTensorEntry *entry, c
     const HnTensor *head = &entry->tensor;
     *fine = false;
     for (size_t k = 0; k < n_known && !*fine; k++) {
-        *fine = ends_with(head->name, known[k]);
+        *fine = hn_tensors_name_ends(head->name, known[k]);
     }
-    if (tied_to == NULL || !ends_with(head->name, "lm_head.weight")) {
+    if (tied_to == NULL || !hn_tensors_name_ends(head->name, "lm_head.weight")) {
         return HN_OK;
     }
     const HnTensorEntry *table = find(tensors, tied_to);

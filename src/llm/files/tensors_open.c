@@ -173,10 +173,8 @@ HnStatus hn_tensors_refuse_folder(const char *folder, HnError *err) {
     HN_TRY(hn_folder_list(folder, &names, &n_names, err));
     HnStatus status = HN_OK;
     for (size_t k = 0; k < sizeof others / sizeof others[0] && status == HN_OK; k++) {
-        size_t m = strlen(others[k].ending);
         for (size_t i = 0; i < n_names && status == HN_OK; i++) {
-            size_t n = strlen(names[i]);
-            if (n >= m && strcmp(names[i] + n - m, others[k].ending) == 0) {
+            if (hn_tensors_name_ends(names[i], others[k].ending)) {
                 status = hn_fail(err, HN_UNSUPPORTED,
                                  "%s holds %s (%s) and no model.safetensors; take the checkpoint's safetensors, or "
                                  "save it anew with transformers' save_pretrained",

@@ -43,6 +43,8 @@ HnStatus hn_tensors_check_index(const HnTensors *tensors, HnError *err);
 HnStatus hn_tensors_refuse_folder(const char *folder, HnError *err);
 void hn_tensors_unmap(HnShard *shard);
 const char *hn_tensors_path(const HnTensors *tensors, const HnTensorEntry *entry);
+/* Of tensors and of files. */
+bool hn_tensors_name_ends(const char *text, const char *ending);
 
 /* Reads the header of shard number `shard`, which is mapped: appends its tensors. */
 HnStatus hn_tensors_read_header(HnTensors *tensors, uint32_t shard, HnError *err);

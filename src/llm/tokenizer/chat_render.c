@@ -237,13 +237,8 @@ static HnStatus put_user(const HnChatTemplate *model, HnChatWriter *writer, cons
         return puts_text(writer, user, err);
     }
     HnText text = {0}; /* stripped as one */
-    HnStatus status = HN_OK;
-    if (system != NULL) {
-        status = hn_text_puts(&text, "<<SYS>>\n", err);
-        status = status == HN_OK ? hn_text_puts(&text, system, err) : status;
-        status = status == HN_OK ? hn_text_puts(&text, "\n<</SYS>>\n\n", err) : status;
-    }
-    status = status == HN_OK ? hn_text_puts(&text, user, err) : status;
+    HnStatus status = system != NULL ? hn_text_printf(&text, err, "<<SYS>>\n%s\n<</SYS>>\n\n%s", system, user)
+                                     : hn_text_puts(&text, user, err);
     status = status == HN_OK ? put(writer, strip((Slice){hn_text_get(&text), text.length}), err) : status;
     hn_text_free(&text);
     return status;

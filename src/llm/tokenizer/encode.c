@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "tokenizer_private.h"
 
-HnStatus hn_tokens_reserve(HnTokens *tokens, size_t n_more, HnError *err) {
+static HnStatus reserve(HnTokens *tokens, size_t n_more, HnError *err) {
     if (tokens->capacity - tokens->n >= n_more) {
         return HN_OK;
     }
@@ -15,7 +15,7 @@ HnStatus hn_tokens_reserve(HnTokens *tokens, size_t n_more, HnError *err) {
 }
 
 HnStatus hn_tokens_push(HnTokens *tokens, uint32_t id, HnError *err) {
-    HN_TRY(hn_tokens_reserve(tokens, 1, err));
+    HN_TRY(reserve(tokens, 1, err));
     tokens->ids[tokens->n++] = id;
     return HN_OK;
 }
@@ -50,7 +50,7 @@ static size_t symbols_of(const HnTokenizer *tokenizer, const char *word, size_t 
 
 HnStatus hn_encode_word(const HnTokenizer *tokenizer, const char *word, size_t n_bytes, HnTokens *tokens,
                         HnError *err) {
-    HN_TRY(hn_tokens_reserve(tokens, n_bytes, err));
+    HN_TRY(reserve(tokens, n_bytes, err));
     uint32_t *ids = tokens->ids + tokens->n;
     if (n_bytes <= tokenizer->vocabulary.longest) {
         const int64_t id = hn_vocabulary_find(&tokenizer->vocabulary, word, n_bytes);
@@ -66,8 +66,8 @@ HnStatus hn_encode_word(const HnTokenizer *tokenizer, const char *word, size_t n
     return HN_OK;
 }
 
-static HnStatus encode_split(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
-                             HnError *err) {
+HnStatus hn_encode_bytes(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
+                         HnError *err) {
     for (size_t at = 0; at < n_bytes;) {
         const size_t end = hn_split_end(tokenizer->split, text, n_bytes, at);
         HN_TRY(hn_encode_word(tokenizer, text + at, end - at, tokens, err));
@@ -76,16 +76,7 @@ static HnStatus encode_split(const HnTokenizer *tokenizer, const char *text, siz
     return HN_OK;
 }
 
-HnStatus hn_encode_bytes(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
-                         HnError *err) {
-    return encode_split(tokenizer, text, n_bytes, tokens, err);
-}
-
 /* ---- SentencePiece ---- */
-
-static bool marks_space(const char *text, size_t n_bytes, size_t at) {
-    return n_bytes - at >= HN_SPACE_MARK_BYTES && memcmp(text + at, HN_SPACE_MARK, HN_SPACE_MARK_BYTES) == 0;
-}
 
 static bool wants_prefix(HnPrefix prefix, const char *text, size_t n_bytes, bool first) {
     switch (prefix) {
@@ -94,9 +85,9 @@ static bool wants_prefix(HnPrefix prefix, const char *text, size_t n_bytes, bool
     case HN_PREFIX_EACH:
         return true;
     case HN_PREFIX_FIRST_LEAN:
-        return first && text[0] != ' ' && !marks_space(text, n_bytes, 0);
+        return first && text[0] != ' ' && !hn_space_mark_at(text, n_bytes, 0);
     case HN_PREFIX_EACH_LEAN:
-        return text[0] != ' ' && !marks_space(text, n_bytes, 0);
+        return text[0] != ' ' && !hn_space_mark_at(text, n_bytes, 0);
     default:
         return false;
     }
@@ -125,7 +116,7 @@ static size_t mark_spaces(const HnTokenizer *tokenizer, const char *text, size_t
             n += HN_SPACE_MARK_BYTES;
         }
     }
-    while (trim && n >= HN_SPACE_MARK_BYTES && marks_space(out, n, n - HN_SPACE_MARK_BYTES)) {
+    while (trim && n >= HN_SPACE_MARK_BYTES && hn_space_mark_at(out, n, n - HN_SPACE_MARK_BYTES)) {
         n -= HN_SPACE_MARK_BYTES;
     }
     return n;
@@ -133,10 +124,10 @@ static size_t mark_spaces(const HnTokenizer *tokenizer, const char *text, size_t
 
 /* The end of the word at `at`: before the next mark that stands behind another character. */
 static size_t word_end(const char *text, size_t n_bytes, size_t at) {
-    while (marks_space(text, n_bytes, at)) {
+    while (hn_space_mark_at(text, n_bytes, at)) {
         at += HN_SPACE_MARK_BYTES;
     }
-    while (at < n_bytes && !(text[at] == HN_SPACE_MARK[0] && marks_space(text, n_bytes, at))) {
+    while (at < n_bytes && !(text[at] == HN_SPACE_MARK[0] && hn_space_mark_at(text, n_bytes, at))) {
         at++;
     }
     return at;

@@ -12,7 +12,7 @@ static inline uint64_t pair_of(uint32_t first, uint32_t second) {
     return (uint64_t)first << 32 | second;
 }
 
-static inline const HnMerge *find(const HnMerges *merges, uint32_t first, uint32_t second) {
+static inline HnMerge *find(const HnMerges *merges, uint32_t first, uint32_t second) {
     const uint64_t pair = pair_of(first, second);
     uint64_t at = (pair * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & merges->mask;
     while (merges->slots[at].pair != pair && merges->slots[at].pair != EMPTY) {
@@ -40,10 +40,7 @@ static HnStatus grow(HnMerges *merges, HnError *err) {
     }
     for (uint64_t i = 0; old.slots != NULL && i <= old.mask; i++) {
         if (old.slots[i].pair != EMPTY) {
-            HnMerge *slot =
-                merges->slots +
-                (find(merges, (uint32_t)(old.slots[i].pair >> 32), (uint32_t)old.slots[i].pair) - merges->slots);
-            *slot = old.slots[i];
+            *find(merges, (uint32_t)(old.slots[i].pair >> 32), (uint32_t)old.slots[i].pair) = old.slots[i];
         }
     }
     hn_free(old.slots);
@@ -62,7 +59,7 @@ HnStatus hn_merges_add(HnMerges *merges, uint32_t first, uint32_t second, uint32
     if (2 * (merges->n + 1) > merges->mask + 1) {
         HN_TRY(grow(merges, err));
     }
-    HnMerge *slot = merges->slots + (find(merges, first, second) - merges->slots);
+    HnMerge *slot = find(merges, first, second);
     if (slot->pair != EMPTY) {
         return hn_fail(err, HN_FORMAT, "tokens %u and %u are merged by two rules, to %u and to %u", first, second,
                        slot->id, id);

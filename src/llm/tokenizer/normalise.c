@@ -78,10 +78,8 @@ static HnStatus sort_marks(uint32_t *points, size_t n, HnError *err) {
     return HN_OK;
 }
 
-/* Sorts the marks behind a starter; the first point may be a mark itself, at the beginning of a text. */
-static HnStatus run_order(Run *run, HnError *err) {
-    const size_t from = run->n > 0 && (hn_char_flags(run->points[0]) & HN_CHAR_COMBINES) == 0 ? 1 : 0;
-    return run->n < from + 2 ? HN_OK : sort_marks(run->points + from, run->n - from, err);
+static bool is_starter(uint32_t point) {
+    return (hn_char_flags(point) & HN_CHAR_COMBINES) == 0;
 }
 
 /* Joins each mark to the starter where they have a composition and nothing between them has the mark's class or a
@@ -101,6 +99,19 @@ static void run_compose(Run *run) {
         }
     }
     run->n = kept;
+}
+
+/* Sorts the marks behind a starter and joins them to it. The first point may be a mark itself, at the beginning of a
+ * text. */
+static HnStatus run_finish(Run *run, HnError *err) {
+    const size_t from = is_starter(run->points[0]) ? 1 : 0;
+    if (run->n >= from + 2) {
+        HN_TRY(sort_marks(run->points + from, run->n - from, err));
+    }
+    if (from == 1) {
+        run_compose(run);
+    }
+    return HN_OK;
 }
 
 static HnStatus run_flush(Run *run, HnText *out, HnError *err) {
@@ -134,11 +145,8 @@ bool hn_unicode_is_stable(const char *text, size_t n_bytes) {
 /* One decomposed code point behind the others. A starter ends the run, unless it joins the run's starter directly
  * (Hangul vowels and tails, a few Indic signs). */
 static HnStatus nfc_take(Run *run, uint32_t point, HnText *out, HnError *err) {
-    if ((hn_char_flags(point) & HN_CHAR_COMBINES) == 0 && run->n > 0) {
-        HN_TRY(run_order(run, err));
-        if ((hn_char_flags(run->points[0]) & HN_CHAR_COMBINES) == 0) {
-            run_compose(run);
-        }
+    if (is_starter(point) && run->n > 0) {
+        HN_TRY(run_finish(run, err));
         const uint32_t both = run->n == 1 ? hn_char_compose(run->points[0], point) : 0;
         if (both != 0) {
             run->points[0] = both;
@@ -161,10 +169,7 @@ HnStatus hn_unicode_nfc(const char *text, size_t n_bytes, HnText *out, HnError *
         }
     }
     if (status == HN_OK && run.n > 0) {
-        status = run_order(&run, err);
-        if (status == HN_OK && (hn_char_flags(run.points[0]) & HN_CHAR_COMBINES) == 0) {
-            run_compose(&run);
-        }
+        status = run_finish(&run, err);
         status = status == HN_OK ? run_flush(&run, out, err) : status;
     }
     run_free(&run);

@@ -14,8 +14,7 @@ static int byte_value(const char *text, size_t n) {
 HnStatus hn_tokenizer_add_byte_piece(HnTokenizer *tokenizer, uint32_t id, const char *text, size_t n, HnError *err) {
     const int value = byte_value(text, n);
     if (value < 0) {
-        return hn_fail(err, HN_FORMAT, "piece %u is marked as a byte, but is \"%.*s\"", id, (int)(n < 100 ? n : 100),
-                       text);
+        return hn_fail(err, HN_FORMAT, "piece %u is marked as a byte, but is \"%.*s\"", id, hn_token_shown(n), text);
     }
     const char byte = (char)value;
     tokenizer->byte_ids[value] = id + 1; /* 0: none yet */
@@ -29,7 +28,7 @@ HnStatus hn_tokenizer_add_piece(HnTokenizer *tokenizer, uint32_t id, const char 
         return hn_fail(err, HN_FORMAT, "piece %u of %zu bytes is empty, too long, or not UTF-8", id, n);
     }
     for (size_t at = 0; at < n; n_spaced++) {
-        const bool mark = n - at >= HN_SPACE_MARK_BYTES && memcmp(text + at, HN_SPACE_MARK, HN_SPACE_MARK_BYTES) == 0;
+        const bool mark = hn_space_mark_at(text, n, at);
         spaced[n_spaced] = mark ? ' ' : text[at];
         at += mark ? HN_SPACE_MARK_BYTES : 1;
     }

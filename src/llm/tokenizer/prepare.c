@@ -70,8 +70,7 @@ HnStatus hn_tokenizer_merge_splits(HnTokenizer *tokenizer, const uint32_t *ranks
 static bool crosses_words(const HnToken *token) {
     bool other = false;
     for (uint32_t at = 0; at < token->n_key;) {
-        const bool mark = token->n_key - at >= HN_SPACE_MARK_BYTES &&
-                          memcmp(token->key + at, HN_SPACE_MARK, HN_SPACE_MARK_BYTES) == 0;
+        const bool mark = hn_space_mark_at(token->key, token->n_key, at);
         if (mark && other) {
             return true;
         }
@@ -116,8 +115,8 @@ static int64_t written(const HnTokenizer *tokenizer, const char *text, size_t n_
 }
 
 static HnStatus two_ids(const char *text, size_t n_text, int64_t one, uint64_t other, HnError *err) {
-    return hn_fail(err, HN_FORMAT, "the token \"%.*s\" has two ids, %lld and %llu", (int)(n_text < 100 ? n_text : 100),
-                   text, (long long)one, (unsigned long long)other);
+    return hn_fail(err, HN_FORMAT, "the token \"%.*s\" has two ids, %lld and %llu", hn_token_shown(n_text), text,
+                   (long long)one, (unsigned long long)other);
 }
 
 HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text, size_t n_text, bool special,
@@ -135,8 +134,8 @@ HnStatus hn_tokenizer_add(HnTokenizer *tokenizer, uint64_t id, const char *text,
         const HnToken *token = &vocabulary->tokens[id];
         if ((uint64_t)in_vocabulary != id && (token->n_key != n_text || memcmp(token->key, text, n_text) != 0)) {
             return hn_fail(err, HN_FORMAT, "id %llu is \"%.*s\" in the vocabulary and \"%.*s\" among the added tokens",
-                           (unsigned long long)id, (int)(token->n_key < 100 ? token->n_key : 100), token->key,
-                           (int)(n_text < 100 ? n_text : 100), text);
+                           (unsigned long long)id, hn_token_shown(token->n_key), token->key, hn_token_shown(n_text),
+                           text);
         }
     } else {
         HN_TRY(hn_vocabulary_add(vocabulary, id, text, n_text, 0, err));

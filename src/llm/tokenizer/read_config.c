@@ -5,8 +5,6 @@
 #include "base/file.h"
 #include "read_json.h"
 
-enum { MOST_JSON_BYTES = 256 << 20 };
-
 /* Each an object, or NULL where the file is absent. */
 typedef struct Files {
     json_t *config; /* tokenizer_config.json */
@@ -19,7 +17,7 @@ static HnStatus load(const char *path, size_t flags, json_t **json, HnError *err
     char *bytes = NULL;
     size_t n_bytes = 0;
     json_error_t where;
-    HN_TRY(hn_file_read(path, MOST_JSON_BYTES, &bytes, &n_bytes, err));
+    HN_TRY(hn_file_read(path, HN_TOKENIZER_MOST_FILE_BYTES, &bytes, &n_bytes, err));
     *json = json_loadb(bytes, n_bytes, flags | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     hn_free(bytes);
     if (*json == NULL) {

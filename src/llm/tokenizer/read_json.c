@@ -3,9 +3,13 @@
 
 #include "read_json.h"
 
-static const char *type_of(const json_t *object) {
+const char *hn_json_type(const json_t *object) {
     const char *type = json_string_value(json_object_get(object, "type"));
     return type != NULL ? type : "(none)";
+}
+
+int64_t hn_json_id(const json_t *value) {
+    return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value) : -1;
 }
 
 /* ---- BPE ---- */
@@ -34,7 +38,7 @@ static HnStatus add_pieces(HnTokenizer *tokenizer, const json_t *vocabulary, HnE
         return hn_fail(err, HN_FORMAT, "the vocabulary is no JSON object of tokens and ids");
     }
     json_object_keylen_foreach((json_t *)vocabulary, key, n, value) {
-        const json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+        const int64_t id = hn_json_id(value);
         if (id < 0) {
             return hn_fail(err, HN_FORMAT, "token \"%.100s\" has no id", key);
         }
@@ -91,7 +95,7 @@ static HnStatus read_wordpiece(HnTokenizer *tokenizer, const json_t *model, HnEr
                  *unknown = json_object_get(model, "unk_token");
     const char *key;
     size_t n;
-    json_t *id;
+    json_t *value;
     if (prefix == NULL || strcmp(prefix, "##") != 0) {
         return hn_fail(err, HN_UNSUPPORTED, "WordPiece with the prefix \"%s\" is not supported, only \"##\"",
                        prefix == NULL ? "" : prefix);
@@ -100,11 +104,12 @@ static HnStatus read_wordpiece(HnTokenizer *tokenizer, const json_t *model, HnEr
         return hn_fail(err, HN_FORMAT, "WordPiece without a max_input_chars_per_word from 1 to %d", 1 << 20);
     }
     tokenizer->most_chars = (uint32_t)json_integer_value(most);
-    json_object_keylen_foreach(json_object_get(model, "vocab"), key, n, id) {
-        if (!json_is_integer(id) || json_integer_value(id) < 0) {
+    json_object_keylen_foreach(json_object_get(model, "vocab"), key, n, value) {
+        const int64_t id = hn_json_id(value);
+        if (id < 0) {
             return hn_fail(err, HN_FORMAT, "token \"%.100s\" has no id", key);
         }
-        HN_TRY(hn_tokenizer_add_wordpiece(tokenizer, key, n, (uint64_t)json_integer_value(id), err));
+        HN_TRY(hn_tokenizer_add_wordpiece(tokenizer, key, n, (uint64_t)id, err));
     }
     const int64_t unk =
         !json_is_string(unknown)
@@ -120,7 +125,7 @@ static HnStatus read_wordpiece(HnTokenizer *tokenizer, const json_t *model, HnEr
 /* ---- the file ---- */
 
 static HnStatus choose_kind(HnTokenizer *tokenizer, const json_t *model, HnError *err) {
-    const char *type = type_of(model);
+    const char *type = hn_json_type(model);
     if (strcmp(type, "WordPiece") == 0) {
         tokenizer->kind = HN_TOKENIZER_WORDS;
     } else if (strcmp(type, "BPE") == 0) {
@@ -136,11 +141,11 @@ static HnStatus add_added(HnTokenizer *tokenizer, const json_t *list, HnError *e
     size_t i;
     json_t *token;
     json_array_foreach(list, i, token) {
-        const json_t *id = json_object_get(token, "id");
-        if (!json_is_integer(id) || json_integer_value(id) < 0) {
+        const int64_t id = hn_json_id(json_object_get(token, "id"));
+        if (id < 0) {
             return hn_fail(err, HN_FORMAT, "added token %zu has no id", i);
         }
-        HN_TRY(hn_json_added_token(tokenizer, (uint64_t)json_integer_value(id), token, err));
+        HN_TRY(hn_json_added_token(tokenizer, (uint64_t)id, token, err));
     }
     return HN_OK;
 }

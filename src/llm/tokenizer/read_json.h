@@ -8,6 +8,10 @@
 
 /* The file's value, for json_decref; HN_FORMAT names the line. */
 HnStatus hn_json_file(const char *path, json_t **json, HnError *err);
+/* A step's or a model's "type", or "(none)". */
+const char *hn_json_type(const json_t *object);
+/* A token's id: an integer from 0 up; -1 where the value is none. */
+int64_t hn_json_id(const json_t *value);
 /* An entry of added_tokens or added_tokens_decoder. */
 HnStatus hn_json_added_token(HnTokenizer *tokenizer, uint64_t id, const json_t *token, HnError *err);
 /* {"token": id, ...} in GPT-2's letters for bytes. */

@@ -4,13 +4,8 @@
 
 #include "read_json.h"
 
-static const char *type_of(const json_t *step) {
-    const char *type = json_string_value(json_object_get(step, "type"));
-    return type != NULL ? type : "(none)";
-}
-
 static bool is(const json_t *step, const char *type) {
-    return strcmp(type_of(step), type) == 0;
+    return strcmp(hn_json_type(step), type) == 0;
 }
 
 static bool says(const json_t *step, const char *key, const char *text) {
@@ -20,7 +15,7 @@ static bool says(const json_t *step, const char *key, const char *text) {
 
 static HnStatus refuse(const char *what, const json_t *step, HnError *err) {
     char *text = json_dumps(step, JSON_COMPACT | JSON_ENCODE_ANY);
-    HnStatus status = hn_fail(err, HN_UNSUPPORTED, "%s %s is not supported here: %.600s", what, type_of(step),
+    HnStatus status = hn_fail(err, HN_UNSUPPORTED, "%s %s is not supported here: %.600s", what, hn_json_type(step),
                               text == NULL ? "null" : text);
     free(text);
     return status;
@@ -44,14 +39,13 @@ static bool is_space_pattern(const json_t *step, const char *pattern) {
 
 /* ---- normalizer ---- */
 
-static HnStatus bert_normalizer(HnTokenizer *tokenizer, const json_t *step) {
+static void bert_normalizer(HnTokenizer *tokenizer, const json_t *step) {
     const json_t *strip = json_object_get(step, "strip_accents");
     const bool lower = json_is_true(json_object_get(step, "lowercase"));
     tokenizer->bert = (HnBertText){.clean = json_is_true(json_object_get(step, "clean_text")),
                                    .cjk = json_is_true(json_object_get(step, "handle_chinese_chars")),
                                    .lower = lower,
                                    .strip = json_is_boolean(strip) ? json_is_true(strip) : lower};
-    return HN_OK;
 }
 
 HnStatus hn_json_normalizer(HnTokenizer *tokenizer, const json_t *step, HnError *err) {
@@ -60,7 +54,7 @@ HnStatus hn_json_normalizer(HnTokenizer *tokenizer, const json_t *step, HnError 
         const json_t *one = step_at(step, "normalizers", i);
         const HnTokenizerKind kind = tokenizer->kind;
         if (kind == HN_TOKENIZER_WORDS && is(one, "BertNormalizer") && i == 0) {
-            HN_TRY(bert_normalizer(tokenizer, one));
+            bert_normalizer(tokenizer, one);
         } else if (kind == HN_TOKENIZER_BYTES && is(one, "NFC")) {
             tokenizer->nfc = true;
         } else if (kind == HN_TOKENIZER_PIECES && is(one, "Prepend") && says(one, "prepend", HN_SPACE_MARK) &&
@@ -180,7 +174,7 @@ static HnStatus template_ids(const HnTokenizer *tokenizer, const json_t *step, c
         return hn_fail(err, HN_FORMAT, "post_processor names \"%s\", but gives no ids for it", name);
     }
     json_array_foreach(ids, i, id) {
-        const json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+        const int64_t value = hn_json_id(id);
         if (value < 0 || value >= hn_tokenizer_size(tokenizer)) {
             return hn_fail(err, HN_FORMAT, "post_processor: \"%s\" has an id outside the vocabulary", name);
         }
@@ -208,8 +202,7 @@ static HnStatus template(HnTokenizer *tokenizer, const json_t *step, HnError *er
 
 /* ["[CLS]", 101] */
 static HnStatus bert_edge(const HnTokenizer *tokenizer, const json_t *pair, HnTokens *edge, HnError *err) {
-    const json_t *id = json_array_get(pair, 1);
-    const json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+    const int64_t value = hn_json_id(json_array_get(pair, 1));
     if (value < 0 || value >= hn_tokenizer_size(tokenizer)) {
         return hn_fail(err, HN_FORMAT, "post_processor BertProcessing has an id outside the vocabulary");
     }

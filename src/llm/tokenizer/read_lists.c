@@ -4,21 +4,20 @@
 #include "base/file.h"
 #include "read_json.h"
 
-enum { MOST_LIST_BYTES = 256 << 20 };
-
 /* ---- byte-level BPE ---- */
 
-static HnStatus add_letters(HnTokenizer *tokenizer, const char *key, size_t n_key, const json_t *id, HnError *err) {
+static HnStatus add_letters(HnTokenizer *tokenizer, const char *key, size_t n_key, const json_t *value, HnError *err) {
     char bytes[4 * HN_VOCABULARY_MOST_BYTES];
     size_t n_bytes = 0;
-    if (!json_is_integer(id) || json_integer_value(id) < 0) {
+    const int64_t id = hn_json_id(value);
+    if (id < 0) {
         return hn_fail(err, HN_FORMAT, "token \"%.100s\" has no id", key);
     }
     if (n_key > sizeof bytes || !hn_byte_letters_read(key, n_key, bytes, &n_bytes)) {
         return hn_fail(err, HN_FORMAT, "token \"%.100s\" is not written in the letters of byte-level BPE", key);
     }
-    HN_TRY(hn_vocabulary_add(&tokenizer->vocabulary, (uint64_t)json_integer_value(id), bytes, n_bytes, 0, err));
-    return hn_vocabulary_index(&tokenizer->vocabulary, (uint32_t)json_integer_value(id), err);
+    HN_TRY(hn_vocabulary_add(&tokenizer->vocabulary, (uint64_t)id, bytes, n_bytes, 0, err));
+    return hn_vocabulary_index(&tokenizer->vocabulary, (uint32_t)id, err);
 }
 
 HnStatus hn_tokenizer_add_letters(HnTokenizer *tokenizer, const json_t *vocabulary, HnError *err) {
@@ -49,7 +48,7 @@ static HnStatus half(const HnTokenizer *tokenizer, const char *text, size_t n, u
     const int64_t found = *n_bytes == 0 ? -1 : hn_vocabulary_find(&tokenizer->vocabulary, bytes, *n_bytes);
     if (found < 0) {
         return hn_fail(err, HN_FORMAT, "merge %llu names \"%.*s\", which is no token of the vocabulary",
-                       (unsigned long long)number, (int)(n < 100 ? n : 100), text);
+                       (unsigned long long)number, hn_token_shown(n), text);
     }
     *id = (uint32_t)found;
     return HN_OK;
@@ -65,8 +64,7 @@ HnStatus hn_tokenizer_add_merge(HnTokenizer *tokenizer, const char *first, size_
     const int64_t both = hn_vocabulary_find(&tokenizer->vocabulary, bytes, n_left + n_right);
     if (both < 0) {
         return hn_fail(err, HN_FORMAT, "merge %llu, \"%.*s\" and \"%.*s\", makes no token of the vocabulary",
-                       (unsigned long long)number, (int)(n_first < 100 ? n_first : 100), first,
-                       (int)(n_second < 100 ? n_second : 100), second);
+                       (unsigned long long)number, hn_token_shown(n_first), first, hn_token_shown(n_second), second);
     }
     return hn_merges_add(&tokenizer->merges, left, right, (uint32_t)number, (uint32_t)both, err);
 }
@@ -76,10 +74,18 @@ HnStatus hn_tokenizer_add_merge_line(HnTokenizer *tokenizer, const char *line, s
     const char *space = memchr(line, ' ', n);
     if (space == NULL || memchr(space + 1, ' ', n - (size_t)(space + 1 - line)) != NULL) {
         return hn_fail(err, HN_FORMAT, "merge %llu is no two tokens: \"%.*s\"", (unsigned long long)number,
-                       (int)(n < 100 ? n : 100), line);
+                       hn_token_shown(n), line);
     }
     const size_t n_first = (size_t)(space - line);
     return hn_tokenizer_add_merge(tokenizer, line, n_first, space + 1, n - n_first - 1, number, err);
+}
+
+const char *hn_tokenizer_next_line(const char *bytes, size_t n_bytes, size_t *at, size_t *n_line) {
+    const char *line = bytes + *at, *newline = memchr(line, '\n', n_bytes - *at);
+    const size_t n = newline == NULL ? n_bytes - *at : (size_t)(newline - line);
+    *at += n + 1;
+    *n_line = n - (n > 0 && line[n - 1] == '\r' ? 1 : 0);
+    return line;
 }
 
 /* Calls take for each line, without its newline; empty lines are lines too. */
@@ -87,22 +93,20 @@ static HnStatus each_line(const char *path, HnTokenizer *tokenizer,
                           HnStatus (*take)(HnTokenizer *, const char *, size_t, uint64_t, HnError *), HnError *err) {
     char *bytes = NULL;
     size_t n_bytes = 0, bad = 0;
-    HN_TRY(hn_file_read(path, MOST_LIST_BYTES, &bytes, &n_bytes, err));
+    HN_TRY(hn_file_read(path, HN_TOKENIZER_MOST_FILE_BYTES, &bytes, &n_bytes, err));
     HnStatus status = HN_OK;
     if (!hn_utf8_valid(bytes, n_bytes, &bad)) {
         status = hn_fail(err, HN_FORMAT, "%s is not UTF-8 at byte %zu", path, bad);
     }
     uint64_t number = 0;
     for (size_t at = 0; at < n_bytes && status == HN_OK; number++) {
-        const char *newline = memchr(bytes + at, '\n', n_bytes - at);
-        const size_t end = newline == NULL ? n_bytes : (size_t)(newline - bytes);
-        const size_t n = end - at - (end > at && bytes[end - 1] == '\r' ? 1 : 0);
+        size_t n = 0;
+        const char *line = hn_tokenizer_next_line(bytes, n_bytes, &at, &n);
         HnError inner = HN_ERROR_INIT;
-        status = take(tokenizer, bytes + at, n, number, &inner);
+        status = take(tokenizer, line, n, number, &inner);
         if (status != HN_OK) {
             (void)hn_fail(err, status, "%s:%llu: %s", path, (unsigned long long)number + 1, inner.message);
         }
-        at = end + 1;
     }
     hn_free(bytes);
     return status;
@@ -156,12 +160,8 @@ HnStatus hn_tokenizer_add_wordpiece(HnTokenizer *tokenizer, const char *text, si
     return hn_vocabulary_index(vocabulary, (uint32_t)id, err);
 }
 
-static HnStatus word_line(HnTokenizer *tokenizer, const char *line, size_t n, uint64_t number, HnError *err) {
-    return hn_tokenizer_add_wordpiece(tokenizer, line, n, number, err);
-}
-
 /* The reference's names, which vocab.txt does not tell from words. */
-HnStatus hn_tokenizer_name_words(HnTokenizer *tokenizer, HnError *err) {
+static HnStatus name_words(HnTokenizer *tokenizer, HnError *err) {
     static const char *const names[] = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
     int64_t ids[5];
     for (size_t i = 0; i < 5; i++) {
@@ -183,6 +183,6 @@ HnStatus hn_tokenizer_read_words(HnTokenizer *tokenizer, const char *path, HnErr
     tokenizer->from = HN_FROM_LISTS;
     tokenizer->most_chars = 100;
     tokenizer->bert = (HnBertText){true, true, true, true};
-    HN_TRY(each_line(path, tokenizer, word_line, err));
-    return hn_tokenizer_name_words(tokenizer, err);
+    HN_TRY(each_line(path, tokenizer, hn_tokenizer_add_wordpiece, err));
+    return name_words(tokenizer, err);
 }

@@ -78,7 +78,7 @@ static bool next_field(const char **at, const char *end, Field *field, bool *ok)
 /* ---- what the model says ---- */
 
 enum { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5, BYTE = 6 };
-enum { BPE = 2, MOST_PIECES = HN_VOCABULARY_MOST_IDS };
+enum { BPE = 2 };
 
 typedef struct Model {
     HnTokenizer *tokenizer;
@@ -120,7 +120,7 @@ static HnStatus add_piece(Model *model, const char *text, size_t n, float score,
         return hn_tokenizer_add_byte_piece(tokenizer, id, text, n, err);
     default:
         return hn_fail(err, HN_UNSUPPORTED, "piece %u \"%.*s\" is of SentencePiece's type %s, which is not supported",
-                       id, (int)(n < 100 ? n : 100), text,
+                       id, hn_token_shown(n), text,
                        type == USER_DEFINED ? "USER_DEFINED"
                        : type == UNUSED     ? "UNUSED"
                                             : "(unknown)");

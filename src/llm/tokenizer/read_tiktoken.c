@@ -53,7 +53,7 @@ static HnStatus read_line(HnTokenizer *tokenizer, const char *line, size_t n, ui
     if (n_base64 / 4 * 3 > sizeof bytes || !read_base64(line, n_base64, bytes, &n_bytes) ||
         !hn_parse_u64(rank_text, &rank)) {
         return hn_fail(err, HN_FORMAT, "line %llu is no \"base64 rank\": \"%.*s\"", (unsigned long long)number,
-                       (int)(n < 100 ? n : 100), line);
+                       hn_token_shown(n), line);
     }
     HN_TRY(hn_vocabulary_add(&tokenizer->vocabulary, rank, bytes, n_bytes, 0, err));
     return hn_vocabulary_index(&tokenizer->vocabulary, (uint32_t)rank, err);
@@ -92,14 +92,12 @@ HnStatus hn_tokenizer_read_tiktoken(HnTokenizer *tokenizer, const char *bytes, s
     tokenizer->trust_whole = true;
     uint64_t number = 0;
     for (size_t at = 0; at < n_bytes;) {
-        const char *newline = memchr(bytes + at, '\n', n_bytes - at);
-        const size_t end = newline == NULL ? n_bytes : (size_t)(newline - bytes);
-        const size_t n = end - at - (end > at && bytes[end - 1] == '\r' ? 1 : 0);
+        size_t n = 0;
+        const char *line = hn_tokenizer_next_line(bytes, n_bytes, &at, &n);
         number++;
         if (n > 0) {
-            HN_TRY(read_line(tokenizer, bytes + at, n, number, err));
+            HN_TRY(read_line(tokenizer, line, n, number, err));
         }
-        at = end + 1;
     }
     HnVocabulary *vocabulary = &tokenizer->vocabulary;
     for (uint32_t id = 0; id < vocabulary->size; id++) {

@@ -11,8 +11,6 @@
 
 /* ---- opening ---- */
 
-enum { MOST_FILE_BYTES = 256 << 20 };
-
 /* SentencePiece's protobuf begins with a binary length; tiktoken's text with a line "base64 number". */
 static bool is_tiktoken(const char *bytes, size_t n_bytes) {
     size_t at = 0;
@@ -22,10 +20,11 @@ static bool is_tiktoken(const char *bytes, size_t n_bytes) {
     return at > 0 && at + 1 < n_bytes && bytes[at] == ' ' && bytes[at + 1] >= '0' && bytes[at + 1] <= '9';
 }
 
-static HnStatus read_model(HnTokenizer *tokenizer, const char *path, HnError *err) {
+static HnStatus read_model(HnTokenizer *tokenizer, const char *path, const char *unused, HnError *err) {
+    (void)unused;
     char *bytes = NULL;
     size_t n_bytes = 0;
-    HN_TRY(hn_file_read(path, MOST_FILE_BYTES, &bytes, &n_bytes, err));
+    HN_TRY(hn_file_read(path, HN_TOKENIZER_MOST_FILE_BYTES, &bytes, &n_bytes, err));
     HnStatus status = is_tiktoken(bytes, n_bytes) ? hn_tokenizer_read_tiktoken(tokenizer, bytes, n_bytes, err)
                                                   : hn_tokenizer_read_sentencepiece(tokenizer, bytes, n_bytes, err);
     hn_free(bytes);
@@ -35,11 +34,6 @@ static HnStatus read_model(HnTokenizer *tokenizer, const char *path, HnError *er
 static HnStatus read_json(HnTokenizer *tokenizer, const char *path, const char *unused, HnError *err) {
     (void)unused;
     return hn_tokenizer_read_json(tokenizer, path, err);
-}
-
-static HnStatus read_model_file(HnTokenizer *tokenizer, const char *path, const char *unused, HnError *err) {
-    (void)unused;
-    return read_model(tokenizer, path, err);
 }
 
 static HnStatus read_words(HnTokenizer *tokenizer, const char *path, const char *unused, HnError *err) {
@@ -53,7 +47,7 @@ static const struct {
     HnStatus (*read)(HnTokenizer *tokenizer, const char *path, const char *second, HnError *err);
 } forms[] = {
     {"tokenizer.json", NULL, read_json},
-    {"tokenizer.model", NULL, read_model_file},
+    {"tokenizer.model", NULL, read_model},
     {"vocab.json", "merges.txt", hn_tokenizer_read_bpe},
     {"encoder.json", "vocab.bpe", hn_tokenizer_read_bpe},
     {"vocab.txt", NULL, read_words},

@@ -2,6 +2,8 @@
 #ifndef HN_LLM_TOKENIZER_TOKENIZER_PRIVATE_H
 #define HN_LLM_TOKENIZER_TOKENIZER_PRIVATE_H
 
+#include <string.h>
+
 #include "added.h"
 #include "merges.h"
 #include "split.h"
@@ -14,6 +16,13 @@ typedef enum HnTokenizerKind { HN_TOKENIZER_BYTES, HN_TOKENIZER_PIECES, HN_TOKEN
 /* SentencePiece's stand-in for a space, U+2581. */
 #define HN_SPACE_MARK "\xE2\x96\x81"
 enum { HN_SPACE_MARK_BYTES = 3 };
+/* Whether text[at .. n_bytes) begins with one. */
+static inline bool hn_space_mark_at(const char *text, size_t n_bytes, size_t at) {
+    return n_bytes - at >= HN_SPACE_MARK_BYTES && memcmp(text + at, HN_SPACE_MARK, HN_SPACE_MARK_BYTES) == 0;
+}
+
+/* The size of a file that is read whole: larger ones are no tokenizer's. */
+enum { HN_TOKENIZER_MOST_FILE_BYTES = 256 << 20 };
 
 typedef enum HnPrefix {
     HN_PREFIX_NONE,
@@ -72,7 +81,7 @@ HnStatus hn_tokenizer_add_piece(HnTokenizer *tokenizer, uint32_t id, const char 
 HnStatus hn_tokenizer_add_byte_piece(HnTokenizer *tokenizer, uint32_t id, const char *text, size_t n, HnError *err);
 /* After all of them: each byte must have one. */
 HnStatus hn_tokenizer_check_byte_pieces(HnTokenizer *tokenizer, HnError *err);
-/* Tokens, the id of each behind its number or word. */
+/* A word, or "##" and the rest of one: a token of the vocabulary, and it can be found. */
 HnStatus hn_tokenizer_add_wordpiece(HnTokenizer *tokenizer, const char *text, size_t n, uint64_t id, HnError *err);
 /* Merge number n, of which a lower one comes first; its tokens as the vocabulary's file writes them. */
 HnStatus hn_tokenizer_add_merge(HnTokenizer *tokenizer, const char *first, size_t n_first, const char *second,
@@ -80,6 +89,8 @@ HnStatus hn_tokenizer_add_merge(HnTokenizer *tokenizer, const char *first, size_
 HnStatus hn_tokenizer_add_merge_line(HnTokenizer *tokenizer, const char *line, size_t n, uint64_t number, HnError *err);
 /* Llama 3's special tokens, where no file names them: the 256 ids behind the ranks. */
 HnStatus hn_tokenizer_name_specials(HnTokenizer *tokenizer, HnError *err);
+/* The line at *at (< n_bytes) without its end, its length, and *at behind it. */
+const char *hn_tokenizer_next_line(const char *bytes, size_t n_bytes, size_t *at, size_t *n_line);
 /* After tokens and merges: which tokens are what their own text is encoded as; whether spaces may be cut at. */
 HnStatus hn_tokenizer_finish_merges(HnTokenizer *tokenizer, HnError *err);
 /* All pairs of tokens whose bytes together are a token become merges of that token's rank (by id). */
@@ -102,6 +113,5 @@ HnStatus hn_encode_pieces(const HnTokenizer *tokenizer, const char *text, size_t
                           HnError *err);
 HnStatus hn_encode_words(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
                          HnError *err);
-HnStatus hn_tokens_reserve(HnTokens *tokens, size_t n_more, HnError *err);
 
 #endif

@@ -42,7 +42,6 @@ HnStatus hn_turns_render(const HnTokenizer *tokenizer, const HnChat *chat, const
     HnStatus status =
         hn_chat_render(chat, instructed ? turns : turns + 1, instructed ? 2 : 1, answer, tokens, &refused);
     if (status == HN_INPUT && instructed) {
-        tokens->n = 0;
         return render_joined(chat, system, input, answer, tokens, err);
     }
     return status == HN_OK ? HN_OK : hn_fail(err, status, "%s", refused.message);

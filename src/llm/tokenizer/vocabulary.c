@@ -91,8 +91,7 @@ HnStatus hn_vocabulary_add(HnVocabulary *vocabulary, uint64_t id, const char *ke
     HnToken *token = &vocabulary->tokens[id];
     if (token->text != NULL) {
         return hn_fail(err, HN_FORMAT, "id %llu stands for two tokens: \"%.*s\" and \"%.*s\"", (unsigned long long)id,
-                       (int)(token->n_key < 100 ? token->n_key : 100), token->key, (int)(n_key < 100 ? n_key : 100),
-                       key);
+                       hn_token_shown(token->n_key), token->key, hn_token_shown(n_key), key);
     }
     const char *copy = hn_arena_strndup(vocabulary->arena, key, n_key, err);
     if (copy == NULL) {
@@ -121,7 +120,7 @@ HnStatus hn_vocabulary_index(HnVocabulary *vocabulary, uint32_t id, HnError *err
         hn_token_map_find(vocabulary, map, hash_of(token->key, token->n_key), token->key, token->n_key);
     if (other >= 0) {
         return hn_fail(err, HN_FORMAT, "tokens %lld and %u are the same: \"%.*s\"", (long long)other, id,
-                       (int)(token->n_key < 100 ? token->n_key : 100), token->key);
+                       hn_token_shown(token->n_key), token->key);
     }
     if (2 * (map->n + 1) > map->mask + 1) {
         HN_TRY(map_grow(vocabulary, map, err));

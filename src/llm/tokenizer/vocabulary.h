@@ -19,6 +19,11 @@ enum {
 /* Tokens are of at most 1 KiB, ids below 4 Mi: larger ones come from damaged files. */
 enum { HN_VOCABULARY_MOST_BYTES = 1 << 10, HN_VOCABULARY_MOST_IDS = 1 << 22 };
 
+/* How many bytes of a token a message shows, for "%.*s". */
+static inline int hn_token_shown(size_t n_bytes) {
+    return n_bytes < 100 ? (int)n_bytes : 100;
+}
+
 typedef struct HnToken {
     const char *key;  /* what is looked up: the bytes that it stands for in a prepared text; not NUL-terminated */
     const char *text; /* what it adds to a decoded text; NULL: unused id */
