@@ -139,7 +139,7 @@ static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGra
                      uint64_t *mask) {
     const HnTokenTree *v = g->tree;
     for (size_t i = 0; i < filter->n; i++) {
-        uint32_t name = filter->out[i], first = state->first, end = state->end, node = 0, n_bytes = 0;
+        uint32_t name = (uint32_t)filter->out[i], first = state->first, end = state->end, node = 0, n_bytes = 0;
         if (name < first || name >= end) {
             continue;
         }

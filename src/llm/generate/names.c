@@ -64,7 +64,7 @@ static bool all_taken(const HnItemNames *names, uint32_t group, const int32_t *t
 }
 
 static int by_number(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
     return (x > y) - (x < y);
 }
 
@@ -82,7 +82,7 @@ HnStatus hn_item_names_exclude(const HnItemNames *names, const int32_t *taken, s
                 if (pass == 0) {
                     most++;
                 } else if (all_taken(names, names->entries[entry].group, taken, n_taken)) {
-                    filter->out[n++] = entry;
+                    filter->out[n++] = (int32_t)entry;
                 }
             }
         }
@@ -107,21 +107,11 @@ void hn_name_filter_free(HnNameFilter *filter) {
     *filter = (HnNameFilter){0};
 }
 
-static uint32_t filter_place(const HnNameFilter *filter, uint32_t entry) {
-    size_t low = 0, high = filter->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (filter->out[middle] < entry) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return (uint32_t)low;
-}
-
 uint32_t hn_name_filter_count(const HnNameFilter *filter, uint32_t first, uint32_t end) {
-    return filter && filter->n > 0 && first < end ? filter_place(filter, end) - filter_place(filter, first) : 0;
+    if (!filter || filter->n == 0 || first >= end) {
+        return 0;
+    }
+    return (uint32_t)(hn_sorted_place(filter->out, filter->n, end) - hn_sorted_place(filter->out, filter->n, first));
 }
 
 void hn_item_names_narrow(const HnItemNames *names, uint32_t first, uint32_t end, uint32_t depth, unsigned char byte,

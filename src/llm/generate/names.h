@@ -42,7 +42,7 @@ uint32_t hn_item_names_none(const HnItemNames *names);                   /* the 
 
 /* Entries that a request must not write, ascending. Zero-initialise; free with hn_name_filter_free. */
 typedef struct HnNameFilter {
-    uint32_t *out;
+    int32_t *out;
     size_t n;
 } HnNameFilter;
 

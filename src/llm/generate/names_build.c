@@ -100,9 +100,10 @@ static int by_key(const void *a, const void *b) {
     return (x->value > y->value) - (x->value < y->value);
 }
 
-/* Items of one folded name, numbered from 0 in the order of the hashes. members [n] holds (hash, item) and is used up.
- */
-static HnStatus build_groups(HnItemNames *names, HnNameMember *members, size_t n, HnError *err) {
+/* Items of one folded name, numbered from 0 in the order of the hashes: numbers [n] holds each member's. members [n]
+ * are (hash, item), sorted. */
+static HnStatus build_groups(HnItemNames *names, const HnNameMember *members, size_t n, uint32_t *numbers,
+                             HnError *err) {
     names->group_of = hn_alloc(n + 1, sizeof *names->group_of, "names of several items", err);
     names->group_items = names->group_of ? hn_alloc(n, sizeof *names->group_items, "items by name", err) : NULL;
     if (!names->group_items) {
@@ -117,19 +118,10 @@ static HnStatus build_groups(HnItemNames *names, HnNameMember *members, size_t n
         if (opens || members[i].value != members[i - 1].value) {
             names->group_items[n_kept++] = (int32_t)members[i].value;
         }
-        names->group_of[n_groups] = n_kept;
+        numbers[i] = n_groups - 1;
     }
+    names->group_of[n_groups] = n_kept;
     return HN_OK;
-}
-
-/* The number of the group whose hash stands at `place` of the sorted members: how many distinct hashes come before. */
-static HnStatus number_groups(const HnNameMember *members, size_t n, uint32_t **numbers, HnError *err) {
-    *numbers = hn_alloc(n, sizeof **numbers, "numbers of names", err);
-    for (size_t i = 0, number = 0; *numbers && i < n; i++) {
-        number += i > 0 && members[i].key != members[i - 1].key;
-        (*numbers)[i] = (uint32_t)number;
-    }
-    return *numbers ? HN_OK : HN_MEMORY;
 }
 
 /* spelt [n] is sorted by bytes and ends in memory of `text`; distinct ones become entries. */
@@ -158,17 +150,16 @@ static HnStatus build_entries(HnItemNames *names, const Spelt *spelt, size_t n, 
 
 static HnStatus assemble(HnItemNames *names, Spelt *spelt, size_t n, HnError *err) {
     HnNameMember *members = hn_alloc(n, sizeof *members, "names by hash", err);
-    uint32_t *numbers = NULL;
-    HnStatus status = members ? HN_OK : HN_MEMORY;
+    uint32_t *numbers = members ? hn_alloc(n, sizeof *numbers, "numbers of names", err) : NULL;
+    HnStatus status = numbers ? HN_OK : HN_MEMORY;
     for (size_t i = 0; i < n && status == HN_OK; i++) {
         members[i] = (HnNameMember){spelt[i].hash, (uint64_t)(int64_t)spelt[i].item};
     }
     if (status == HN_OK) {
         qsort(spelt, n, sizeof *spelt, by_bytes);
         qsort(members, n, sizeof *members, by_key);
-        status = number_groups(members, n, &numbers, err);
+        status = build_groups(names, members, n, numbers, err);
     }
-    status = status == HN_OK ? build_groups(names, members, n, err) : status;
     if (status == HN_OK) {
         names->entries = hn_alloc(n, sizeof *names->entries, "names", err);
         names->item_entries = names->entries ? hn_alloc(n, sizeof *names->item_entries, "names of items", err) : NULL;

@@ -14,7 +14,7 @@ typedef struct HnNameEntry {
 
 /* An item of a group of entries that count as one name; and an entry of an item. */
 typedef struct HnNameMember {
-    uint64_t key; /* hash of the folded name, later the group's number; the item */
+    uint64_t key; /* hash of the folded name; the item */
     uint64_t value;
 } HnNameMember;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "llm/tokenizer/unicode.h"
 
 HnStatus hn_text_stream_begin(HnTextStream *stream, const char *const *stops, size_t n_stops, HnError *err) {
     *stream = (HnTextStream){0};
@@ -34,34 +35,25 @@ void hn_text_stream_free(HnTextStream *stream) {
     *stream = (HnTextStream){0};
 }
 
-/* What n bytes begin with (Unicode 15, table 3-7): a character, its bytes in *length; what more bytes may make one
- * (*whole false); or a maximal part that nothing can make one (*good false). */
-static void read_character(const unsigned char *bytes, size_t n, size_t *length, bool *whole, bool *good) {
-    unsigned char lead = bytes[0], low = 0x80, high = 0xBF;
-    size_t wanted = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-    low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : low;
-    high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : high;
-    *length = 1;
-    while (*length < wanted && *length < n && bytes[*length] >= low && bytes[*length] <= high) {
-        ++*length;
-        low = 0x80;
-        high = 0xBF;
-    }
-    *good = *length == wanted;
-    *whole = *good || wanted == 0 || *length < n;
-}
-
 /* Moves the first n waiting bytes into the text; but for a last character that may go on, unless it is the end. */
 static HnStatus settle(HnTextStream *stream, size_t n, bool at_end, HnError *err) {
     const char *bytes = stream->waiting.data;
-    size_t at = 0, length = 0;
-    for (bool whole = true, good = true; at < n; at += length) {
-        read_character((const unsigned char *)bytes + at, n - at, &length, &whole, &good);
-        if (!whole && !at_end) {
+    size_t at = 0;
+    while (at < n) {
+        size_t n_good = n - at;
+        bool unfinished = false;
+        (void)hn_utf8_valid(bytes + at, n - at, &n_good);
+        HN_TRY(hn_text_append(&stream->text, bytes + at, n_good, err));
+        at += n_good;
+        if (at == n) {
             break;
         }
-        HN_TRY(good ? hn_text_append(&stream->text, bytes + at, length, err)
-                    : hn_text_puts(&stream->text, "\xEF\xBF\xBD", err));
+        const size_t n_bad = hn_unicode_bad_length(bytes + at, n - at, &unfinished);
+        if (unfinished && !at_end) {
+            break;
+        }
+        HN_TRY(hn_text_puts(&stream->text, "\xEF\xBF\xBD", err));
+        at += n_bad;
     }
     if (at > 0) {
         memmove(stream->waiting.data, stream->waiting.data + at, stream->waiting.length - at);

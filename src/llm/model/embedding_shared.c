@@ -70,40 +70,40 @@ static void push(Work *work, Node node) {
     }
 }
 
-/* Pushes what comes behind `above`'s tokens: the parts of first .. end-1 that share more than `split` tokens, each as a
- * node of its own where that pays, else cut further; single prompts as they are. */
-static void expand(Work *work, size_t first, size_t end, uint32_t split, const Node *above) {
-    while (first < end) {
-        const Node node = {.begin = above->depth, .level = above->level + 1, .parent = above->parent};
-        uint32_t shared = UINT32_MAX;
-        size_t stop = first + 1;
-        for (; stop < end && work->common[stop] > split; stop++) {
-            shared = work->common[stop] < shared ? work->common[stop] : shared;
-        }
-        Node part = node;
-        part.first = first;
-        part.end = stop;
-        part.depth = shared;
-        if (stop == first + 1) {
-            part.depth = work->sequences[first].n_tokens;
-            push(work, part);
-        } else if (part.level > LEVELS) {
-            expand(work, first, stop, UINT32_MAX, above);
-        } else if ((shared - part.begin) * (uint64_t)(stop - first - 1) >= LEAST_SAVED) {
-            push(work, part);
-        } else {
-            expand(work, first, stop, shared, above);
-        }
-        first = stop;
-    }
-}
-
 static bool is_prompt(const Node *node) {
     return node->end == node->first + 1;
 }
 
-/* Whether the node fits the step; its first one may use what is kept back. */
-static bool fits(const Work *work, const Node *node, uint64_t n_rows) {
+/* Pushes what comes behind `above`'s tokens: the parts of first .. end-1 that share more than `split` tokens, each as a
+ * node of its own where that pays, else cut further; single prompts as they are. */
+static void expand(Work *work, size_t first, size_t end, uint32_t split, const Node *above) {
+    while (first < end) {
+        Node part = {.first = first,
+                     .end = first + 1,
+                     .begin = above->depth,
+                     .depth = UINT32_MAX,
+                     .level = above->level + 1,
+                     .parent = above->parent};
+        for (; part.end < end && work->common[part.end] > split; part.end++) {
+            part.depth = work->common[part.end] < part.depth ? work->common[part.end] : part.depth;
+        }
+        if (is_prompt(&part)) {
+            part.depth = work->sequences[first].n_tokens;
+            push(work, part);
+        } else if (part.level > LEVELS) {
+            expand(work, first, part.end, UINT32_MAX, above);
+        } else if ((part.depth - part.begin) * (uint64_t)(part.end - first - 1) >= LEAST_SAVED) {
+            push(work, part);
+        } else {
+            expand(work, first, part.end, part.depth, above);
+        }
+        first = part.end;
+    }
+}
+
+/* Whether the node fits the step; its first one may use what is kept back. promised: pages that the step's nodes will
+ * fill, which only the model's call reserves. */
+static bool fits(const Work *work, const Node *node, uint64_t n_rows, uint32_t promised) {
     const HnKv *kv = work->embedding->kv;
     const uint32_t pages = hn_lm_pages(node->depth) - node->begin / HN_KV_PAGE;
     if (work->n_step == 0) {
@@ -111,7 +111,7 @@ static bool fits(const Work *work, const Node *node, uint64_t n_rows) {
     }
     return n_rows + node->depth - node->begin <= work->embedding->max_rows &&
            work->n_step < work->embedding->max_rows && work->n_open + LEVELS + 2 <= HN_EMBEDDING_SEQUENCES &&
-           kv->n_free >= pages + work->reserve_pages;
+           kv->n_free >= promised + pages + work->reserve_pages;
 }
 
 /* Opens the node's sequence; its parent's ends with the last fork. */
@@ -137,22 +137,15 @@ static HnStatus open_sequence(Work *work, const Node *node, int32_t *sequence, H
     return HN_OK;
 }
 
-/* Takes nodes off the stack. The pages that they will fill count as used from here on: they are reserved by the model's
- * call only, so what is promised is kept beside. */
+/* Takes nodes off the stack. */
 static HnStatus take_step(Work *work, uint64_t *n_rows, bool *has_prompts, HnError *err) {
     HnLmEmbedding *embedding = work->embedding;
     work->n_step = 0;
     *n_rows = 0;
     *has_prompts = false;
     uint32_t promised = 0;
-    while (work->n_ready > 0) {
+    while (work->n_ready > 0 && fits(work, &work->ready[work->n_ready - 1], *n_rows, promised)) {
         const Node *node = &work->ready[work->n_ready - 1];
-        embedding->kv->n_free -= promised;
-        const bool room = fits(work, node, *n_rows);
-        embedding->kv->n_free += promised;
-        if (!room) {
-            break;
-        }
         int32_t sequence = -1;
         HN_TRY(open_sequence(work, node, &sequence, err));
         const uint32_t n = node->depth - node->begin;
