@@ -2,23 +2,6 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
-
-HnStatus hn_tokens_push(HnTokens *tokens, uint32_t id, HnError *err) {
-    if (tokens->n == tokens->capacity) {
-        size_t capacity = 2 * tokens->capacity + 64;
-        HN_TRY(hn_resize(&tokens->ids, tokens->n * sizeof *tokens->ids, capacity, sizeof *tokens->ids, "tokens", err));
-        tokens->capacity = capacity;
-    }
-    tokens->ids[tokens->n++] = id;
-    return HN_OK;
-}
-
-void hn_tokens_free(HnTokens *tokens) {
-    hn_free(tokens->ids);
-    *tokens = (HnTokens){0};
-}
-
 HnStatus hn_tokenizer_encode_behind(const HnTokenizer *tokenizer, const char *text, size_t n_bytes, HnTokens *tokens,
                                     HnError *err) {
     (void)tokenizer;

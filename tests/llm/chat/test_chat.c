@@ -158,11 +158,7 @@ static void unknown_templates(void **state) {
 /* A published file, where the shared data is. */
 static void published_template(void **state) {
     (void)state;
-    const char *folder = folder_shared("tokenizer-qwen");
-    if (folder == NULL) {
-        print_message("SKIP: no tokenizer-qwen; set HNLMREC_TEST_DATA to the shared data's folder\n");
-        skip();
-    }
+    const char *folder = folder_shared_or_skip("tokenizer-qwen");
     HnError err = HN_ERROR_INIT;
     HnChat *chat = NULL;
     assert_int_equal(hn_chat_open(folder, &ml, &chat, &err), HN_OK);

@@ -46,12 +46,8 @@ static void compare(const json_t *one, const HnTokenizer *tokenizer) {
 static void of_folder(const char *name) {
     HnTokenizer *tokenizer = NULL;
     HnError err = HN_ERROR_INIT;
-    const char *folder = folder_shared(name);
+    const char *folder = folder_shared_or_skip(name);
     size_t n = 0;
-    if (folder == NULL) {
-        print_message("SKIP: no %s; set HNLMREC_TEST_DATA to the shared data's folder\n", name);
-        skip();
-    }
     folder_expect(hn_tokenizer_open(folder, &tokenizer, &err), HN_OK, &err, NULL);
     const json_t *cases = json_object_get(golden, "cases");
     for (size_t k = 0; k < json_array_size(cases); k++) {

@@ -63,6 +63,15 @@ const char *folder_shared(const char *name) {
     return hn_file_exists(path) || hn_folder_exists(path) ? path : NULL;
 }
 
+const char *folder_shared_or_skip(const char *name) {
+    const char *path = folder_shared(name);
+    if (path == NULL) {
+        print_message("SKIP: no %s; set HNLMREC_TEST_DATA to the shared data's folder\n", name);
+        skip();
+    }
+    return path;
+}
+
 const char *folder_safetensors(const char *name, const char *header, size_t n_data) {
     size_t n_header = strlen(header);
     unsigned char *bytes = (unsigned char *)malloc(8 + n_header + n_data);

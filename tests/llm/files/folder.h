@@ -18,8 +18,10 @@ const char *folder_path(const char *name); /* "" for the folder itself; "a/b": t
 const char *folder_write(const char *name, const void *bytes, size_t n_bytes);
 const char *folder_text(const char *name, const char *text);
 void folder_clear(void); /* empties it */
-/* A file of the shared data, or NULL. */
+/* A file or folder of the shared data, or NULL. */
 const char *folder_shared(const char *name);
+/* The same; without it the test is skipped, and says so. */
+const char *folder_shared_or_skip(const char *name);
 
 /* A safetensors file from its header's JSON and n_data bytes: byte i is i * 7 + 3. */
 const char *folder_safetensors(const char *name, const char *header, size_t n_data);

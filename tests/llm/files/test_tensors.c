@@ -308,11 +308,7 @@ static void failing_allocations(void **state) {
 
 static void tiny_real_file(void **state) {
     (void)state;
-    const char *path = folder_shared("tiny-safetensors");
-    if (path == NULL) {
-        print_message("SKIP: no tiny-safetensors; set HNLMREC_TEST_DATA to the shared data's folder\n");
-        skip();
-    }
+    const char *path = folder_shared_or_skip("tiny-safetensors");
     HnError err = HN_ERROR_INIT;
     HnTensor tensor;
     assert_int_equal(hn_tensors_open(path, &tensors, &err), HN_OK);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/mix.h"
 #include "llm/tokenizer/unicode.h"
 
 enum { MOST = 1000, CHUNK_BYTES = 4096, NARROW = 6, MARKS = 10 };
@@ -72,13 +73,11 @@ void corpus_free(Corpus *corpus) {
     hn_free(corpus->ranges);
 }
 
-/* splitmix64 */
+/* SplitMix64 */
 static uint64_t below(uint64_t *state, uint64_t bound) {
-    *state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = *state;
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return (z ^ z >> 31) % bound;
+    const uint64_t word = hn_mix64(*state);
+    *state += HN_MIX_STEP;
+    return word % bound;
 }
 
 static uint32_t character(const Corpus *corpus, uint64_t *state, uint64_t of) {

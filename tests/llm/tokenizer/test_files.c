@@ -1,28 +1,11 @@
 /* Files that are not what they should be: a status and words that say what is wrong; and files that are rare. */
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "../../hdf5_schemas/cmocka_all.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "folder.h"
 #include "llm/tokenizer/tokenizer.h"
 
 static HnError err = HN_ERROR_INIT;
-static char folder[] = "/tmp/hn-tokenizer.XXXXXX";
-
-static void put(const char *name, const char *bytes, size_t n) {
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void empty_folder(void) {
-    ASSERT_OK(hn_folder_remove(folder, &err), &err);
-    ASSERT_OK(hn_folder_make(folder, &err), &err);
-}
 
 static void replace(HnText *text, const char *what, const char *by) {
     const char *at = strstr(hn_text_get(text), what);
@@ -52,7 +35,7 @@ static void put_twice_changed(const char *small, const char *name, const char *t
     if (text2 != NULL) {
         replace(&changed, text2, by2);
     }
-    put(name, changed.data, changed.length);
+    folder_write(name, changed.data, changed.length);
     hn_text_free(&changed);
     hn_free(bytes);
 }
@@ -61,13 +44,18 @@ static void put_changed(const char *small, const char *name, const char *text, c
     put_twice_changed(small, name, text, by, NULL, NULL);
 }
 
+static void put_qwen(void) {
+    put_changed("qwen", "vocab.json", NULL, NULL);
+    put_changed("qwen", "merges.txt", NULL, NULL);
+}
+
 static void expect(HnStatus wanted, const char *words) {
     HnTokenizer *tokenizer = NULL;
     const uint64_t live = hn_alloc_live_blocks();
-    ASSERT_FAILS(hn_tokenizer_open(folder, &tokenizer, &err), wanted, words, &err);
+    ASSERT_FAILS(hn_tokenizer_open(folder_path(""), &tokenizer, &err), wanted, words, &err);
     assert_null(tokenizer);
     assert_int_equal(hn_alloc_live_blocks(), live);
-    empty_folder();
+    folder_clear();
 }
 
 static void nothing(void **state) {
@@ -124,19 +112,17 @@ static void json(void **state) {
         put_changed(cases[i].small, "tokenizer.json", cases[i].text, cases[i].by);
         expect(cases[i].status, cases[i].words);
     }
-    put("tokenizer.json", "[1]", 3);
+    folder_text("tokenizer.json", "[1]");
     expect(HN_FORMAT, "no JSON object");
-    put("tokenizer.json", "{\"model\":{\"type\":\"BPE\"},\"model\":{}}", 36);
+    folder_text("tokenizer.json", "{\"model\":{\"type\":\"BPE\"},\"model\":{}}");
     expect(HN_FORMAT, "line 1 is not JSON");
 }
 
 static void lists(void **state) {
     (void)state;
-    put_changed("qwen", "vocab.json", NULL, NULL);
-    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_qwen();
     expect(HN_UNSUPPORTED, "does not say how text is cut");
-    put_changed("qwen", "vocab.json", NULL, NULL);
-    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_qwen();
     put_changed("qwen", "tokenizer_config.json", "Qwen2Tokenizer", "RobertaTokenizer");
     expect(HN_UNSUPPORTED, "RobertaTokenizer");
     put_changed("qwen", "vocab.json", NULL, NULL);
@@ -145,23 +131,20 @@ static void lists(void **state) {
     put_changed("qwen", "vocab.json", NULL, NULL);
     put_changed("qwen", "merges.txt", "#version: 0.2\n", "#version: 0.2\na b c\n");
     expect(HN_FORMAT, "is no two tokens");
-    put_changed("qwen", "vocab.json", NULL, NULL);
-    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_qwen();
     put_changed("qwen", "tokenizer_config.json", "\"640\"", "\"x\"");
     expect(HN_FORMAT, "\"x\" is no id");
-    put_changed("qwen", "vocab.json", NULL, NULL);
-    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_qwen();
     put_changed("qwen", "tokenizer_config.json", "\"640\"", "\"12\"");
     expect(HN_FORMAT, "among the added tokens");
-    put_changed("qwen", "vocab.json", NULL, NULL);
-    put_changed("qwen", "merges.txt", NULL, NULL);
+    put_qwen();
     put_changed("qwen", "tokenizer_config.json", "\"eos_token\": \"<|im_start|>\"", "\"eos_token\": \"<gone>\"");
     expect(HN_FORMAT, "eos_token is \"<gone>\"");
-    put("vocab.txt", "[UNK]\n[CLS]\n", 12);
+    folder_text("vocab.txt", "[UNK]\n[CLS]\n");
     expect(HN_FORMAT, "has no [SEP]");
-    put("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\na\n", 22);
+    folder_text("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\na\n");
     expect(HN_FORMAT, "vocab.txt:5: tokens 3 and 4 are the same: \"a\"");
-    put("vocab.txt", "[UNK]\n\xFF\n", 8);
+    folder_text("vocab.txt", "[UNK]\n\xFF\n");
     expect(HN_FORMAT, "not UTF-8 at byte 6");
 }
 
@@ -169,23 +152,23 @@ static void models(void **state) {
     (void)state;
     static const char unigram[] = "\x0a\x05\x0a\x01"
                                   "a\x18\x01\x12\x02\x18\x01";
-    put("tokenizer.model", unigram, sizeof unigram - 1);
+    folder_text("tokenizer.model", unigram);
     expect(HN_UNSUPPORTED, "UNIGRAM");
     static const char no_bytes[] = "\x0a\x05\x0a\x01"
                                    "a\x18\x01\x12\x05\x18\x02\x98\x02\x01";
-    put("tokenizer.model", no_bytes, sizeof no_bytes - 1);
+    folder_text("tokenizer.model", no_bytes);
     expect(HN_FORMAT, "gap: no piece <0x00>");
     static const char mapped[] = "\x0a\x05\x0a\x01"
                                  "a\x18\x01\x12\x02\x18\x02\x1a\x0d\x0a\x08nmt_nfkc\x12\x01x";
-    put("tokenizer.model", mapped, sizeof mapped - 1);
+    folder_text("tokenizer.model", mapped);
     expect(HN_UNSUPPORTED, "normalizer nmt_nfkc");
     static const char user[] = "\x0a\x05\x0a\x01"
                                "a\x18\x04";
-    put("tokenizer.model", user, sizeof user - 1);
+    folder_text("tokenizer.model", user);
     expect(HN_UNSUPPORTED, "USER_DEFINED");
-    put("tokenizer.model", "\x0a\x70\x0a", 3);
+    folder_text("tokenizer.model", "\x0a\x70\x0a");
     expect(HN_FORMAT, "not a whole SentencePiece model");
-    put("tokenizer.model", "", 0);
+    folder_text("tokenizer.model", "");
     expect(HN_FORMAT, "not a whole SentencePiece model");
     put_changed("tiktoken", "tokenizer.model", "IQ== 33\n", "IQ== 34\n");
     expect(HN_FORMAT, "stands for two tokens");
@@ -204,12 +187,11 @@ static void old_added(void **state) {
                       config[] = "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"pad_token\": {\"content\": \"<|pad|>\"}}",
                       map[] = "{\"additional_special_tokens\": [\"<|im_start|>\"], \"eos_token\": \"<|im_start|>\"}";
     HnTokenizer *tokenizer = NULL;
-    put_changed("qwen", "vocab.json", NULL, NULL);
-    put_changed("qwen", "merges.txt", NULL, NULL);
-    put("added_tokens.json", added, sizeof added - 1);
-    put("tokenizer_config.json", config, sizeof config - 1);
-    put("special_tokens_map.json", map, sizeof map - 1);
-    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    put_qwen();
+    folder_text("added_tokens.json", added);
+    folder_text("tokenizer_config.json", config);
+    folder_text("special_tokens_map.json", map);
+    ASSERT_OK(hn_tokenizer_open(folder_path(""), &tokenizer, &err), &err);
     assert_int_equal(hn_tokenizer_special(tokenizer, "<|im_start|>"), 640);
     assert_int_equal(hn_tokenizer_special(tokenizer, "<tool>"), -1);
     assert_int_equal(hn_tokenizer_special(tokenizer, "<|pad|>"), 642);
@@ -220,7 +202,7 @@ static void old_added(void **state) {
     assert_true(tokens.n == 1 && tokens.ids[0] == 641);
     hn_tokens_free(&tokens);
     hn_tokenizer_close(&tokenizer);
-    put("added_tokens.json", "{\"<tool>\": \"x\"}", 15);
+    folder_text("added_tokens.json", "{\"<tool>\": \"x\"}");
     expect(HN_FORMAT, "\"<tool>\" has no id");
 }
 
@@ -229,7 +211,7 @@ static size_t count(const char *text, const char *last) {
     HnTokenizer *tokenizer = NULL;
     HnTokens tokens = {0};
     size_t n_bytes = 0;
-    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    ASSERT_OK(hn_tokenizer_open(folder_path(""), &tokenizer, &err), &err);
     ASSERT_OK(hn_tokenizer_encode(tokenizer, text, strlen(text), false, &tokens, &err), &err);
     assert_true(tokens.n > 0);
     const char *bytes = hn_tokenizer_bytes(tokenizer, tokens.ids[tokens.n - 1], &n_bytes);
@@ -249,44 +231,25 @@ static void odd_vocabularies(void **state) {
     put_twice_changed("json-bytes", "tokenizer.json", "\"vocab\":{", "\"vocab\":{\"zqzqj\":5000,",
                       "\"ignore_merges\":true", "\"ignore_merges\":false");
     assert_true(count("zqzqj", "j") > 1);
-    empty_folder();
+    folder_clear();
     put_twice_changed("json-metaspace", "tokenizer.json", "\"vocab\":{",
                       "\"vocab\":{\"e\xE2\x96\x81\":5000,\"e\xE2\x96\x81t\":5001,", "\"merges\":[",
                       "\"merges\":[\"e \xE2\x96\x81\",\"e\xE2\x96\x81 t\",");
     assert_int_equal(count("e t", "e t"), 2);
-    empty_folder();
+    folder_clear();
 }
 
 /* A hub cache: refs/main names the snapshot. */
 static void hub_cache(void **state) {
     (void)state;
-    char path[256];
     HnTokenizer *tokenizer = NULL;
-    static const char *const folders[] = {"refs", "snapshots", "snapshots/abc"};
-    for (size_t i = 0; i < 3; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
-        ASSERT_OK(hn_folder_make(path, &err), &err);
-    }
-    put("refs/main", "abc", 3);
-    put("snapshots/abc/config.json", "{}", 2);
+    folder_text("refs/main", "abc");
+    folder_text("snapshots/abc/config.json", "{}");
     put_changed("wordpiece", "vocab.txt", NULL, NULL);
-    char from[256], to[256];
-    (void)snprintf(from, sizeof from, "%s/vocab.txt", folder);
-    (void)snprintf(to, sizeof to, "%s/snapshots/abc/vocab.txt", folder);
-    assert_int_equal(rename(from, to), 0);
-    ASSERT_OK(hn_tokenizer_open(folder, &tokenizer, &err), &err);
+    assert_int_equal(rename(folder_path("vocab.txt"), folder_path("snapshots/abc/vocab.txt")), 0);
+    ASSERT_OK(hn_tokenizer_open(folder_path(""), &tokenizer, &err), &err);
     hn_tokenizer_close(&tokenizer);
-    empty_folder();
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) == NULL ? 1 : 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return hn_folder_remove(folder, NULL) == HN_OK ? 0 : 1;
+    folder_clear();
 }
 
 int main(void) {
@@ -294,5 +257,5 @@ int main(void) {
                                        cmocka_unit_test(lists),     cmocka_unit_test(models),
                                        cmocka_unit_test(old_added), cmocka_unit_test(odd_vocabularies),
                                        cmocka_unit_test(hub_cache)};
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_open, folder_close);
 }

@@ -1,27 +1,14 @@
 /* The tokenizers of the models themselves, where they are at hand: the ids of the reference libraries on 1.2 MB of the
  * nasty corpus and around every code point. Skips what is absent. */
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "../../hdf5_schemas/cmocka_all.h"
-#include "base/file.h"
+#include "folder.h"
 #include "golden.h"
 #include "llm/tokenizer/tokenizer.h"
 
-static const char *shared(const char *name) {
-    static char path[1024];
-    const char *base = getenv("HNLMREC_TEST_DATA");
-    (void)snprintf(path, sizeof path, "%s/%s", base != NULL ? base : HN_SOURCE_DIR "/../shared/data", name);
-    return path;
-}
-
 static void same_ids(void **state) {
-    const char *folder = shared(*state);
-    if (!hn_folder_exists(folder)) {
-        print_message("SKIP: no %s\n", folder);
-        skip();
-    }
-    golden_check(*state, folder);
+    golden_check(*state, folder_shared_or_skip(*state));
 }
 
 /* Five prompts with the ids of Meta's own tokenizer, from llama2.c. */
@@ -31,12 +18,9 @@ static void llama2_cases(void **state) {
     HnError err = HN_ERROR_INIT;
     HnTokenizer *tokenizer = NULL;
     HnTokens tokens = {0};
-    json_t *cases = json_load_file(shared("tokenizer-llama2/encode_cases.json"), 0, &where), *one;
-    if (cases == NULL) {
-        print_message("SKIP: no %s\n", shared("tokenizer-llama2/encode_cases.json"));
-        skip();
-    }
-    ASSERT_OK(hn_tokenizer_open(shared("tokenizer-llama2"), &tokenizer, &err), &err);
+    json_t *cases = json_load_file(folder_shared_or_skip("tokenizer-llama2/encode_cases.json"), 0, &where), *one;
+    assert_non_null(cases);
+    ASSERT_OK(hn_tokenizer_open(folder_shared_or_skip("tokenizer-llama2"), &tokenizer, &err), &err);
     size_t i;
     assert_int_equal(json_array_size(cases), 5);
     json_array_foreach(cases, i, one) {
@@ -60,7 +44,7 @@ int main(void) {
                                "tokenizer-bert-uncased"};
     enum { N_NAMES = sizeof names / sizeof names[0] };
     struct CMUnitTest tests[N_NAMES + 1];
-    if (!hn_file_exists(shared("README.md"))) {
+    if (folder_shared("README.md") == NULL) {
         print_message("SKIP: no shared data; set HNLMREC_TEST_DATA to its folder\n");
         return 77;
     }
