@@ -226,7 +226,3 @@ HnStatus hn_author_step(HnAuthor *author, HnGenerated *generated, bool *got, HnE
     *got = hn_generator_poll(author->generator, generated);
     return HN_OK;
 }
-
-HnGeneratorStats hn_author_stats(const HnAuthor *author) {
-    return author->generator ? hn_generator_stats(author->generator) : (HnGeneratorStats){0};
-}

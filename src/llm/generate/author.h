@@ -56,6 +56,5 @@ HnStatus hn_author_submit(HnAuthor *author, const HnAuthorPrompt *prompt, uint32
 uint32_t hn_author_waiting(const HnAuthor *author);
 /* One step of all running answers; *got: one is finished. */
 HnStatus hn_author_step(HnAuthor *author, HnGenerated *generated, bool *got, HnError *err);
-HnGeneratorStats hn_author_stats(const HnAuthor *author);
 
 #endif

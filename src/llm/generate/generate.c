@@ -157,7 +157,6 @@ HnStatus hn_generator_step(HnGenerator *g, bool *busy, HnError *err) {
     hn_generator_admit(g);
     HN_TRY(hn_generator_plan(g, err));
     if (g->n_runs > 0) {
-        g->stats.n_steps++;
         for (uint32_t i = 0; i < g->n_runs; i++) {
             g->stats.n_computed += g->runs[i].n_tokens;
         }

@@ -67,7 +67,7 @@ typedef struct HnGenerated {
 } HnGenerated;
 
 typedef struct HnGeneratorStats {
-    uint64_t n_steps, n_finished;
+    uint64_t n_finished;
     uint64_t n_computed; /* tokens through the model */
     uint64_t n_shared;   /* tokens taken from another request's pages */
     uint64_t n_written;  /* tokens of answers */

@@ -46,36 +46,6 @@ static void assert_strict(HnTask task, const char *text, bool good) {
     hn_parsed_free(&parsed);
 }
 
-static uint32_t draw(HnRng *rng, const uint64_t *mask, uint32_t n_tokens) {
-    uint32_t n = 0;
-    for (uint32_t t = 0; t < n_tokens; t++) {
-        n += mask_has(mask, t);
-    }
-    assert_true(n > 0);
-    uint32_t pick = hn_rng_below(rng, n);
-    for (uint32_t t = 0;; t++) {
-        if (mask_has(mask, t) && pick-- == 0) {
-            return t;
-        }
-    }
-}
-
-/* Tokens at random among those allowed, to the end; the text is left in *text. */
-static void walk(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter, uint32_t budget, HnRng *rng,
-                 HnText *text) {
-    HnError err = HN_ERROR_INIT;
-    HnGrammarState state = hn_grammar_begin(g);
-    hn_text_clear(text);
-    for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
-        assert_true(used < budget);
-        uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used), v->n_tokens);
-        size_t n_bytes = 0;
-        const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
-        assert_int_equal(hn_text_append(text, bytes, n_bytes, &err), HN_OK);
-        assert_true(hn_grammar_advance(g, filter, &state, token));
-    }
-}
-
 static void test_profiles_always_parse(void **state) {
     (void)state;
     for (int kind = 0; kind < N_VOCABULARIES; kind++) {
@@ -87,7 +57,7 @@ static void test_profiles_always_parse(void **state) {
         for (uint32_t round = 0; round < 400; round++) {
             HnRng rng;
             hn_rng_start(&rng, 1, HN_STREAM_TEST, (uint32_t)kind, round);
-            walk(g, v, NULL, round < 200 ? least + round % 40 : least + round, &rng, &text);
+            grammar_walk(g, v, NULL, round < 200 ? least + round % 40 : least + round, &rng, &text);
             assert_strict(HN_TASK_USER_PROFILE, hn_text_get(&text), true);
         }
         hn_text_free(&text);
@@ -146,7 +116,7 @@ static void test_names_always_allowed(void **state) {
                 HnRng rng;
                 hn_rng_start(&rng, 2 + user, HN_STREAM_TEST, (uint32_t)kind, round);
                 uint32_t budget = hn_grammar_least_budget(g) + (round < 150 ? round % 30 : round);
-                walk(g, v, &filter, budget, &rng, &text);
+                grammar_walk(g, v, &filter, budget, &rng, &text);
                 assert_named(hn_text_get(&text), TAKEN[user], N_TAKEN[user], seen);
             }
             assert_true(seen[N_NAMES]);

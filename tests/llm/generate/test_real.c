@@ -12,16 +12,10 @@
 #include "base/rng.h"
 #include "base/sorted.h"
 #include "base/text.h"
+#include "folder.h"
 #include "semantic/answer.h"
 
 enum { MOST_NAMES = 40000, N_TAKEN = 3000 };
-
-static const char *shared(const char *name) {
-    static char path[1024];
-    const char *base = getenv("HNLMREC_TEST_DATA");
-    snprintf(path, sizeof path, "%s/%s", base ? base : HN_SOURCE_DIR "/../shared/data", name);
-    return hn_file_exists(path) || hn_folder_exists(path) ? path : NULL;
-}
 
 /* Titles of two catalogues: the last column of each line. */
 typedef struct Catalogue {
@@ -35,7 +29,7 @@ typedef struct Catalogue {
 static void read_titles(Catalogue *c, int which, const char *file) {
     HnError err = HN_ERROR_INIT;
     size_t n_bytes = 0;
-    assert_int_equal(hn_file_read(shared(file), 1 << 24, &c->bytes[which], &n_bytes, &err), HN_OK);
+    assert_int_equal(hn_file_read(folder_shared(file), 1 << 24, &c->bytes[which], &n_bytes, &err), HN_OK);
     for (char *line = c->bytes[which], *end = NULL; c->n < MOST_NAMES && (end = strchr(line, '\n')); line = end + 1) {
         const char *title = end;
         while (title > line && title[-1] != '\t') {
@@ -78,33 +72,6 @@ static void close_catalogue(Catalogue *c) {
     hn_free(c);
 }
 
-static uint32_t draw(HnRng *rng, const uint64_t *mask, uint32_t n_tokens) {
-    uint32_t n = 0;
-    for (uint32_t w = 0; w < (n_tokens + 63) / 64; w++) {
-        n += (uint32_t)__builtin_popcountll(mask[w]);
-    }
-    assert_true(n > 0);
-    uint32_t pick = hn_rng_below(rng, n), t = 0;
-    for (; !mask_has(mask, t) || pick-- > 0; t++) {
-    }
-    return t;
-}
-
-static void walk(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter, uint32_t budget, HnRng *rng,
-                 HnText *text) {
-    HnError err = HN_ERROR_INIT;
-    HnGrammarState state = hn_grammar_begin(g);
-    hn_text_clear(text);
-    for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
-        assert_true(used < budget);
-        uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used), v->n_tokens);
-        size_t n_bytes = 0;
-        const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
-        assert_int_equal(hn_text_append(text, bytes, n_bytes, &err), HN_OK);
-        assert_true(hn_grammar_advance(g, filter, &state, token));
-    }
-}
-
 /* Whether the parsed name is, folded, that of an item that is not taken. */
 static bool may_be_named(const Catalogue *c, const char *name, const int32_t *taken) {
     uint64_t said = folded_hash(name, strlen(name));
@@ -124,7 +91,7 @@ static void check_tokenizer(const Catalogue *c, const char *folder) {
     HnGrammar *profile = NULL, *negative = NULL;
     HnNameFilter filter = {0};
     HnText text = {0};
-    assert_int_equal(hn_tokenizer_open(shared(folder), &tokenizer, &err), HN_OK);
+    assert_int_equal(hn_tokenizer_open(folder_shared(folder), &tokenizer, &err), HN_OK);
     assert_int_equal(hn_token_tree_of_tokenizer(tokenizer, hn_tokenizer_size(tokenizer), &v, &err), HN_OK);
     assert_int_equal(hn_grammar_create(v, PROFILE_FIELDS, 2, NULL, &profile, &err), HN_OK);
     assert_int_equal(hn_grammar_create(v, NEGATIVE_FIELDS, 2, c->names, &negative, &err), HN_OK);
@@ -139,7 +106,7 @@ static void check_tokenizer(const Catalogue *c, const char *folder) {
         bool names = round % 2;
         hn_rng_start(&rng, 11, HN_STREAM_TEST, 0, round);
         HnGrammar *g = names ? negative : profile;
-        walk(g, v, &filter, hn_grammar_least_budget(g) + round % 60, &rng, &text);
+        grammar_walk(g, v, &filter, hn_grammar_least_budget(g) + round % 60, &rng, &text);
         HnTask task = names ? HN_TASK_HARD_NEGATIVE : HN_TASK_ITEM_PROFILE;
         assert_int_equal(hn_answer_parse(task, hn_text_get(&text), &parsed, &err), HN_OK);
         assert_true(parsed.good && !parsed.repaired && strlen(hn_text_get(&text)) == text.length);
@@ -170,7 +137,7 @@ static void test_tokenizers(void **state) {
 }
 
 int main(void) {
-    if (!shared("tokenizer-llama2") || !shared("amazon-toys-and-games/item_text.tsv")) {
+    if (!folder_shared("tokenizer-llama2") || !folder_shared("amazon-toys-and-games/item_text.tsv")) {
         printf("SKIP: no shared data; set HNLMREC_TEST_DATA to its folder\n");
         return 77;
     }

@@ -87,3 +87,31 @@ void vocabulary_make(VocabularyKind kind, HnTokenTree **vocabulary) {
 bool mask_has(const uint64_t *mask, uint32_t token) {
     return mask[token / 64] >> (token % 64) & 1;
 }
+
+static uint32_t draw(HnRng *rng, const uint64_t *mask, uint32_t n_tokens) {
+    uint32_t n = 0;
+    for (uint32_t w = 0; w < (n_tokens + 63) / 64; w++) {
+        n += (uint32_t)__builtin_popcountll(mask[w]);
+    }
+    assert_true(n > 0);
+    uint32_t pick = hn_rng_below(rng, n), t = 0;
+    for (; !mask_has(mask, t) || pick-- > 0; t++) {
+    }
+    assert_true(t < n_tokens);
+    return t;
+}
+
+void grammar_walk(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter, uint32_t budget, HnRng *rng,
+                  HnText *text) {
+    HnError err = HN_ERROR_INIT;
+    HnGrammarState state = hn_grammar_begin(g);
+    hn_text_clear(text);
+    for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
+        assert_true(used < budget);
+        uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used), v->n_tokens);
+        size_t n_bytes = 0;
+        const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
+        assert_int_equal(hn_text_append(text, bytes, n_bytes, &err), HN_OK);
+        assert_true(hn_grammar_advance(g, filter, &state, token));
+    }
+}

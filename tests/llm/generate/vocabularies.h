@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
+#include "base/text.h"
 #include "llm/generate/constraint.h"
 
 typedef enum VocabularyKind {
@@ -28,5 +30,8 @@ void vocabulary_make(VocabularyKind kind, HnTokenTree **vocabulary);
 extern const HnGrammarField PROFILE_FIELDS[2], NEGATIVE_FIELDS[2];
 
 bool mask_has(const uint64_t *mask, uint32_t token);
+/* Tokens at random among those allowed, to the end of an answer of at most budget tokens; *text becomes its bytes. */
+void grammar_walk(HnGrammar *grammar, const HnTokenTree *tree, const HnNameFilter *filter, uint32_t budget, HnRng *rng,
+                  HnText *text);
 
 #endif
