@@ -272,11 +272,16 @@ HnStatus hn_hdf5_open(const char *path, HnFault *fault, hid_t *file, HnError *er
     return status;
 }
 
-void hn_hdf5_close(hid_t *file) {
+bool hn_hdf5_close(hid_t *file) {
+    bool good = true;
     if (*file > 0) {
-        H5Fclose(*file);
+        /* HDF5 gives up the file's hold on the driver and then still reads the driver's table: these hold it too. */
+        hid_t fapl = H5Fget_access_plist(*file);
+        good = H5Fclose(*file) >= 0;
+        H5Pclose(fapl);
     }
     *file = H5I_INVALID_HID;
+    return good;
 }
 
 static herr_t keep_first_record(unsigned n, const H5E_error2_t *record, void *context) {

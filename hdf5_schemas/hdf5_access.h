@@ -23,7 +23,8 @@ typedef struct HnFault {
 /* The fault must outlive the file. Both fail with a message that names path. */
 HnStatus hn_hdf5_create(const char *path, HnFault *fault, hid_t *file, HnError *err);
 HnStatus hn_hdf5_open(const char *path, HnFault *fault, hid_t *file, HnError *err);
-void hn_hdf5_close(hid_t *file); /* with everything open in it; *file becomes H5I_INVALID_HID */
+/* With everything open in it; *file becomes H5I_INVALID_HID. false: HDF5 could not. */
+bool hn_hdf5_close(hid_t *file);
 
 /* Turns what just happened into a message: a full disk, another system error, or HDF5's own reason (the innermost
  * record of its error stack). `what` is what was being done ("writing field train/items"). */

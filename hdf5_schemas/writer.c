@@ -302,9 +302,7 @@ static HnStatus seal(HnStoreWriter *writer, HnError *err) {
     for (size_t i = 0; i < writer->schema->n_fields; i++) {
         hn_column_close(&writer->fields[i].column);
     }
-    herr_t closed = H5Fclose(writer->file);
-    writer->file = H5I_INVALID_HID;
-    HN_TRY(hn_writer_check(writer, closed >= 0, "closing", "the file", err));
+    HN_TRY(hn_writer_check(writer, hn_hdf5_close(&writer->file), "closing", "the file", err));
     HN_TRY(hn_file_commit(writer->temp, writer->path, err));
     hn_free(writer->temp);
     writer->temp = NULL; /* renamed: nothing to remove */
