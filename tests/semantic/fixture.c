@@ -13,6 +13,8 @@
 enum { N_SLOTS = 16, SLOT_BYTES = 4096, MOST_SETS = 40 };
 
 static char folder[SLOT_BYTES];
+HnDataset *fixture_dataset;
+HnEvidence *fixture_evidence;
 
 static char *slot(void) {
     static char slots[N_SLOTS][SLOT_BYTES];
@@ -127,6 +129,24 @@ void fixture_small_world(const char *name) {
                                                   "data.split_ratio=[1.0, 0.0, 0.0]", "eval.select_on=test", NULL);
     prepare(experiment, name);
     hn_experiment_free(&experiment);
+}
+
+int fixture_open_small(void **state) {
+    HnError err = HN_ERROR_INIT;
+    if (fixture_open(state) != 0) {
+        return -1;
+    }
+    fixture_small_world("small.h5");
+    return hn_dataset_open(fixture_path("small.h5"), &fixture_dataset, &err) == HN_OK &&
+                   hn_evidence_open(fixture_dataset, 3, 5, NULL, NULL, &fixture_evidence, &err) == HN_OK
+               ? 0
+               : -1;
+}
+
+int fixture_close_small(void **state) {
+    hn_evidence_close(&fixture_evidence);
+    hn_dataset_close(&fixture_dataset);
+    return fixture_close(state);
 }
 
 void fixture_synthetic_world(const char *name, int users, int items, int interactions) {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "config/experiment.h"
 #include "data/dataset.h"
+#include "semantic/evidence.h"
 #include "semantic/stages.h"
 
 /* cmocka group set-up and tear-down: a fresh folder, removed afterwards. */
@@ -31,6 +32,12 @@ HnExperiment *fixture_experiment(const char *set, ...);
  * one of more than 20 words), reviews with quotes, line ends and characters beyond ASCII. Every interaction is a train
  * pair but two. Prepared into <folder>/<name>. */
 void fixture_small_world(const char *name);
+/* The same world open, with evidence of at most 3 reviews of 5 words: set-up and tear-down of a group, in place of
+ * fixture_open and fixture_close. */
+extern HnDataset *fixture_dataset;
+extern HnEvidence *fixture_evidence;
+int fixture_open_small(void **state);
+int fixture_close_small(void **state);
 /* A synthetic world of about n interactions. */
 void fixture_synthetic_world(const char *name, int users, int items, int interactions);
 

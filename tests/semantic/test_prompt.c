@@ -11,34 +11,14 @@
 #include "semantic/pool.h"
 #include "semantic/prompt.h"
 
-static HnDataset *dataset;
-static HnEvidence *evidence;
-
-static int open_world(void **state) {
-    HnError err = HN_ERROR_INIT;
-    if (fixture_open(state) != 0) {
-        return -1;
-    }
-    fixture_small_world("small.h5");
-    return hn_dataset_open(fixture_path("small.h5"), &dataset, &err) == HN_OK &&
-                   hn_evidence_open(dataset, 3, 5, NULL, NULL, &evidence, &err) == HN_OK
-               ? 0
-               : -1;
-}
-
-static int close_world(void **state) {
-    hn_evidence_close(&evidence);
-    hn_dataset_close(&dataset);
-    return fixture_close(state);
-}
-
 /* The index of an item or user by its raw id. */
 static uint32_t index_of(HnTextField field, const char *id) {
     HnError err = HN_ERROR_INIT;
-    uint64_t n = field == HN_TEXT_USER_ID ? hn_dataset_users(dataset) : hn_dataset_items(dataset), *offsets = NULL;
+    uint64_t n = field == HN_TEXT_USER_ID ? hn_dataset_users(fixture_dataset) : hn_dataset_items(fixture_dataset),
+             *offsets = NULL;
     char *bytes = NULL;
     uint32_t found = UINT32_MAX;
-    assert_int_equal(hn_dataset_text(dataset, field, 0, n, &bytes, &offsets, &err), HN_OK);
+    assert_int_equal(hn_dataset_text(fixture_dataset, field, 0, n, &bytes, &offsets, &err), HN_OK);
     for (uint32_t i = 0; i < n; i++) {
         if (offsets[i + 1] - offsets[i] == strlen(id) && memcmp(bytes + offsets[i], id, strlen(id)) == 0) {
             found = i;
@@ -63,7 +43,7 @@ static json_t *render(HnTask task, const char *folder, uint32_t u, uint32_t i, H
     HnPrompt *prompt = NULL;
     HnText input = {0};
     HnError err = HN_ERROR_INIT;
-    HnSubject subject = {evidence, u, i, 77};
+    HnSubject subject = {fixture_evidence, u, i, 77};
     if (hn_prompt_load(folder, task, &prompt, &err) != HN_OK ||
         hn_prompt_render(prompt, &subject, system, &input, &err) != HN_OK) {
         fail_msg("%s", err.message);
@@ -255,7 +235,7 @@ static void pool(void **state) {
         {"one two three", NULL, 0, HN_POOL_UNKNOWN, -1},
         {"\xFF\xFE", NULL, 0, HN_POOL_UNKNOWN, -1},
     };
-    assert_int_equal(hn_item_pool_create(evidence, &pool, &err), HN_OK);
+    assert_int_equal(hn_item_pool_create(fixture_evidence, &pool, &err), HN_OK);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         HnPoolMatch match;
         int32_t found = -2;
@@ -305,5 +285,5 @@ int main(void) {
         cmocka_unit_test(bad_files),    cmocka_unit_test(own_file),     cmocka_unit_test(json_strings),
         cmocka_unit_test(first_words),  cmocka_unit_test(pool),         cmocka_unit_test(chosen_reviews),
     };
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, fixture_open_small, fixture_close_small);
 }

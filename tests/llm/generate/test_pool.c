@@ -13,27 +13,6 @@
 
 enum { MOST_ITEMS = 10 };
 
-static HnDataset *dataset;
-static HnEvidence *evidence;
-
-static int open_world(void **state) {
-    HnError err = HN_ERROR_INIT;
-    if (fixture_open(state) != 0) {
-        return -1;
-    }
-    fixture_small_world("small.h5");
-    return hn_dataset_open(fixture_path("small.h5"), &dataset, &err) == HN_OK &&
-                   hn_evidence_open(dataset, 3, 5, NULL, NULL, &evidence, &err) == HN_OK
-               ? 0
-               : -1;
-}
-
-static int close_world(void **state) {
-    hn_evidence_close(&evidence);
-    hn_dataset_close(&dataset);
-    return fixture_close(state);
-}
-
 /* Titles of at most 20 words, ids where there is none; and an id beside a title. */
 static HnItemNames *make_names(uint32_t n_items) {
     HnError err = HN_ERROR_INIT;
@@ -42,8 +21,8 @@ static HnItemNames *make_names(uint32_t n_items) {
     HnItemNames *names = NULL;
     for (uint32_t i = 0; i < n_items; i++) {
         HnText *text = &texts[i], *id = &texts[n_items + i];
-        assert_int_equal(hn_evidence_item_name(evidence, i, text, &err), HN_OK);
-        assert_int_equal(hn_evidence_item_id(evidence, i, id, &err), HN_OK);
+        assert_int_equal(hn_evidence_item_name(fixture_evidence, i, text, &err), HN_OK);
+        assert_int_equal(hn_evidence_item_id(fixture_evidence, i, id, &err), HN_OK);
         size_t n = hn_first_words(hn_text_get(text), text->length, HN_MAX_ITEM_WORDS);
         named[i] = (HnNamed){hn_text_get(text), n, (int32_t)i};
         named[n_items + i] = (HnNamed){hn_text_get(id), id->length, (int32_t)i};
@@ -74,10 +53,10 @@ static void test_as_pool(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
     HnItemPool *pool = NULL;
-    uint32_t n_items = (uint32_t)hn_dataset_items(dataset), n_allowed = 0, n_refused = 0;
+    uint32_t n_items = (uint32_t)hn_dataset_items(fixture_dataset), n_allowed = 0, n_refused = 0;
     assert_in_range(n_items, 5, MOST_ITEMS);
     HnItemNames *names = make_names(n_items);
-    assert_int_equal(hn_item_pool_create(evidence, &pool, &err), HN_OK);
+    assert_int_equal(hn_item_pool_create(fixture_evidence, &pool, &err), HN_OK);
     for (uint32_t set = 0; set < 1U << n_items; set++) {
         int32_t taken[MOST_ITEMS];
         size_t n_taken = 0;
@@ -112,5 +91,5 @@ static void test_as_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_pool)};
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, fixture_open_small, fixture_close_small);
 }
