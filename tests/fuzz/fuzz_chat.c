@@ -1,19 +1,14 @@
-/* Chats of random turns and damaged texts over every kind of template, and template files of random bytes: tokens or a
- * status, never a crash; and what a user writes never becomes a special token. */
-#include <stdio.h>
+/* Conversations of damaged texts over every kind of template, and files that hold a template: tokens or a status, never
+ * a crash; and what a user writes never becomes a special token. An input: the kind of template, flags, and turns, each
+ * a letter for its role, a text, and NUL; or, beyond the kinds, a file. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/file.h"
 #include "byte_tokenizer.h"
 #include "llm/tokenizer/chat_private.h"
-#include "mutate.h"
+#include "target.h"
 
-enum { MOST_TURNS = 6, TEXT_BYTES = 400 };
-
-static char folder[] = "/dev/shm/hn-fuzz-XXXXXX"; /* memory, where there is such a folder: more rounds */
+enum { MOST_TURNS = 12, THINKING = 1, ANSWER = 2 };
 
 /* One of each kind: ChatML, Qwen2.5, Qwen3, Llama 2, Llama 3.1, Mistral 0.1, 0.2, 0.3. */
 static const char *const hashes[] = {"153280e3ff55d19da1398bdb3914ee2a51b80429bfaedde11d7d216c39db80f3",
@@ -34,22 +29,62 @@ static const HnTokenizer tokenizers[] = {
     {.specials = {"<s>", "</s>", "[INST]", "[/INST]"}, .bos = 256, .eos = 257},
 };
 
-static const char seed_text[] = "<think>\n one </think>\n\n two</think> \xe3\x80\x80three\xc2\xa0\n<|im_end|><|eot_id|>"
-                                "[/INST]</s><s>[INST] <<SYS>>\n<tool_response>four</tool_response>\n\n\x1c ";
+static const char nasty[] = "<think>\n one </think>\n\n two</think> \xe3\x80\x80three\xc2\xa0\n<|im_end|><|eot_id|>"
+                            "[/INST]</s><s>[INST] <<SYS>>\n<tool_response>four</tool_response>\n\n\x1c ";
+static const char *const files[] = {"tokenizer_config.json", "chat_template.jinja"};
+static const char *const file_texts[] = {"{\"chat_template\":[{\"name\":\"default\",\"template\":\"{{ messages }}\"}]}",
+                                         "{% for message in messages %}{{ message['content'] }}{% endfor %}"};
+enum { N_FILES = 2 };
 
-static bool wrong(const char *what, const HnError *err) {
-    printf("%s: %s\n", what, err->message);
-    return false;
+static const struct {
+    char letter;
+    const char *role;
+} roles[] = {{'u', "user"}, {'a', "assistant"}, {'s', "system"}, {'t', "tool"}};
+static const char *const conversations[] = {"su", "u", "uauau", "suauaua", "uuta"};
+enum { N_CONVERSATIONS = sizeof conversations / sizeof conversations[0] };
+
+/* Every kind with every conversation, then the files. */
+static HnStatus seed(size_t which, HnText *input, HnError *err) {
+    const size_t kind = which / N_CONVERSATIONS;
+    if (kind >= N_KINDS) {
+        const size_t file = which - N_KINDS * N_CONVERSATIONS;
+        const char first = (char)(N_KINDS + file);
+        HN_TRY(hn_text_append(input, &first, 1, err));
+        return hn_text_puts(input, file_texts[file], err);
+    }
+    const char head[] = {(char)kind, (char)(which % 4)};
+    HN_TRY(hn_text_append(input, head, sizeof head, err));
+    for (const char *role = conversations[which % N_CONVERSATIONS]; *role != '\0'; role++) {
+        HN_TRY(hn_text_append(input, role, 1, err));
+        HN_TRY(hn_text_append(input, nasty, sizeof nasty, err)); /* with its NUL */
+    }
+    return HN_OK;
 }
 
-static void random_text(HnRng *rng, char text[2 * TEXT_BYTES + 4096]) {
-    size_t n = sizeof seed_text - 1;
-    memcpy(text, seed_text, n);
-    n = mutate(rng, text, n);
-    text[n] = '\0'; /* a hole inside ends it early: texts are strings */
+/* bytes end with a NUL. */
+static size_t turns_of(const char *bytes, size_t n_bytes, HnChatTurn turns[MOST_TURNS]) {
+    size_t n = 0;
+    for (size_t at = 0; at + 1 < n_bytes && n < MOST_TURNS; n++) {
+        turns[n] = (HnChatTurn){"user", bytes + at + 1};
+        for (size_t k = 0; k < sizeof roles / sizeof roles[0]; k++) {
+            turns[n].role = bytes[at] == roles[k].letter ? roles[k].role : turns[n].role;
+        }
+        at += 1 + strlen(turns[n].text) + 1;
+    }
+    return n;
 }
 
-/* Specials: how many the turns give cause for, and where a chat begins. */
+/* Question, answer, question, ...: no template may refuse that. */
+static bool alternate(const HnChatTurn *turns, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(turns[i].role, roles[i % 2].role) != 0) {
+            return false;
+        }
+    }
+    return n > 0;
+}
+
+/* The templates write at most four around a turn. */
 static bool specials_are_right(const HnTokens *tokens, size_t n_turns) {
     size_t n = 0;
     for (size_t i = 0; i < tokens->n; i++) {
@@ -58,67 +93,49 @@ static bool specials_are_right(const HnTokens *tokens, size_t n_turns) {
     return n <= 4 * (n_turns + 2);
 }
 
-static bool render(HnRng *rng, char texts[MOST_TURNS][2 * TEXT_BYTES + 4096]) {
-    static const char *const roles[] = {"user", "assistant", "system", "tool"};
-    const HnChatTemplate *model = hn_chat_template_find(hashes[hn_rng_below(rng, N_KINDS)]);
-    const HnTokenizer *tokenizer = &tokenizers[model->style];
+static bool render(size_t kind, int flags, const char *bytes, size_t n_bytes) {
+    const HnChatTemplate *model = hn_chat_template_find(hashes[kind]);
     HnChatTurn turns[MOST_TURNS];
-    size_t n_turns = hn_rng_below(rng, MOST_TURNS + 1);
-    bool alternating = hn_rng_below(rng, 2) == 0;
-    for (size_t i = 0; i < n_turns; i++) {
-        random_text(rng, texts[i]);
-        turns[i] = (HnChatTurn){roles[alternating                 ? i % 2
-                                      : hn_rng_below(rng, 8) == 0 ? 3
-                                                                  : hn_rng_below(rng, 3)],
-                                texts[i]};
-    }
+    const size_t n_turns = turns_of(bytes, n_bytes, turns);
     HnChat *chat = NULL;
     HnTokens tokens = {0};
     HnError err = HN_ERROR_INIT;
-    if (hn_chat_open_known(model, tokenizer, &chat, &err) != HN_OK) {
-        return wrong("open", &err);
+    if (hn_chat_open_known(model, &tokenizers[model->style], &chat, &err) != HN_OK) {
+        return fuzz_wrong("open", &err);
     }
-    hn_chat_set_thinking(chat, hn_rng_below(rng, 2) == 0);
-    HnStatus status = hn_chat_render(chat, turns, n_turns, hn_rng_below(rng, 2) == 0, &tokens, &err);
-    bool fine = status == HN_OK || (status == HN_INPUT && tokens.n == 0);
-    fine = fine && (!alternating || n_turns == 0 || status == HN_OK);
+    hn_chat_set_thinking(chat, (flags & THINKING) != 0);
+    HnStatus status = hn_chat_render(chat, turns, n_turns, (flags & ANSWER) != 0, &tokens, &err);
+    bool fine = status == HN_OK || (status == HN_INPUT && tokens.n == 0 && !alternate(turns, n_turns));
     fine = fine && specials_are_right(&tokens, n_turns);
     hn_tokens_free(&tokens);
     hn_chat_close(&chat);
-    return fine ? true : wrong("render", &err);
+    return fine ? true : fuzz_wrong("render", &err);
 }
 
-static bool open_file(HnRng *rng, char *text) {
-    char path[100];
+static bool open_file(size_t file, const unsigned char *bytes, size_t n_bytes) {
     HnChat *chat = NULL;
     HnError err = HN_ERROR_INIT;
-    static const char config[] = "{\"chat_template\":[{\"name\":\"default\",\"template\":\"{{ messages }}\"}]}";
-    memcpy(text, config, sizeof config - 1);
-    size_t n = mutate(rng, text, sizeof config - 1);
-    (void)snprintf(path, sizeof path, "%s/tokenizer_config.json", folder);
-    FILE *file = fopen(path, "wb");
-    bool written = file != NULL && fwrite(text, 1, n, file) == n;
-    if (file == NULL || fclose(file) != 0 || !written) {
-        return false;
-    }
-    HnStatus status = hn_chat_open(folder, &tokenizers[0], &chat, &err);
-    return status == HN_FORMAT || status == HN_UNSUPPORTED ? true : wrong("open of a file", &err);
+    const bool written = fuzz_write(files[file], bytes, n_bytes);
+    HnStatus status = hn_chat_open(fuzz_folder(), &tokenizers[0], &chat, &err);
+    hn_chat_close(&chat);
+    fuzz_unlink(files[file]);
+    return written && (status == HN_OK || fuzz_is_refusal(status)) ? true : fuzz_wrong("open of a file", &err);
 }
 
-static bool round_of(unsigned long round) {
-    static char texts[MOST_TURNS][2 * TEXT_BYTES + 4096];
-    HnRng rng;
-    hn_rng_start(&rng, fuzz_seed(), HN_STREAM_TEST, 4, round);
-    uint64_t live = hn_alloc_live_blocks();
-    bool fine = round % 16 == 0 ? open_file(&rng, texts[0]) : render(&rng, texts);
-    return fine && hn_alloc_live_blocks() == live;
+static bool take(const unsigned char *bytes, size_t n_bytes) {
+    if (n_bytes < 2) {
+        return true;
+    }
+    const size_t kind = bytes[0] % (N_KINDS + N_FILES);
+    if (kind >= N_KINDS) {
+        return open_file(kind - N_KINDS, bytes + 1, n_bytes - 1);
+    }
+    char *text = calloc(n_bytes, 1);
+    memcpy(text, bytes + 2, n_bytes - 2); /* a NUL behind the last text, two where it ends with one */
+    const bool fine = render(kind, bytes[1], text, n_bytes - 1);
+    free(text);
+    return fine;
 }
 
-int main(void) {
-    if (access("/dev/shm", W_OK) != 0) {
-        memcpy(folder, "/tmp/hn-fuzz-XXXXXX", sizeof "/tmp/hn-fuzz-XXXXXX");
-    }
-    int code = mkdtemp(folder) != NULL ? fuzz_run("chat", round_of) : 1;
-    (void)hn_folder_remove(folder, NULL);
-    return code;
-}
+const FuzzTarget FUZZ_TARGET = {
+    .name = "chat", .n_seeds = N_KINDS * N_CONVERSATIONS + N_FILES, .seed = seed, .take = take};

@@ -1,43 +1,72 @@
 /* Damaged tokenizer files and texts of any bytes: opening ends with a status, and what opens encodes and decodes
- * without a crash or a hang, to ids inside the vocabulary. */
+ * without a crash or a hang, to ids inside the vocabulary. An input: which of the files below, then the file, whose
+ * neighbours are whole; or, beyond them, which tokenizer, then a text. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "llm/tokenizer/tokenizer.h"
-#include "mutate.h"
+#include "target.h"
 
-/* Each form of files; what lies beside the first one comes along. */
+/* Files of one form stand together. */
 static const struct {
-    const char *small, *files[3];
-} forms[] = {
-    {"json-bytes", {"tokenizer.json"}},      {"json-pieces", {"tokenizer.json"}},
-    {"json-metaspace", {"tokenizer.json"}},  {"json-words", {"tokenizer.json"}},
-    {"sentencepiece", {"tokenizer.model"}},  {"sentencepiece-trim", {"tokenizer.model"}},
-    {"tiktoken", {"tokenizer.model"}},       {"qwen", {"vocab.json", "merges.txt", "tokenizer_config.json"}},
-    {"gpt2", {"encoder.json", "vocab.bpe"}}, {"wordpiece", {"vocab.txt"}},
+    const char *form, *name;
+} files[] = {
+    {"json-bytes", "tokenizer.json"},
+    {"json-pieces", "tokenizer.json"},
+    {"json-metaspace", "tokenizer.json"},
+    {"json-words", "tokenizer.json"},
+    {"sentencepiece", "tokenizer.model"},
+    {"sentencepiece-trim", "tokenizer.model"},
+    {"tiktoken", "tokenizer.model"},
+    {"qwen", "vocab.json"},
+    {"qwen", "merges.txt"},
+    {"qwen", "tokenizer_config.json"},
+    {"gpt2", "encoder.json"},
+    {"gpt2", "vocab.bpe"},
+    {"wordpiece", "vocab.txt"},
 };
-enum { N_FORMS = sizeof forms / sizeof forms[0], MOST_FILES = 3, N_TEXT = 4096 };
+enum { N_FILES = sizeof files / sizeof files[0], N_TEXT = 2048, MOST_BYTES = 1 << 20 };
 
-static char folder[] = "/tmp/hn-fuzz-tokenizer.XXXXXX";
-static char *originals[N_FORMS][MOST_FILES], *text;
-static size_t n_original[N_FORMS][MOST_FILES];
-static HnTokenizer *whole[N_FORMS];
+static char *whole[N_FILES], *text;
+static size_t n_whole[N_FILES];
+static HnTokenizer *tokenizers[N_FILES]; /* of each file's form */
 
-static bool wrong(const char *what, const HnError *err) {
-    printf("%s: %s\n", what, err->message);
-    return false;
+static HnStatus seed(size_t which, HnText *input, HnError *err) {
+    const char first = (char)which;
+    char path[512], *bytes = NULL;
+    size_t n_bytes = 0;
+    (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s/%s", HN_SOURCE_DIR,
+                   which < N_FILES ? files[which].form : "", which < N_FILES ? files[which].name : "corpus.txt");
+    HN_TRY(hn_file_read(path, MOST_BYTES, &bytes, &n_bytes, err));
+    n_bytes = which < N_FILES || n_bytes < N_TEXT ? n_bytes : N_TEXT;
+    HnStatus status = hn_text_append(input, &first, 1, err);
+    status = status == HN_OK ? hn_text_append(input, bytes, n_bytes, err) : status;
+    hn_free(bytes);
+    return status;
 }
 
-static bool write_file(const char *name, const char *bytes, size_t n) {
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    const bool written = file != NULL && fwrite(bytes, 1, n, file) == n;
-    return file != NULL && fclose(file) == 0 && written;
+static HnStatus open_target(HnError *err) {
+    char path[512];
+    size_t n = 0;
+    for (size_t i = 0; i < N_FILES; i++) {
+        (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s/%s", HN_SOURCE_DIR, files[i].form,
+                       files[i].name);
+        HN_TRY(hn_file_read(path, MOST_BYTES, &whole[i], &n_whole[i], err));
+        (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s", HN_SOURCE_DIR, files[i].form);
+        HN_TRY(hn_tokenizer_open(path, &tokenizers[i], err));
+    }
+    HN_TRY(hn_file_read(HN_SOURCE_DIR "/tests/fixtures/tokenizers/corpus.txt", MOST_BYTES, &text, &n, err));
+    return n >= N_TEXT ? HN_OK : hn_fail(err, HN_INPUT, "the corpus is shorter than a text");
+}
+
+static void close_target(void) {
+    for (size_t i = 0; i < N_FILES; i++) {
+        hn_tokenizer_close(&tokenizers[i]);
+        hn_free(whole[i]);
+    }
+    hn_free(text);
 }
 
 static bool try_text(const HnTokenizer *tokenizer, const char *bytes, size_t n) {
@@ -52,86 +81,46 @@ static bool try_text(const HnTokenizer *tokenizer, const char *bytes, size_t n) 
            hn_utf8_valid(hn_text_get(&out), out.length, NULL);
     hn_text_free(&out);
     hn_tokens_free(&tokens);
-    return fine ? true : wrong("a text", &err);
+    return fine ? true : fuzz_wrong("a text", &err);
 }
 
-static bool damaged_file(HnRng *rng, size_t form) {
-    size_t file = hn_rng_below(rng, MOST_FILES);
-    file = forms[form].files[file] == NULL ? 0 : file;
-    bool fine = true;
-    for (size_t i = 0; i < MOST_FILES && forms[form].files[i] != NULL; i++) {
-        const size_t n = n_original[form][i];
-        char *bytes = malloc(2 * n + 4096);
-        memcpy(bytes, originals[form][i], n);
-        fine = fine && write_file(forms[form].files[i], bytes, i == file ? mutate(rng, bytes, n) : n);
-        free(bytes);
-    }
+static bool try_file(size_t file, const unsigned char *bytes, size_t n_bytes) {
     HnError err = HN_ERROR_INIT;
     HnTokenizer *tokenizer = NULL;
-    const HnStatus status = hn_tokenizer_open(folder, &tokenizer, &err);
+    bool fine = true;
+    for (size_t i = 0; i < N_FILES; i++) {
+        if (strcmp(files[i].form, files[file].form) == 0) {
+            fine = fine && (i == file ? fuzz_write(files[i].name, bytes, n_bytes)
+                                      : fuzz_write(files[i].name, whole[i], n_whole[i]));
+        }
+    }
+    const HnStatus status = hn_tokenizer_open(fuzz_folder(), &tokenizer, &err);
     if (status == HN_OK) {
         fine = try_text(tokenizer, text, N_TEXT) && fine;
-    } else if (status != HN_FORMAT && status != HN_UNSUPPORTED && status != HN_INPUT) {
-        fine = wrong("open", &err);
+    } else if (!fuzz_is_refusal(status)) {
+        fine = fuzz_wrong("open", &err);
     }
     hn_tokenizer_close(&tokenizer);
-    for (size_t i = 0; i < MOST_FILES && forms[form].files[i] != NULL; i++) {
-        char path[256];
-        (void)snprintf(path, sizeof path, "%s/%s", folder, forms[form].files[i]);
-        (void)unlink(path);
+    for (size_t i = 0; i < N_FILES; i++) {
+        if (strcmp(files[i].form, files[file].form) == 0) {
+            fuzz_unlink(files[i].name);
+        }
     }
     return fine;
 }
 
-static bool round_of(unsigned long round) {
-    HnRng rng;
-    hn_rng_start(&rng, fuzz_seed(), HN_STREAM_TEST, 7, round);
-    const size_t form = round % N_FORMS;
-    const uint64_t live = hn_alloc_live_blocks();
-    bool fine;
-    if (hn_rng_below(&rng, 2) == 0) {
-        fine = damaged_file(&rng, form);
-    } else {
-        char *bytes = malloc(2 * N_TEXT + 4096);
-        memcpy(bytes, text, N_TEXT);
-        fine = try_text(whole[form], bytes, mutate(&rng, bytes, N_TEXT));
-        free(bytes);
+static bool take(const unsigned char *bytes, size_t n_bytes) {
+    if (n_bytes == 0) {
+        return true;
     }
-    HnError none = HN_ERROR_INIT;
-    return hn_alloc_live_blocks() == live ? fine : wrong("blocks left", &none);
+    return bytes[0] < N_FILES ? try_file(bytes[0], bytes + 1, n_bytes - 1)
+                              : try_text(tokenizers[bytes[0] % N_FILES], (const char *)bytes + 1, n_bytes - 1);
 }
 
-static HnStatus prepare(HnError *err) {
-    char path[512];
-    size_t n = 0;
-    for (size_t form = 0; form < N_FORMS; form++) {
-        for (size_t i = 0; i < MOST_FILES && forms[form].files[i] != NULL; i++) {
-            (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s/%s", HN_SOURCE_DIR, forms[form].small,
-                           forms[form].files[i]);
-            HN_TRY(hn_file_read(path, 1 << 20, &originals[form][i], &n_original[form][i], err));
-        }
-        (void)snprintf(path, sizeof path, "%s/tests/fixtures/tokenizers/%s", HN_SOURCE_DIR, forms[form].small);
-        HN_TRY(hn_tokenizer_open(path, &whole[form], err));
-    }
-    HN_TRY(hn_file_read(HN_SOURCE_DIR "/tests/fixtures/tokenizers/corpus.txt", 1 << 20, &text, &n, err));
-    return n >= N_TEXT ? HN_OK : hn_fail(err, HN_INPUT, "the corpus is shorter than a text");
-}
-
-int main(void) {
-    HnError err = HN_ERROR_INIT;
-    int code = 1;
-    if (mkdtemp(folder) == NULL || prepare(&err) != HN_OK) {
-        printf("cannot prepare: %s\n", err.message);
-    } else {
-        code = fuzz_run("tokenizer", round_of);
-    }
-    for (size_t form = 0; form < N_FORMS; form++) {
-        hn_tokenizer_close(&whole[form]);
-        for (size_t i = 0; i < MOST_FILES; i++) {
-            hn_free(originals[form][i]);
-        }
-    }
-    hn_free(text);
-    (void)hn_folder_remove(folder, NULL);
-    return code;
-}
+/* The files, then the corpus for each of them: there are as many tokenizers, some twice. */
+const FuzzTarget FUZZ_TARGET = {.name = "tokenizer",
+                                .n_seeds = 2 * N_FILES,
+                                .seed = seed,
+                                .open = open_target,
+                                .take = take,
+                                .close = close_target};

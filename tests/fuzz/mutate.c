@@ -3,12 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
 enum { CHILD_ROUNDS = 1000, ROUND_LIMIT = 20 /* s: a round that takes longer hangs */ };
+enum { MOST_MEMORY = 1 << 20 /* KiB: bad input must not take more */ };
+
+static bool memory_is_bounded(void) {
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0 && usage.ru_maxrss <= MOST_MEMORY) {
+        return true;
+    }
+    printf("memory: more than %d KiB\n", (int)MOST_MEMORY);
+    return false;
+}
 
 static size_t below(HnRng *rng, size_t bound) {
     return bound == 0 ? 0 : (size_t)hn_rng_below64(rng, bound);
@@ -73,7 +84,8 @@ static void run_child(FuzzRound *round, unsigned long begin, double end_time, in
             _exit(3);
         }
         alarm(ROUND_LIMIT);
-        if (!round(i)) {
+        if (!round(i) || !memory_is_bounded()) {
+            fflush(stdout);
             _exit(1);
         }
     }
