@@ -188,6 +188,22 @@ static void test_done_is_done(void **state) {
     run_close(&run);
 }
 
+/* A data set whose files changed under their names must not stand in one table with what was trained before. */
+static void test_done_on_other_data_is_refused(void **state) {
+    (void)state;
+    Run run, other;
+    run_of(&run, "data", 40, 30, 8.0);
+    trains(&run);
+    run_of(&other, "data-changed", 40, 30, 9.0);
+    const HnDataset *before = run.job.dataset;
+    run.job.dataset = other.dataset;
+    refuses(&run, HN_CONFLICT, "made from another data set, and the input files have changed");
+    run.job.dataset = before;
+    trains(&run);
+    run_close(&other);
+    run_close(&run);
+}
+
 static void test_early_stopping(void **state) {
     (void)state;
     Run run;
@@ -482,6 +498,7 @@ int main(void) {
         cmocka_unit_test(test_a_stop_loses_nothing),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_done_is_done),
+        cmocka_unit_test(test_done_on_other_data_is_refused),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_small_worlds),
         cmocka_unit_test(test_users_without_tests),
