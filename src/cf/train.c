@@ -151,7 +151,10 @@ static HnStatus look_for_end(const HnTrainJob *job, bool *done, HnError *err) {
     *done = end != NULL && hn_file_exists(end);
     if (*done) {
         status = check_end(end, job, err);
-    } else if (status == HN_OK && !*done) {
+        if (status == HN_OK) { /* a kill between the end and this leaves some */
+            hn_checkpoint_remove_all(job->folder);
+        }
+    } else if (status == HN_OK) {
         status = hn_folder_make(job->folder, err);
     }
     hn_free(end);

@@ -182,7 +182,12 @@ static void test_done_is_done(void **state) {
     trains(&run);
     digest(&run, before);
     run.config.train.learning_rate = 0.5; /* nothing is computed any more */
+    HnError err = HN_ERROR_INIT;
+    char *left = in_folder(&run, "checkpoint-0000003-0000000000"); /* by a kill just after the end */
+    expect_ok(hn_folder_make(left, &err), &err);
+    hn_free(left);
     trains(&run);
+    assert_int_equal(count_checkpoints(&run), 0);
     digest(&run, after);
     assert_string_equal(before, after);
     run_close(&run);
