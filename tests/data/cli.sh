@@ -45,6 +45,12 @@ done
 expect 0 "(SYNTHETIC)" "$hnlmrec" prepare --set data.format=amazon --set "data.interactions=[one/reviews.json.gz]" --out label.h5
 expect 13 "no plain file" "$hnlmrec" prepare demo --out /dev/null
 printf 'a, x\nb, x\na,x\n' >blanks.csv
+cp blanks.csv kept.csv
+expect 13 "holds no data set" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out blanks.csv
+cmp blanks.csv kept.csv || { echo "FAILED: an input was overwritten"; failed=1; }
+: >empty.h5 # as mktemp leaves it
+expect 0 "users                         2" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out empty.h5
+expect 0 "users                         2" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out empty.h5
 expect 0 "repeated                    1" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out blanks.h5
 
 expect 0 "users                       300" "$hnlmrec" prepare --set data.format=amazon --set "data.interactions=[one/reviews.json.gz]" \
