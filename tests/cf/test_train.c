@@ -174,41 +174,6 @@ static void test_learns(void **state) {
     run_close(&run);
 }
 
-static void test_done_is_done(void **state) {
-    (void)state;
-    Run run;
-    run_of(&run, "done", 40, 30, 8.0);
-    char before[65], after[65];
-    trains(&run);
-    digest(&run, before);
-    run.config.train.learning_rate = 0.5; /* nothing is computed any more */
-    HnError err = HN_ERROR_INIT;
-    char *left = in_folder(&run, "checkpoint-0000003-0000000000"); /* by a kill just after the end */
-    expect_ok(hn_folder_make(left, &err), &err);
-    hn_free(left);
-    trains(&run);
-    assert_int_equal(count_checkpoints(&run), 0);
-    digest(&run, after);
-    assert_string_equal(before, after);
-    run_close(&run);
-}
-
-/* A data set whose files changed under their names must not stand in one table with what was trained before. */
-static void test_done_on_other_data_is_refused(void **state) {
-    (void)state;
-    Run run, other;
-    run_of(&run, "data", 40, 30, 8.0);
-    trains(&run);
-    run_of(&other, "data-changed", 40, 30, 9.0);
-    const HnDataset *before = run.job.dataset;
-    run.job.dataset = other.dataset;
-    refuses(&run, HN_CONFLICT, "made from another data set, and the input files have changed");
-    run.job.dataset = before;
-    trains(&run);
-    run_close(&other);
-    run_close(&run);
-}
-
 static void test_early_stopping(void **state) {
     (void)state;
     Run run;
@@ -502,8 +467,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stop_loses_nothing),
         cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_done_is_done),
-        cmocka_unit_test(test_done_on_other_data_is_refused),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_small_worlds),
         cmocka_unit_test(test_users_without_tests),

@@ -29,6 +29,10 @@ expect 2 "cannot use \"--part\" 3/3" "$hnlmrec" synthesize --out d --part 3/3
 expect 2 "nonsense" "$hnlmrec" prepare nonsense --out d.h5
 expect 3 "data.core_user" "$hnlmrec" prepare --set data.core_user=2 --out d.h5 # a misspelt key
 expect 0 "(SYNTHETIC)" "$hnlmrec" prepare demo --out demo.h5
+: >demo # a file of a shipped experiment's name is not meant; ./demo is
+expect 0 "users                     1,000" "$hnlmrec" prepare demo --out demo.h5
+expect 0 "variants" "$hnlmrec" doctor demo
+rm demo
 
 # Three writers' parts put together are one writer's files, packed bytes included.
 # shellcheck disable=SC2086 # the options are words
