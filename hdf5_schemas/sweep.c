@@ -1,6 +1,4 @@
 /* A writer that is killed leaves its temporary file. The next writer of the same store removes it. */
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +25,7 @@ static bool left_behind(const char *path, const char *after_store) {
     size_t n = strlen(host);
     if (strncmp(after_store, host, n) == 0 && after_store[n] == '.') {
         long process = strtol(after_store + n + 1, NULL, 10);
-        return process > 0 && process != (long)getpid() && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+        return hn_process_is_gone(process);
     }
     struct stat info;
     return stat(path, &info) == 0 && time(NULL) - info.st_mtime > FOREIGN_AGE;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,7 +49,7 @@ static bool holder_is_dead(const char *path) {
     int n = fscanf(file, "%255s %ld", holder, &pid);
     fclose(file);
     gethostname(host, sizeof host - 1);
-    if (n == 2 && strcmp(host, holder) == 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
+    if (n == 2 && strcmp(host, holder) == 0 && hn_process_is_gone(pid)) {
         return true;
     }
     static struct timespec seen;

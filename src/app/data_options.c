@@ -5,7 +5,6 @@
 
 #include "app/command.h"
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/text.h"
 
 bool hn_parse_part(const char *text, int *part, int *n_parts) {
@@ -61,13 +60,11 @@ bool hn_data_options_parse(int argc, char **argv, const char *usage, bool takes_
 }
 
 HnStatus hn_data_options_load(const HnDataOptions *options, HnExperiment **experiment, HnError *err) {
-    char *shipped = NULL;
-    const char *path = options->experiment;
-    if (path != NULL && !hn_file_exists(path)) {
-        HN_TRY(hn_experiment_find(path, &shipped, err));
-        path = shipped;
+    char *path = NULL;
+    if (options->experiment != NULL) {
+        HN_TRY(hn_experiment_path(options->experiment, &path, err));
     }
     HnStatus status = hn_experiment_load(path, options->sets, options->n_sets, experiment, err);
-    hn_free(shipped);
+    hn_free(path);
     return status;
 }

@@ -8,7 +8,6 @@
 #include "app/command.h"
 #include "app/doctor.h"
 #include "base/alloc.h"
-#include "base/file.h"
 #include "config/experiment.h"
 #include "gemm.h"
 #include "semantic/provider.h"
@@ -176,13 +175,7 @@ static void experiment(HnDoctor *doctor, const char *name) {
     HnExperiment *read = NULL;
     HnError err = HN_ERROR_INIT;
     char *path = NULL;
-    HnStatus status = HN_OK;
-    if (hn_file_exists(name)) {
-        path = hn_strdup(name, &err);
-        status = path == NULL ? HN_MEMORY : HN_OK;
-    } else {
-        status = hn_experiment_find(name, &path, &err);
-    }
+    HnStatus status = hn_experiment_path(name, &path, &err);
     if (status == HN_OK) {
         status = hn_experiment_load(path, NULL, 0, &read, &err);
     }

@@ -100,23 +100,10 @@ static HnStatus parse_options(int argc, char **argv, Options *options, HnError *
     return HN_OK;
 }
 
-/* What ends in .yaml or .yml is a file; another name is a shipped experiment first ("demo"), then a file. */
-static HnStatus find_experiment(const char *name, char **path, HnError *err) {
-    const char *dot = strrchr(name, '.');
-    bool is_file = dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
-    if (is_file || hn_experiment_find(name, path, err) != HN_OK) {
-        if (is_file || hn_file_exists(name)) {
-            hn_error_clear(err);
-            *path = hn_strdup(name, err);
-        }
-    }
-    return err->status;
-}
-
 /* Loads the experiment on this rank. */
 static HnStatus load_experiment(HnRun *run, char **default_out, HnError *err) {
     char *path = NULL;
-    HN_TRY(find_experiment(run->experiment_name, &path, err));
+    HN_TRY(hn_experiment_path(run->experiment_name, &path, err));
     HnStatus status = hn_experiment_load(path, run->sets, run->n_sets, &run->experiment, err);
     hn_free(path);
     HN_TRY(status);

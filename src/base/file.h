@@ -20,6 +20,10 @@ HnStatus hn_file_write_atomic(const char *path, const void *bytes, size_t n_byte
  * fsync + rename + fsync(folder). */
 HnStatus hn_file_temp_name(const char *path, char **temp, HnError *err);
 HnStatus hn_file_commit(const char *temp, const char *path, HnError *err);
+/* Whether a process of this host, named by a file that it left, writes no more. One that was killed and that nobody
+ * waits for (containers often have a first process that does not) keeps its number for good, and is gone all the same.
+ */
+bool hn_process_is_gone(long process);
 
 /* Reads a whole file (at most max_bytes) into a NUL-terminated block that the caller frees with hn_free. */
 HnStatus hn_file_read(const char *path, size_t max_bytes, char **bytes, size_t *n_bytes, HnError *err);

@@ -8,16 +8,48 @@
 #include "base/text.h"
 #include "cpu.h"
 
-static HnStatus inputs_text(const HnSession *session, HnText *text, HnError *err) {
-    HN_TRY(hn_text_printf(text, err, "%s  data set\n", hn_dataset_id(session->job->dataset)));
-    return session->vectors_id[0] == '\0' ? HN_OK : hn_text_printf(text, err, "%s  vectors\n", session->vectors_id);
+static HnStatus inputs_text(const HnTrainJob *job, const char *vectors_id, HnText *text, HnError *err) {
+    HN_TRY(hn_text_printf(text, err, "%s  data set\n", hn_dataset_id(job->dataset)));
+    return vectors_id[0] == '\0' ? HN_OK : hn_text_printf(text, err, "%s  vectors\n", vectors_id);
+}
+
+static HnStatus compare_inputs(const char *path, const char *stored, const char *mine, HnError *err) {
+    if (strcmp(stored, mine) == 0) {
+        return HN_OK;
+    }
+    size_t first = strcspn(mine, "\n");
+    bool same_data = strncmp(stored, mine, first + 1) == 0;
+    return hn_fail(
+        err, HN_CONFLICT,
+        "%s was made from %s, and %s changed since: one table would mix both. Choose another --out, or remove "
+        "%s to train it again",
+        path, same_data ? "other vectors" : "another data set",
+        same_data ? "what the vectors come from has" : "the input files have", path);
+}
+
+HnStatus hn_result_check_inputs(const char *path, const HnSchema *schema, const HnTrainJob *job, HnError *err) {
+    char vectors_id[65] = "";
+    if (job->vectors_path != NULL) {
+        HN_TRY(hn_store_content_id(job->vectors_path, vectors_id, err));
+    }
+    HnStore *store = NULL;
+    HN_TRY(hn_store_open(path, schema, &store, err));
+    HnText mine = {0};
+    char *stored = NULL;
+    HnStatus status = inputs_text(job, vectors_id, &mine, err);
+    status = status == HN_OK ? hn_store_get_text(store, "inputs", &stored, err) : status;
+    status = status == HN_OK ? compare_inputs(path, stored, hn_text_get(&mine), err) : status;
+    hn_free(stored);
+    hn_text_free(&mine);
+    hn_store_close(&store);
+    return status;
 }
 
 HnStatus hn_result_store_create(const HnSession *session, const char *name, const HnSchema *schema,
                                 HnStoreWriter **writer, HnError *err) {
     HnText inputs = {0};
     char *path = hn_path_join(session->job->folder, name, err);
-    HnStatus status = path == NULL ? HN_MEMORY : inputs_text(session, &inputs, err);
+    HnStatus status = path == NULL ? HN_MEMORY : inputs_text(session->job, session->vectors_id, &inputs, err);
     HnProvenance provenance = {.config = session->job->config_yaml,
                                .inputs = hn_text_get(&inputs),
                                .processor_path = hn_cpu_path_name(hn_cpu_path()),

@@ -8,6 +8,9 @@
 /* <folder of the job>/name with its provenance. Rank 0 only, as all below. */
 HnStatus hn_result_store_create(const HnSession *session, const char *name, const HnSchema *schema,
                                 HnStoreWriter **writer, HnError *err);
+/* HN_CONFLICT where the sealed result.h5 or trial.h5 was made from another data set, or other vectors, than the job's.
+ */
+HnStatus hn_result_check_inputs(const char *path, const HnSchema *schema, const HnTrainJob *job, HnError *err);
 /* A whole field; columns 0 = one dimension. */
 HnStatus hn_result_put(HnStoreWriter *writer, const char *field, uint64_t rows, uint64_t columns, const void *data,
                        HnError *err);

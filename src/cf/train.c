@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cf/session.h"
+#include "cf/result_store.h"
 
 static HnStatus interrupted(HnSession *session, HnError *err) {
     HN_TRY(hn_checkpoint_write(session, err));
@@ -135,14 +135,26 @@ static HnStatus train(HnSession *session, HnError *err) {
     return status;
 }
 
+/* What was trained with other settings, or on other inputs, is no result of this run. */
+static HnStatus check_end(const char *end, const HnTrainJob *job, HnError *err) {
+    if (job->trial == NULL) {
+        return hn_result_check_inputs(end, &HN_SCHEMA_RESULT, job, err);
+    }
+    HN_TRY(hn_trial_check(end, job->trial, err));
+    return hn_result_check_inputs(end, &HN_SCHEMA_TRIAL, job, err);
+}
+
 /* Rank 0: whether the training is done already. */
 static HnStatus look_for_end(const HnTrainJob *job, bool *done, HnError *err) {
     char *end = hn_path_join(job->folder, job->trial == NULL ? "result.h5" : "trial.h5", err);
     HnStatus status = end == NULL ? HN_MEMORY : HN_OK;
     *done = end != NULL && hn_file_exists(end);
-    if (*done && job->trial != NULL) {
-        status = hn_trial_check(end, job->trial, err);
-    } else if (status == HN_OK && !*done) {
+    if (*done) {
+        status = check_end(end, job, err);
+        if (status == HN_OK) { /* a kill between the end and this leaves some */
+            hn_checkpoint_remove_all(job->folder);
+        }
+    } else if (status == HN_OK) {
         status = hn_folder_make(job->folder, err);
     }
     hn_free(end);

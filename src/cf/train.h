@@ -35,7 +35,8 @@ typedef struct HnTrainJob {
 
 /* Collective over comm. Resumes from the newest whole checkpoint in folder; returns at once where result.h5 (a trial's
  * trial.h5) is sealed. A trial whose numbers stop being finite is recorded as failed, and no error.
- * HN_INTERRUPTED: a stop was asked for and a checkpoint is on disk. */
+ * HN_INTERRUPTED: a stop was asked for and a checkpoint is on disk. HN_CONFLICT: what stands there was trained on
+ * another data set or other vectors. */
 HnStatus hn_train(const HnTrainJob *job, HnComm *comm, HnError *err);
 
 /* Bytes that hn_train will need: memory a rank, checkpoint on disk, over `ranks` ranks (for run --plan). Pure. */

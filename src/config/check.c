@@ -128,21 +128,36 @@ static HnStatus check_inputs(const Check *check) {
     return HN_OK;
 }
 
-/* HTTP addresses: a scheme, no credentials. The value is not repeated where it may hold some. */
-static HnStatus check_url(const Check *check, const char *key, const char *url) {
-    if (url[0] == '\0') {
-        return HN_OK;
-    }
+/* One address of n_bytes: a scheme, no credentials. The value is not repeated where it may hold some. */
+static HnStatus check_address(const Check *check, const char *key, const char *url, size_t n_bytes) {
     size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-    if (scheme == 0 || url[scheme] == '\0') {
+    if (scheme == 0 || n_bytes <= scheme) {
         return complain(check, key, "%s must be an address like http://127.0.0.1:8000", key);
     }
-    size_t host = strcspn(url + scheme, "/?#");
+    size_t host = strcspn(url + scheme, "/?#, \t\n");
     if (memchr(url + scheme, '@', host) != NULL) {
         return complain(check, key,
                         "%s holds a user name or password; no secret may stand in a configuration. Name an environment "
                         "variable with llm.http.key_env",
                         key);
+    }
+    if (memchr(url, '?', n_bytes) != NULL || memchr(url, '#', n_bytes) != NULL) {
+        return complain(
+            check, key,
+            "%s holds a \"?\" or \"#\"; give the base address alone (paths are put behind it), and a key through "
+            "the environment variable that llm.http.key_env names",
+            key);
+    }
+    return HN_OK;
+}
+
+/* Several are separated as hn_http_pick has it. */
+static HnStatus check_url(const Check *check, const char *key, const char *list) {
+    static const char separators[] = ", \t\n";
+    for (const char *at = list + strspn(list, separators); *at != '\0'; at += strspn(at, separators)) {
+        size_t n_bytes = strcspn(at, separators);
+        HN_TRY(check_address(check, key, at, n_bytes));
+        at += n_bytes;
     }
     return HN_OK;
 }

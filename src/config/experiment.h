@@ -315,5 +315,8 @@ HnStatus hn_config_reference(bool markdown, const char *prefix, char **text, HnE
 /* The shipped experiment called name ("demo", "paper/toys-and-games"): its path, found in $HNLMREC_EXPERIMENTS, beside
  * the installed program, or in the source tree. */
 HnStatus hn_experiment_find(const char *name, char **path, HnError *err);
+/* The file that a command line means: what ends in .yaml or .yml is a file; another name is a shipped experiment first
+ * ("demo"), then a file. */
+HnStatus hn_experiment_path(const char *name, char **path, HnError *err);
 
 #endif

@@ -86,3 +86,15 @@ HnStatus hn_experiment_find(const char *name, char **path, HnError *err) {
     hn_free(folder);
     return status;
 }
+
+HnStatus hn_experiment_path(const char *name, char **path, HnError *err) {
+    const char *dot = strrchr(name, '.');
+    bool is_file = dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    if (is_file || hn_experiment_find(name, path, err) != HN_OK) {
+        if (is_file || hn_file_exists(name)) {
+            hn_error_clear(err);
+            *path = hn_strdup(name, err);
+        }
+    }
+    return err->status;
+}

@@ -159,13 +159,31 @@ static void work_free(HnWork *work) {
     hn_free(work->inputs);
 }
 
+/* A data set is made anew; anything else, an input by a slip of the hand, is not replaced. */
+static HnStatus check_replaced(const char *out_path, HnError *err) {
+    struct stat info;
+    if (stat(out_path, &info) != 0 || (S_ISREG(info.st_mode) && info.st_size == 0)) {
+        return HN_OK;
+    }
+    if (!S_ISREG(info.st_mode)) { /* the rename would put a file in a device's place */
+        return hn_fail(err, HN_CONFLICT, "%s is there and no plain file: choose another --out", out_path);
+    }
+    HnStore *store = NULL;
+    HnError why = HN_ERROR_INIT;
+    HnStatus status = hn_store_open(out_path, &HN_SCHEMA_DATASET, &store, &why);
+    hn_store_close(&store);
+    return status == HN_OK
+               ? HN_OK
+               : hn_fail(err, HN_CONFLICT,
+                         "%s is there and holds no data set that could be made anew: choose another --out, or "
+                         "remove it",
+                         out_path);
+}
+
 /* Nobody should learn after hours of reading that the output's folder is not there. */
 static HnStatus check_output(const char *out_path, HnError *err) {
     char *temp = NULL;
-    struct stat info;
-    if (stat(out_path, &info) == 0 && !S_ISREG(info.st_mode)) { /* the rename would put a file in a device's place */
-        return hn_fail(err, HN_CONFLICT, "%s is there and no plain file: choose another --out", out_path);
-    }
+    HN_TRY(check_replaced(out_path, err));
     HN_TRY(hn_file_temp_name(out_path, &temp, err));
     HnStatus status = HN_OK;
     int fd = open(temp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);

@@ -130,7 +130,7 @@ static HnStatus read_metrics(HnResults *results, const HnStore *store, HnResult 
     for (uint64_t m = 0; m < dims[0] && status == HN_OK; m++) {
         size_t metric = 0;
         status = metric_of(results, bytes + offsets[m], (size_t)(offsets[m + 1] - offsets[m]), &metric, err);
-        if (status == HN_OK) {
+        if (status == HN_OK && result->n_test_users > 0) { /* a mean over nobody is no figure */
             result->test[metric] = values[m];
         }
     }
@@ -166,6 +166,7 @@ static HnStatus read_result(HnResults *results, const HnStore *store, const char
     HN_TRY(hn_store_get_i64(store, "best_epoch", &result->best_epoch, err));
     HN_TRY(hn_store_get_i64(store, "epochs_run", &result->epochs_run, err));
     HN_TRY(hn_store_get_i64(store, "n_test_users", &result->n_test_users, err));
+    results->untested = results->untested || result->n_test_users == 0;
     return read_metrics(results, store, result, err);
 }
 

@@ -26,6 +26,7 @@ typedef struct HnResults {
     char *experiment; /* its name; NULL where experiment.yaml could not be read */
     char *note;       /* why not */
     bool synthetic;
+    bool untested;      /* some result is of data in which no user has a test item: its metrics are NaN */
     bool on_test;       /* some epoch was selected on the test part */
     double train_share; /* data.train_share; 0 where the experiment could not be read */
     int64_t *seeds;     /* those of the experiment, then others that were found, ascending */
@@ -55,6 +56,8 @@ HnStatus hn_results_summarise(const HnResults *results, HnCell **cells, HnError 
 
 #define HN_ON_TEST_NOTE \
     "SELECTED ON TEST: the epoch was chosen by the test part (eval.select_on); these figures are too good"
+#define HN_UNTESTED_NOTE \
+    "NOT TESTED: no user has a test item; take data with more interactions a user, or another data.split"
 #define HN_SYNTHETIC_NOTE "SYNTHETIC DATA: made by a generator; these figures say nothing about real people"
 
 extern const double hn_significance_level;

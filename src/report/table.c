@@ -129,6 +129,9 @@ static HnStatus put_all(const HnResults *results, const HnCell *cells, const cha
     if (results->on_test) {
         HN_TRY(hn_text_puts(out, HN_ON_TEST_NOTE "\n", err));
     }
+    if (results->untested) {
+        HN_TRY(hn_text_puts(out, HN_UNTESTED_NOTE "\n", err));
+    }
     HN_TRY(hn_text_puts(out, "\n", err));
     size_t room = name_width + 10 < LINE_WIDTH ? (LINE_WIDTH - name_width - 10) / CELL_WIDTH : 1;
     size_t columns = room == 0 ? 1 : room;
@@ -182,6 +185,9 @@ HnStatus hn_page_write(const HnResults *results, const HnCell *cells, HnReportFo
         }
         if (results->on_test) {
             hn_grid_title(HN_ON_TEST_NOTE "\n", format, out);
+        }
+        if (results->untested) {
+            hn_grid_title(HN_UNTESTED_NOTE "\n", format, out);
         }
         status = hn_grid_write(&grid, format, out, err);
     }

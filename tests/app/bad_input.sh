@@ -37,6 +37,10 @@ else
     tail -n 5 "$work/log"
 fi
 
+# data that change under their name: no table of old and new results
+echo '2 0 1 2 4' >>"$work/two.txt"
+expect_error "data changed" "another data set" 1 run "$work/two.yaml" --out "$work/two"
+expect_error "data changed, three ranks" "another data set" 3 run "$work/two.yaml" --out "$work/two"
 if [ "$(id -u)" = 0 ] && mkdir "$work/mnt-full" && mount -t tmpfs -o size=1m tmpfs "$work/mnt-full" 2>/dev/null; then
     expect_error "full disk" "free" 1 run "$tiny" --out "$work/mnt-full/out"
     mkdir "$work/mnt-ro" && mount -t tmpfs -o ro tmpfs "$work/mnt-ro"

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -219,6 +220,21 @@ static void full_disks_are_told(void **state) {
     }
 }
 
+static void processes_that_ended_are_gone(void **state) {
+    (void)state;
+    assert_false(hn_process_is_gone((long)getpid()));
+    assert_false(hn_process_is_gone(0));
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(0);
+    }
+    siginfo_t end;
+    assert_int_equal(waitid(P_PID, (id_t)child, &end, WEXITED | WNOWAIT), 0);
+    assert_true(hn_process_is_gone((long)child)); /* still has its number */
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(hn_process_is_gone((long)child));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_join),
@@ -229,6 +245,7 @@ int main(void) {
         cmocka_unit_test(names_are_sorted),
         cmocka_unit_test(free_space_of_what_does_not_exist_yet),
         cmocka_unit_test(full_disks_are_told),
+        cmocka_unit_test(processes_that_ended_are_gone),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

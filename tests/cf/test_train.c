@@ -174,20 +174,6 @@ static void test_learns(void **state) {
     run_close(&run);
 }
 
-static void test_done_is_done(void **state) {
-    (void)state;
-    Run run;
-    run_of(&run, "done", 40, 30, 8.0);
-    char before[65], after[65];
-    trains(&run);
-    digest(&run, before);
-    run.config.train.learning_rate = 0.5; /* nothing is computed any more */
-    trains(&run);
-    digest(&run, after);
-    assert_string_equal(before, after);
-    run_close(&run);
-}
-
 static void test_early_stopping(void **state) {
     (void)state;
     Run run;
@@ -481,7 +467,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stop_loses_nothing),
         cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_done_is_done),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_small_worlds),
         cmocka_unit_test(test_users_without_tests),

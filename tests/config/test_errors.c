@@ -185,6 +185,8 @@ static void across_keys(void **state) {
         {"llm: {provider: http, http: {url: http://h}}\n", 1, {"llm.http.model"}},
         {"llm: {embedder: http, http: {url: http://h}}\n", 1, {"llm.http.embed_model"}},
         {"llm.http.url: 127.0.0.1:8000\n", 1, {"http://127.0.0.1:8000"}},
+        {"llm.http.url: \"http://h:1,127.0.0.1:8000\"\n", 1, {"http://127.0.0.1:8000"}},
+        {"llm.http.url: \"http://\"\n", 1, {"http://127.0.0.1:8000"}},
         {"sampler.name: rns\nalign.negatives: batch\n", 1, {"needs sampler.name semantic"}},
         {"model.pool: upper\nmodel.layers: 0\n", 1, {"layers 1 to the last", "model.pool: mean"}},
         {"model.pool: upper\nmodel.backbone: sgl\n", 1, {"sgl", "model.pool: mean"}},
@@ -205,6 +207,9 @@ static void secrets_are_refused_and_not_repeated(void **state) {
         "llm.http.key_env: sk-SeCrEt123\n",
         "password: sk-SeCrEt123\n",
         "llm.http.url: https://me:sk-SeCrEt123@host/v1\n",
+        "llm.http.url: \"http://h:1, https://me:sk-SeCrEt123@host/v1\"\n",
+        "llm.http.url: http://h:1/v1?api_key=sk-SeCrEt123\n",
+        "llm.http.embed_url: http://h:1/v1#sk-SeCrEt123\n",
         "compare: [{name: a, key: sk-SeCrEt123}]\n",
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {

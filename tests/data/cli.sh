@@ -29,6 +29,10 @@ expect 2 "cannot use \"--part\" 3/3" "$hnlmrec" synthesize --out d --part 3/3
 expect 2 "nonsense" "$hnlmrec" prepare nonsense --out d.h5
 expect 3 "data.core_user" "$hnlmrec" prepare --set data.core_user=2 --out d.h5 # a misspelt key
 expect 0 "(SYNTHETIC)" "$hnlmrec" prepare demo --out demo.h5
+: >demo # a file of a shipped experiment's name is not meant; ./demo is
+expect 0 "users                     1,000" "$hnlmrec" prepare demo --out demo.h5
+expect 0 "variants" "$hnlmrec" doctor demo
+rm demo
 
 # Three writers' parts put together are one writer's files, packed bytes included.
 # shellcheck disable=SC2086 # the options are words
@@ -45,6 +49,12 @@ done
 expect 0 "(SYNTHETIC)" "$hnlmrec" prepare --set data.format=amazon --set "data.interactions=[one/reviews.json.gz]" --out label.h5
 expect 13 "no plain file" "$hnlmrec" prepare demo --out /dev/null
 printf 'a, x\nb, x\na,x\n' >blanks.csv
+cp blanks.csv kept.csv
+expect 13 "holds no data set" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out blanks.csv
+cmp blanks.csv kept.csv || { echo "FAILED: an input was overwritten"; failed=1; }
+: >empty.h5 # as mktemp leaves it
+expect 0 "users                         2" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out empty.h5
+expect 0 "users                         2" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out empty.h5
 expect 0 "repeated                    1" "$hnlmrec" prepare --set data.format=pairs --set "data.interactions=[blanks.csv]" --out blanks.h5
 
 expect 0 "users                       300" "$hnlmrec" prepare --set data.format=amazon --set "data.interactions=[one/reviews.json.gz]" \

@@ -70,6 +70,27 @@ static void assert_says(const char *text) {
     }
 }
 
+/* Where nobody was tested, a mean over nobody is no 0.0000. */
+static void untested_is_said(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    const double zeros[2] = {0.0, 0.0};
+    char *folder = hn_path_join(top, "untested", NULL);
+    folder_put_result(folder, "a", "A", 8, 2, metrics, zeros, false);
+    folder_put_result(folder, "b", "B", 8, 2, metrics, zeros, false);
+    const HnReportFormat formats[] = {HN_REPORT_TABLE, HN_REPORT_MARKDOWN, HN_REPORT_LATEX, HN_REPORT_CSV,
+                                      HN_REPORT_JSON};
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        assert_int_equal(report(folder, formats[i], &err), HN_OK);
+        assert_null(strstr(output, "0.0000"));
+        if (i < 3) {
+            assert_says("NOT TESTED: no user has a test item");
+        }
+    }
+    assert_says("\"mean\": null");
+    hn_free(folder);
+}
+
 static void table_for_people(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
@@ -454,13 +475,21 @@ static void published_figures_beside_ours(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_figures_beside_ours), cmocka_unit_test(table_for_people),
-        cmocka_unit_test(csv_has_full_precision),        cmocka_unit_test(json_says_everything),
-        cmocka_unit_test(without_the_experiment),        cmocka_unit_test(one_seed_has_no_deviation),
-        cmocka_unit_test(rows_may_differ_in_metrics),    cmocka_unit_test(what_cannot_be_read_is_an_error),
-        cmocka_unit_test(curves_hold_every_epoch),       cmocka_unit_test(groups_are_means_over_seeds),
-        cmocka_unit_test(shares_stand_side_by_side),     cmocka_unit_test(trials_best_first),
-        cmocka_unit_test(pages_hold_the_whole_table),    cmocka_unit_test(report_without_memory),
+        cmocka_unit_test(published_figures_beside_ours),
+        cmocka_unit_test(untested_is_said),
+        cmocka_unit_test(table_for_people),
+        cmocka_unit_test(csv_has_full_precision),
+        cmocka_unit_test(json_says_everything),
+        cmocka_unit_test(without_the_experiment),
+        cmocka_unit_test(one_seed_has_no_deviation),
+        cmocka_unit_test(rows_may_differ_in_metrics),
+        cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(curves_hold_every_epoch),
+        cmocka_unit_test(groups_are_means_over_seeds),
+        cmocka_unit_test(shares_stand_side_by_side),
+        cmocka_unit_test(trials_best_first),
+        cmocka_unit_test(pages_hold_the_whole_table),
+        cmocka_unit_test(report_without_memory),
     };
     return cmocka_run_group_tests(tests, make_top, drop_top);
 }

@@ -77,11 +77,15 @@ static HnStatus refuse(const char *folder, HnError *err) {
     size_t n = strlen(folder);
     if (!hn_folder_exists(folder)) {
         bool gguf = n > 5 && strcmp(folder + n - 5, ".gguf") == 0;
-        return hn_file_exists(folder) ? hn_fail(err, HN_UNSUPPORTED,
-                                                "%s is a file%s; name the folder of a Hugging Face checkpoint: "
-                                                "config.json, model.safetensors, tokenizer.json",
-                                                folder, gguf ? " in GGUF, which is not read" : "")
-                                      : hn_fail(err, HN_INPUT, "there is no folder %s", folder);
+        return hn_file_exists(folder)
+                   ? hn_fail(err, HN_UNSUPPORTED,
+                             "%s is a file%s; name the folder of a Hugging Face checkpoint: "
+                             "config.json, model.safetensors, tokenizer.json",
+                             folder, gguf ? " in GGUF, which is not read" : "")
+                   : hn_fail(err, HN_INPUT,
+                             "there is no folder %s; name the one that holds the model's config.json, "
+                             "safetensors and tokenizer files (--model, llm.native.model)",
+                             folder);
     }
     if (has_file(folder, "params.json", err)) {
         return hn_fail(err, HN_UNSUPPORTED,
