@@ -68,6 +68,7 @@ typedef struct HnBatch {
     float *d_negative_hops;         /* [n][K][hops][dim] and by the hops of the drawn items */
     float *negative_ego;            /* [n][K][dim] what L2 takes for the negative's layer-0 row; its gradient is the
                                      * sampler's business */
+    float negative_l2;              /* weight of negative_ego in its own gradient */
 
     int32_t *ids;       /* [max_positions][1 + draws] positive + 1 and negatives + 1 of every position */
     int32_t *user_mark; /* [n local users] */

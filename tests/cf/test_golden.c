@@ -101,12 +101,21 @@ static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
     }
 }
 
+static void take_l2(const json_t *one, HnTrainConfig *config) {
+    if (json_object_get(one, "reg") != NULL) {
+        config->train.reg = (HnRegRule)word(one, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    }
+    if (json_object_get(one, "reg_rows") != NULL) {
+        config->train.reg_rows = (HnRegRows)word(one, "reg_rows", (const char *const[]){"ego", "final", NULL});
+    }
+}
+
 static void take_forms(const json_t *forms, HnTrainConfig *config) {
     if (forms == NULL) {
         return;
     }
     config->model.pool = (HnPoolRule)word(forms, "pool", pools);
-    config->train.reg = (HnRegRule)word(forms, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    take_l2(forms, config);
     config->train.reg_divide =
         (HnRegDivisor)word(forms, "reg_divide", (const char *const[]){"none", "batch", "batch2", NULL});
     config->loss.reduce = (HnReduceRule)word(forms, "reduce", (const char *const[]){"mean", "sum", NULL});
@@ -145,6 +154,7 @@ static HnTrainConfig config_of(const json_t *one) {
         config.sampler.negatives = integer(one, "negatives");
     }
     take_sampler(json_object_get(one, "sampler"), &config);
+    take_l2(one, &config);
     take_forms(json_object_get(one, "forms"), &config);
     if (ngcf != NULL) {
         config.model.backbone = HN_BACKBONE_NGCF;

@@ -18,7 +18,7 @@ from make_golden_hops import layers_of
 
 SEED, EPOCH, CANDIDATES = 1, 0, 6
 CLOSE = 1e-5  # scores nearer than this could be in another order in single precision
-FORMS = dict(pool="mean", reg="sq_half", reg_divide="batch", reduce="mean", epsilon=0.0, tau=0.15)
+FORMS = dict(pool="mean", reg="sq_half", reg_rows="ego", reg_divide="batch", reduce="mean", epsilon=0.0, tau=0.15)
 
 
 def pooled(hops, pool):
@@ -64,13 +64,14 @@ def in_batch(case, e_u, e_p):
     return F.softplus(x).mean(1)
 
 
-def l2_of(case, params, users, positives, negatives):
+def l2_of(case, params, final, users, positives, negatives):
     forms = case["forms"]
     if forms["reg"] == "all_params":
         return case["l2"] * sum((v ** 2).sum() for v in params.values())
-    blocks = [params["users"][users], params["items"][positives]]
+    of_users, of_items = (final[:N_USERS], final[N_USERS:]) if forms["reg_rows"] == "final" else (params["users"], params["items"])
+    blocks = [of_users[users], of_items[positives]]
     if case["sampler"]["name"] != "in_batch":
-        blocks.append(params["items"][negatives])
+        blocks.append(of_items[negatives])
     term = sum(b.norm() for b in blocks) if forms["reg"] == "norm" else sum((b ** 2).sum() for b in blocks) / 2
     return case["l2"] * term / {"none": 1, "batch": len(users), "batch2": len(users) * BATCH}[forms["reg_divide"]]
 
@@ -96,7 +97,7 @@ def render(case, seed):
         else:
             each = -torch.log(case["forms"]["epsilon"] + torch.sigmoid((e_u * e_p).sum(1) - (e_u * e_n).sum(1)))
         ranking = each.sum() if case["forms"]["reduce"] == "sum" else each.mean()
-        l2 = l2_of(case, params, users, positives, negatives)
+        l2 = l2_of(case, params, final, users, positives, negatives)
         (ranking + l2).backward()
         record = dict(pairs=batch, negatives=negatives,
                       loss={"total": (ranking + l2).item(), "ranking": ranking.item(), "l2": l2.item()},
@@ -132,6 +133,9 @@ def main():
         case("lightgcn_in_batch_bpr", 2, "in_batch", pool="final"),
         case("lightgcn_in_batch_hinge", 2, "in_batch", loss="hinge", margin=0.3, reg="norm"),
         case("lightgcn_sums", 2, "dns", pool="sum", reg="all_params", reduce="sum"),
+        case("lightgcn_l2_of_final_rows", 3, "popularity", reg_rows="final"),
+        case("lightgcn_norms_of_final_rows", 2, "dns", pool="sum", reg="norm", reg_rows="final", reg_divide="batch2", epsilon=1e-5),
+        case("lightgcn_softmax_l2_of_final_rows", 2, "in_batch", loss="softmax", reg="norm", reg_rows="final"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

@@ -125,8 +125,12 @@ def render(case, seed):
             ranking = F.softplus(apart).sum(1).mean()
         else:
             ranking = torch.log1p(apart.exp().sum(1)).mean()
-        ego = [params["users"][users], params["items"][positives], ego_n]
-        l2 = case["l2"] / 2 * sum((rows_of ** 2).sum() for rows_of in ego) / BATCH
+        if case.get("reg_rows") == "final":
+            blocks = [e_u, e_p, e_n]
+        else:
+            blocks = [params["users"][users], params["items"][positives], ego_n]
+        squares = [(block ** 2).sum() for block in blocks]
+        l2 = case["l2"] / BATCH * sum(s.sqrt() if case.get("reg") == "norm" else s / 2 for s in squares)
         (ranking + l2).backward()
         record = dict(pairs=batch, negatives=[item for _, chosen in made for item in chosen],
                       loss={"total": (ranking + l2).item(), "ranking": ranking.item(), "l2": l2.item()},
@@ -161,6 +165,9 @@ def main():
         dict(base, name="lightgcn_dns_all", layers=2, sampler=dict(dns, mn="all")),
         dict(base, name="mf_dns_2_negatives", layers=0, sampler=dict(dns, pick=1), negatives=2),
         dict(base, name="mf_dins", layers=0, sampler=dict(dins, dins_alpha=2.5)),
+        dict(base, name="lightgcn_mixgcf_norms", layers=2, sampler=mixgcf, reg="norm"),
+        dict(base, name="lightgcn_mixgcf_selfrec", layers=2, sampler=dict(mixgcf, mix_per="element"), reg="norm", reg_rows="final"),
+        dict(base, name="lightgcn_dins_norms", layers=2, sampler=dins, reg="norm", negatives=2),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
