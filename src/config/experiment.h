@@ -66,6 +66,7 @@ typedef enum {
     HN_SAMPLER_IN_BATCH
 } HnSamplerName;
 typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
+typedef enum { HN_WEIGHT_POWER, HN_WEIGHT_LOG } HnWeightRule;
 typedef enum { HN_DNS_PICK, HN_DNS_ALL } HnDnsRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
 typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
@@ -187,7 +188,8 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     } dgcf; /* dgcf.* */
     struct {
         HnSamplerName name;
-        double exponent;          /* popularity */
+        HnWeightRule weight;      /* popularity */
+        double exponent;          /* weight power */
         int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
         double ahns_alpha, ahns_beta;
         int64_t ahns_p;

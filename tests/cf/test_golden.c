@@ -99,6 +99,9 @@ static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
         config->sampler.pick = integer(sampler, "pick");
         config->sampler.exponent = real(sampler, "exponent");
     }
+    if (json_object_get(sampler, "weight") != NULL) {
+        config->sampler.weight = is_word(sampler, "weight", "log") ? HN_WEIGHT_LOG : HN_WEIGHT_POWER;
+    }
 }
 
 static void take_l2(const json_t *one, HnTrainConfig *config) {

@@ -372,15 +372,20 @@ static void test_one_candidate_is_a_random_negative(void **state) {
     }
 }
 
+static double weight_of(double degree, double exponent) {
+    return exponent < 0.0 ? log(degree + 1.0) : pow(degree, exponent);
+}
+
 /* Shares of the draws against weights that are worked out here, user by user. */
 static void test_popularity(void **state) {
     (void)state;
-    const double exponents[] = {0.0, 0.75, 2.0};
+    const double exponents[] = {0.0, 0.75, 2.0, -1.0}; /* the last: logarithm */
     for (size_t x = 0; x < sizeof exponents / sizeof exponents[0]; x++) {
         HnError err = HN_ERROR_INIT;
         HnTrainConfig config = small_config();
         config.model.backbone = HN_BACKBONE_MF;
-        config.sampler.name = HN_SAMPLER_POPULARITY, config.sampler.exponent = exponents[x];
+        config.sampler.name = HN_SAMPLER_POPULARITY, config.sampler.exponent = fmax(exponents[x], 0.0);
+        config.sampler.weight = exponents[x] < 0.0 ? HN_WEIGHT_LOG : HN_WEIGHT_POWER;
         Rig rig;
         rig_start(&rig, &world, &config, folder, NULL, false, 21);
         HnTrainer *trainer = rig.trainer;
@@ -399,10 +404,10 @@ static void test_popularity(void **state) {
                     const uint8_t *part = world.part + (uint64_t)trainer->batch.user[k] * world.n_items;
                     double total = 0.0;
                     for (uint64_t i = 0; i < world.n_items; i++) {
-                        total += part[i] == 1 ? 0.0 : pow(degree[i], exponents[x]);
+                        total += part[i] == 1 ? 0.0 : weight_of(degree[i], exponents[x]);
                     }
                     for (uint64_t i = 0; i < world.n_items; i++) {
-                        expected[i] += part[i] == 1 ? 0.0 : pow(degree[i], exponents[x]) / total;
+                        expected[i] += part[i] == 1 ? 0.0 : weight_of(degree[i], exponents[x]) / total;
                     }
                     assert_int_not_equal(part[trainer->batch.negative[k]], 1);
                     counts[trainer->batch.negative[k]]++;

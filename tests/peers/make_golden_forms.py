@@ -34,7 +34,7 @@ def chosen(sampler, lists, final, pair):
     """The item that one pair is compared with (cf-methods 2.1, 2.2, 2.5)."""
     user, positive = int(lists.user[pair]), int(lists.item[pair])
     if sampler["name"] == "popularity":
-        return int(draws.Popularity(lists, sampler["exponent"]).draw(SEED, EPOCH, np.array([pair]))[0])
+        return int(draws.Popularity(lists, sampler["exponent"], sampler["weight"]).draw(SEED, EPOCH, np.array([pair]))[0])
     if sampler["name"] == "in_batch":
         return positive
     outside = [item for item in range(N_ITEMS) if not lists.has(np.array([user]), np.array([item]))[0]]
@@ -116,7 +116,7 @@ def main():
     out = parser.parse_args().out
 
     def case(name, layers, sampler, loss="bpr", margin=0.0, **forms):
-        settings = dict(name=sampler, exponent=0.75, pick=1, candidates=CANDIDATES)
+        settings = dict(name=sampler, weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
         settings.update({k: forms.pop(k) for k in list(forms) if k in settings})
         return dict(name=name, loss=loss, margin=margin, l2=1e-2, learning_rate=1e-2, semantic=None, layers=layers, sampler=settings,
                     forms=dict(FORMS, **forms))
@@ -136,6 +136,7 @@ def main():
         case("lightgcn_l2_of_final_rows", 3, "popularity", reg_rows="final"),
         case("lightgcn_norms_of_final_rows", 2, "dns", pool="sum", reg="norm", reg_rows="final", reg_divide="batch2", epsilon=1e-5),
         case("lightgcn_softmax_l2_of_final_rows", 2, "in_batch", loss="softmax", reg="norm", reg_rows="final"),
+        case("mf_popularity_log", 0, "popularity", weight="log"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
