@@ -40,6 +40,11 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
         return "loss.name softmax compares each pair with all others of its batch: set sampler.name: in_batch, or "
                "loss.name: bpr";
     }
+    if (in_batch && train->sampler.draw_from == HN_DRAW_ALL) {
+        *key = "sampler.draw_from";
+        return "sampler.draw_from all is for samplers that draw items, and sampler.name in_batch draws none: set "
+               "sampler.draw_from: outside";
+    }
     if (in_batch && train->train.batch < 2) {
         *key = "train.batch";
         return "sampler.name in_batch takes negatives from the other pairs of the batch: set train.batch to at least 2";

@@ -66,6 +66,7 @@ typedef enum {
     HN_SAMPLER_IN_BATCH
 } HnSamplerName;
 typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
+typedef enum { HN_DRAW_OUTSIDE, HN_DRAW_ALL } HnDrawFrom;
 typedef enum { HN_WEIGHT_POWER, HN_WEIGHT_LOG } HnWeightRule;
 typedef enum { HN_DNS_PICK, HN_DNS_ALL } HnDnsRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
@@ -188,6 +189,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     } dgcf; /* dgcf.* */
     struct {
         HnSamplerName name;
+        HnDrawFrom draw_from;
         HnWeightRule weight;      /* popularity */
         double exponent;          /* weight power */
         int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */

@@ -99,6 +99,9 @@ static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
         config->sampler.pick = integer(sampler, "pick");
         config->sampler.exponent = real(sampler, "exponent");
     }
+    if (json_object_get(sampler, "draw_from") != NULL) {
+        config->sampler.draw_from = is_word(sampler, "draw_from", "all") ? HN_DRAW_ALL : HN_DRAW_OUTSIDE;
+    }
     if (json_object_get(sampler, "weight") != NULL) {
         config->sampler.weight = is_word(sampler, "weight", "log") ? HN_WEIGHT_LOG : HN_WEIGHT_POWER;
     }

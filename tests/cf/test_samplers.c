@@ -428,11 +428,44 @@ static void test_popularity(void **state) {
     }
 }
 
+/* Any item may come, the user's own too, and who took everything has negatives. */
+static void test_draws_from_all(void **state) {
+    (void)state;
+    const HnSamplerName names[] = {HN_SAMPLER_RNS, HN_SAMPLER_POPULARITY, HN_SAMPLER_DNS, HN_SAMPLER_AHNS,
+                                   HN_SAMPLER_MIXGCF};
+    World full = world_make(3, 12);
+    memset(full.part, 1, 3 * 12);
+    for (size_t s = 0; s < sizeof names / sizeof names[0]; s++) {
+        HnError err = HN_ERROR_INIT;
+        HnTrainConfig config = small_config();
+        config.sampler.name = names[s], config.sampler.draw_from = HN_DRAW_ALL, config.sampler.candidates = 3;
+        config.train.batch = 36;
+        Rig rig;
+        rig_start(&rig, &full, &config, folder, NULL, true, 21);
+        int counts[12] = {0}, kinds = 0;
+        for (int epoch = 0; epoch < 20; epoch++) {
+            double loss[HN_N_LOSSES];
+            expect_ok(hn_trainer_epoch(rig.trainer, loss, &err), &err);
+            assert_int_equal(rig.trainer->batch.n_used, 36);
+            for (int d = 0; d < 36 * rig.trainer->batch.draws; d++) {
+                counts[rig.trainer->batch.negative[d]]++;
+            }
+        }
+        for (int i = 0; i < 12; i++) {
+            kinds += counts[i] > 0;
+        }
+        assert_int_equal(kinds, 12);
+        rig_end(&rig);
+    }
+    world_free(&full);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choice_by_score),
         cmocka_unit_test(test_one_candidate_is_a_random_negative),
         cmocka_unit_test(test_popularity),
+        cmocka_unit_test(test_draws_from_all),
         cmocka_unit_test(test_uniform_outside_the_list),
         cmocka_unit_test(test_ends_of_the_list),
         cmocka_unit_test(test_every_pair_once_an_epoch),

@@ -110,6 +110,7 @@ static void forms_of_loss_and_published_figures(void **state) {
     const Wrong wrong[] = {
         {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
         {"model: {backbone: dgcf, dim: 10}\ndgcf.factors: 4\n", 2, {"dgcf.factors", "divisor of model.dim"}},
+        {"sampler: {name: in_batch, draw_from: all}\n", 1, {"draws none", "sampler.draw_from: outside"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
         {"train.reg: all_params\ntrain.reg_rows: final\n", 2, {"train.reg_rows: ego", "train.reg: sq_half"}},
         {"model: {backbone: ngcf, pool: sum}\n", 1, {"model.pool is for model.backbone lightgcn"}},

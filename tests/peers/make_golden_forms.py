@@ -37,7 +37,7 @@ def chosen(sampler, lists, final, pair):
         return int(draws.Popularity(lists, sampler["exponent"], sampler["weight"]).draw(SEED, EPOCH, np.array([pair]))[0])
     if sampler["name"] == "in_batch":
         return positive
-    outside = [item for item in range(N_ITEMS) if not lists.has(np.array([user]), np.array([item]))[0]]
+    outside = [item for item in range(N_ITEMS) if sampler["draw_from"] == "all" or not lists.has(np.array([user]), np.array([item]))[0]]
     sequence = draws.Sequence(SEED, draws.NEGATIVE, EPOCH, pair)
     pool = [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
     scores = (final[[N_USERS + item for item in pool]] @ final[user]).detach().numpy()
@@ -116,7 +116,7 @@ def main():
     out = parser.parse_args().out
 
     def case(name, layers, sampler, loss="bpr", margin=0.0, **forms):
-        settings = dict(name=sampler, weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
+        settings = dict(name=sampler, draw_from="outside", weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
         settings.update({k: forms.pop(k) for k in list(forms) if k in settings})
         return dict(name=name, loss=loss, margin=margin, l2=1e-2, learning_rate=1e-2, semantic=None, layers=layers, sampler=settings,
                     forms=dict(FORMS, **forms))
@@ -137,6 +137,7 @@ def main():
         case("lightgcn_norms_of_final_rows", 2, "dns", pool="sum", reg="norm", reg_rows="final", reg_divide="batch2", epsilon=1e-5),
         case("lightgcn_softmax_l2_of_final_rows", 2, "in_batch", loss="softmax", reg="norm", reg_rows="final"),
         case("mf_popularity_log", 0, "popularity", weight="log"),
+        case("lightgcn_dns_of_all_items", 2, "dns", draw_from="all"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

@@ -26,7 +26,8 @@ HnStatus hn_plain_facts(void *state, HnSamplerFacts *facts, HnError *err);
 /* The next draw of a sequence: uniform over the items that a sorted list lacks, of which there is one. */
 int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng);
 
-/* A pair that can have a negative: its place in the batch, and the items that its user took, ascending. */
+/* A pair that can have a negative: its place in the batch, and the items that it may not draw, ascending: those that
+ * its user took, or none (sampler.draw_from). */
 typedef struct HnDrawPair {
     uint32_t k;
     const int32_t *taken;
@@ -44,7 +45,7 @@ enum { HN_MOST_CANDIDATES = 4096 }; /* the bound of sampler.candidates */
  * goes on where the draws ended. */
 typedef int HnChoose(const HnTrainConfig *config, const float *scores, int n, float positive, int which, HnRng *rng);
 /* For every negative of every pair (for all of a pair's, where sampler.mn is all): sampler.candidates uniform draws
- * from the items that the user did not take (repeats may occur), their scores, and the choice. */
+ * from the items that the pair may draw (repeats may occur), their scores, and the choice. */
 void hn_candidates_choose(const HnSamplerContext *context, HnBatch *batch, const HnFinals *finals, HnChoose *choose);
 
 #endif
