@@ -68,6 +68,7 @@ typedef enum {
 typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
 typedef enum { HN_DRAW_OUTSIDE, HN_DRAW_ALL } HnDrawFrom;
 typedef enum { HN_WEIGHT_POWER, HN_WEIGHT_LOG } HnWeightRule;
+typedef enum { HN_SIMILAR_PRODUCT, HN_SIMILAR_COSINE, HN_SIMILAR_DISTANCE } HnSimilarity;
 typedef enum { HN_DNS_PICK, HN_DNS_ALL } HnDnsRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
 typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
@@ -193,6 +194,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnWeightRule weight;      /* popularity */
         double exponent;          /* weight power */
         int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
+        HnSimilarity similarity;  /* dns, ahns */
         double ahns_alpha, ahns_beta;
         int64_t ahns_p;
         int64_t negatives;

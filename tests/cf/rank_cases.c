@@ -56,9 +56,11 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.loss.name = HN_LOSS_HINGE;
     cases[n] = (Case){.name = "dns", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_DNS, cases[n].config.sampler.pick = 3;
+    cases[n].config.sampler.similarity = HN_SIMILAR_COSINE;
     cases[n++].config.sampler.candidates = 9;
     cases[n] = (Case){.name = "ahns mf", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.similarity = HN_SIMILAR_DISTANCE, cases[n].config.sampler.draw_from = HN_DRAW_ALL;
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;

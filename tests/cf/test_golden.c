@@ -80,6 +80,8 @@ static int word(const json_t *object, const char *key, const char *const *words)
 
 static const char *const pools[] = {"mean", "sum", "final", "upper", NULL};
 
+static const char *const similarities[] = {"product", "cosine", "distance", NULL};
+
 static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
     static const char *const names[] = {"rns",    "semantic", "popularity", "dns", "ahns",
                                         "mixgcf", "dins",     "in_batch",   NULL};
@@ -101,6 +103,9 @@ static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
     }
     if (json_object_get(sampler, "draw_from") != NULL) {
         config->sampler.draw_from = is_word(sampler, "draw_from", "all") ? HN_DRAW_ALL : HN_DRAW_OUTSIDE;
+    }
+    if (json_object_get(sampler, "similarity") != NULL) {
+        config->sampler.similarity = (HnSimilarity)word(sampler, "similarity", similarities);
     }
     if (json_object_get(sampler, "weight") != NULL) {
         config->sampler.weight = is_word(sampler, "weight", "log") ? HN_WEIGHT_LOG : HN_WEIGHT_POWER;

@@ -279,11 +279,13 @@ static int tear_down(void **state) {
 }
 
 static double score_of(const HnTrainer *trainer, const float *users, const float *items, int32_t user, int32_t item) {
-    double sum = 0.0;
+    double sum = 0.0, apart = 0.0, of_user = 0.0, of_item = 0.0;
     for (int c = 0; c < trainer->dim; c++) {
-        sum += (double)users[user * trainer->dim + c] * (double)items[item * trainer->dim + c];
+        const double u = (double)users[user * trainer->dim + c], i = (double)items[item * trainer->dim + c];
+        sum += u * i, apart += (u - i) * (u - i), of_user += u * u, of_item += i * i;
     }
-    return sum;
+    const HnSimilarity rule = trainer->config->sampler.similarity;
+    return rule == HN_SIMILAR_PRODUCT ? sum : rule == HN_SIMILAR_COSINE ? sum / sqrt(of_user * of_item) : apart;
 }
 
 /* How many candidates are better than the chosen one, by a plain reading of the method's formula. */
@@ -317,17 +319,22 @@ static void test_choice_by_score(void **state) {
         HnSamplerName name;
         HnBackboneName backbone;
         int64_t pick, p;
-    } cases[] = {{HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 1, -2},
-                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 1, -2},
-                 {HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 4, -2},
-                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2},
-                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, 1}};
+        HnSimilarity similarity;
+    } cases[] = {{HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 1, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 1, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 4, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 2, -2, HN_SIMILAR_DISTANCE},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2, HN_SIMILAR_COSINE},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, -2, HN_SIMILAR_DISTANCE},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, 1, HN_SIMILAR_PRODUCT}};
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         HnError err = HN_ERROR_INIT;
         HnTrainConfig config = small_config();
         config.model.backbone = cases[c].backbone;
         config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.5;
         config.sampler.name = cases[c].name, config.sampler.candidates = 12, config.sampler.pick = cases[c].pick;
+        config.sampler.similarity = cases[c].similarity;
         config.sampler.ahns_alpha = 2.5, config.sampler.ahns_beta = 0.4, config.sampler.ahns_p = cases[c].p;
         Rig rig;
         rig_start(&rig, &world, &config, folder, NULL, false, 21);

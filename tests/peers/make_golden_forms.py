@@ -40,12 +40,14 @@ def chosen(sampler, lists, final, pair):
     outside = [item for item in range(N_ITEMS) if sampler["draw_from"] == "all" or not lists.has(np.array([user]), np.array([item]))[0]]
     sequence = draws.Sequence(SEED, draws.NEGATIVE, EPOCH, pair)
     pool = [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
-    scores = (final[[N_USERS + item for item in pool]] @ final[user]).detach().numpy()
+    similar = {"product": lambda x: (x * final[user]).sum(-1), "cosine": lambda x: F.cosine_similarity(x, final[user][None], dim=-1),
+               "distance": lambda x: ((x - final[user]) ** 2).sum(-1)}[sampler["similarity"]]
+    scores = similar(final[[N_USERS + item for item in pool]]).detach().numpy()
     if sampler["name"] == "dns":
         far_apart(scores)
         rank = sequence.below(sampler["pick"]) if sampler["pick"] > 1 else 0
         return pool[sorted(range(CANDIDATES), key=lambda m: (-scores[m], m))[rank]]
-    wanted = 0.1 * (float((final[user] @ final[N_USERS + positive]).detach()) + 1.0) ** -1
+    wanted = 0.1 * (float(similar(final[N_USERS + positive][None])[0].detach()) + 1.0) ** -1
     far_apart(np.abs(scores - wanted))
     return pool[int(np.abs(scores - wanted).argmin())]
 
@@ -116,7 +118,7 @@ def main():
     out = parser.parse_args().out
 
     def case(name, layers, sampler, loss="bpr", margin=0.0, **forms):
-        settings = dict(name=sampler, draw_from="outside", weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
+        settings = dict(name=sampler, similarity="product", draw_from="outside", weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
         settings.update({k: forms.pop(k) for k in list(forms) if k in settings})
         return dict(name=name, loss=loss, margin=margin, l2=1e-2, learning_rate=1e-2, semantic=None, layers=layers, sampler=settings,
                     forms=dict(FORMS, **forms))
@@ -138,6 +140,9 @@ def main():
         case("lightgcn_softmax_l2_of_final_rows", 2, "in_batch", loss="softmax", reg="norm", reg_rows="final"),
         case("mf_popularity_log", 0, "popularity", weight="log"),
         case("lightgcn_dns_of_all_items", 2, "dns", draw_from="all"),
+        case("mf_ahns_cosine", 0, "ahns", similarity="cosine"),
+        case("lightgcn_ahns_distance", 2, "ahns", similarity="distance"),
+        case("mf_dns_distance", 0, "dns", similarity="distance"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

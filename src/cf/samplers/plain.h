@@ -41,8 +41,8 @@ typedef void HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPa
 void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, HnDrawOne *draw, const void *context);
 
 enum { HN_MOST_CANDIDATES = 4096 }; /* the bound of sampler.candidates */
-/* Chooses from n candidates by their scores with the user, for negative `which` of the pair; returns its place. rng
- * goes on where the draws ended. */
+/* Chooses from n candidates by their scores with the user (or what sampler.similarity says), for negative `which` of
+ * the pair; returns its place. rng goes on where the draws ended. */
 typedef int HnChoose(const HnTrainConfig *config, const float *scores, int n, float positive, int which, HnRng *rng);
 /* For every negative of every pair (for all of a pair's, where sampler.mn is all): sampler.candidates uniform draws
  * from the items that the pair may draw (repeats may occur), their scores, and the choice. */
