@@ -75,6 +75,7 @@ HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, con
                        .hops = shape->hops,
                        .negatives = shape->negatives,
                        .draws = shape->draws,
+                       .draw_all = shape->draw_all,
                        .capacity = c,
                        .max_positions = positions,
                        .most_items = i,

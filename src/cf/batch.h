@@ -18,6 +18,7 @@ typedef struct HnBatchShape {
     int negatives;  /* that a pair is compared with */
     int draws;      /* items drawn for a pair: one for each negative, or one for each of its hops */
     bool repeats;   /* a batch may hold a pair more than once */
+    bool draw_all;  /* draws may be items that the user took */
 } HnBatchShape;
 
 typedef struct HnBatch {
@@ -28,6 +29,7 @@ typedef struct HnBatch {
     uint64_t step;       /* optimiser steps done before this one */
     uint32_t epoch;
     bool repeats;            /* pairs can stand in it, or in an epoch, more than once */
+    bool draw_all;           /* as in the shape */
     uint64_t first_position; /* in its epoch */
     uint64_t n_positions;    /* pairs of the batch over all ranks */
     uint64_t n_used;         /* of these, pairs that have a negative: what means are taken over */
@@ -68,6 +70,7 @@ typedef struct HnBatch {
     float *d_negative_hops;         /* [n][K][hops][dim] and by the hops of the drawn items */
     float *negative_ego;            /* [n][K][dim] what L2 takes for the negative's layer-0 row; its gradient is the
                                      * sampler's business */
+    float negative_l2;              /* weight of negative_ego in its own gradient */
 
     int32_t *ids;       /* [max_positions][1 + draws] positive + 1 and negatives + 1 of every position */
     int32_t *user_mark; /* [n local users] */

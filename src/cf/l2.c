@@ -51,10 +51,6 @@ void hn_l2_own_gradient(HnTable *table, double weight) {
     hn_row_ops_cpu()->axpy(table->gradient, (float)weight, table->value, (int)(table->n_rows * (uint64_t)table->dim));
 }
 
-float hn_l2_share(const HnTrainConfig *config, const HnBatch *batch) {
-    return config->train.reg == HN_REG_SQ_HALF ? (float)hn_l2_own_weight(config, batch, 0.0) : 0.0f;
-}
-
 /* A block's squares so far, in fixed units; bad counts what has no place in them. */
 typedef struct Block {
     int64_t total;
@@ -83,20 +79,44 @@ static Block table_squares(const HnTable *table, double limit) {
     return (Block){total, bad};
 }
 
-static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTable *items, HnLossSums *sums) {
+/* The rows of pair k: of its user and positive, and of its first negative, after which the others lie; NULL where
+ * negatives are rows of a table. */
+typedef struct PairRows {
+    const float *user, *positive, *negatives;
+    int n; /* elements of a row */
+} PairRows;
+
+static PairRows rows_of_pair(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users,
+                             const HnTable *items, uint32_t k) {
+    const size_t first = (size_t)k * (size_t)batch->negatives;
+    if (config->train.reg_rows == HN_ROWS_FINAL) {
+        const size_t w = (size_t)batch->width;
+        return (PairRows){batch->user_vectors + (size_t)batch->user_row[k] * w,
+                          batch->item_vectors + (size_t)batch->positive_row[k] * w, batch->negative_vectors + first * w,
+                          batch->width};
+    }
+    const size_t d = (size_t)batch->dim;
+    return (PairRows){users->value + (size_t)batch->user[k] * d, items->value + (size_t)batch->positive[k] * d,
+                      batch->hops > 0 ? batch->negative_ego + first * d : NULL, batch->dim};
+}
+
+static void batch_squares(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users, const HnTable *items,
+                          HnLossSums *sums) {
     const double limit = hn_loss_limit(batch->n_positions);
-    const size_t d = (size_t)batch->dim, negatives = (size_t)batch->negatives;
+    const size_t negatives = (size_t)batch->negatives;
     int64_t of_users = 0, of_positives = 0, of_negatives = 0;
     int bad = 0;
 #pragma omp parallel for schedule(static) reduction(+ : of_users, of_positives, of_negatives, bad) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
         Block user = {0, 0}, positive = {0, 0}, negative = {0, 0};
-        add_row(&user, users->value + (size_t)batch->user[k] * d, batch->dim, limit);
-        add_row(&positive, items->value + (size_t)batch->positive[k] * d, batch->dim, limit);
-        for (size_t m = k * negatives; m < (k + 1) * negatives; m++) {
-            add_row(&negative,
-                    batch->hops > 0 ? batch->negative_ego + m * d : items->value + (size_t)batch->negative[m] * d,
-                    batch->dim, limit);
+        const PairRows rows = rows_of_pair(config, batch, users, items, k);
+        add_row(&user, rows.user, rows.n, limit);
+        add_row(&positive, rows.positive, rows.n, limit);
+        for (size_t m = 0; m < negatives; m++) {
+            const float *row = rows.negatives != NULL
+                                   ? rows.negatives + m * (size_t)rows.n
+                                   : items->value + (size_t)batch->negative[k * negatives + m] * (size_t)batch->dim;
+            add_row(&negative, row, rows.n, limit);
         }
         of_users += user.total, of_positives += positive.total, of_negatives += negative.total;
         bad += user.bad + positive.bad + negative.bad;
@@ -108,7 +128,7 @@ static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTa
 void hn_l2_squares(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users, const HnTable *items,
                    const HnUserShards *shards, HnLossSums *sums) {
     if (config->train.reg != HN_REG_ALL_PARAMS) {
-        batch_squares(batch, users, items, sums);
+        batch_squares(config, batch, users, items, sums);
         return;
     }
     const double limit = hn_loss_limit(shards->n_users + shards->n_items);
@@ -131,6 +151,40 @@ HnL2 hn_l2_of_batch(const HnTrainConfig *config, const HnBatch *batch, const HnL
     return l2;
 }
 
+/* L2 of final rows, to the pairs' gradients. */
+static void add_final(const HnL2 *l2, HnBatch *batch) {
+    const HnRowOps *ops = hn_row_ops_cpu();
+    const size_t w = (size_t)batch->width, negatives = (size_t)batch->negatives;
+#pragma omp parallel for schedule(static) if (batch->n > 64)
+    for (uint32_t k = 0; k < batch->n; k++) {
+        const PairRows rows = rows_of_pair(l2->config, batch, NULL, NULL, k);
+        ops->axpy(batch->d_user + k * w, (float)l2->user, rows.user, rows.n);
+        ops->axpy(batch->d_positive + k * w, (float)l2->positive, rows.positive, rows.n);
+        for (size_t m = 0; m < negatives && l2->negative != 0.0; m++) {
+            ops->axpy(batch->d_negative + (k * negatives + m) * w, (float)l2->negative, rows.negatives + m * w, rows.n);
+        }
+    }
+}
+
+HnStatus hn_l2_pairs(const HnTrainConfig *config, HnBatch *batch, HnComm *comm, HnLossSums *sums, HnError *err) {
+    const bool final = config->train.reg_rows == HN_ROWS_FINAL;
+    batch->negative_l2 = 0.0f;
+    if (config->train.reg == HN_REG_ALL_PARAMS || (!final && batch->hops == 0)) {
+        return HN_OK;
+    }
+    HnLossSums totals = *sums;
+    if (config->train.reg == HN_REG_NORM && hn_comm_size(comm) > 1) {
+        HN_TRY(hn_comm_sum_i64(comm, totals.squares, sizeof totals.squares / sizeof *totals.squares, err));
+    }
+    const HnL2 l2 = hn_l2_of_batch(config, batch, &totals);
+    if (final) {
+        add_final(&l2, batch);
+    } else {
+        batch->negative_l2 = (float)l2.negative;
+    }
+    return HN_OK;
+}
+
 static void add_weighted(const HnTable *table, uint64_t row, float weight, float *gradient) {
     hn_row_ops_cpu()->axpy(gradient, weight, table->value + row * (uint64_t)table->dim, table->dim);
 }
@@ -147,6 +201,9 @@ void hn_l2_gradient_users(const HnL2 *l2, const HnBatch *batch, const HnTable *u
         add_all(users, l2->user, first, last, gradients);
         return;
     }
+    if (l2->config->train.reg_rows == HN_ROWS_FINAL) {
+        return;
+    }
     const HnPlaces in = hn_rows_within(batch->users, batch->n_users, first, last);
     for (uint32_t r = in.begin; r < in.end; r++) {
         const uint64_t row = (uint64_t)batch->users[r];
@@ -159,6 +216,9 @@ void hn_l2_gradient_items(const HnL2 *l2, const HnBatch *batch, const HnTable *i
                           float *gradients) {
     if (l2->config->train.reg == HN_REG_ALL_PARAMS) {
         add_all(items, l2->positive, first, last, gradients);
+        return;
+    }
+    if (l2->config->train.reg_rows == HN_ROWS_FINAL) {
         return;
     }
     const bool alike = l2->positive == l2->negative;

@@ -1,10 +1,12 @@
-/* The L2 term (eq. 10) in the forms that code bases give it, by train.reg and train.reg_divide. With S_x the squares of
- * the layer-0 rows of a batch's users, positives or negatives, one for each pair, and D the divisor:
+/* The L2 term (eq. 10) in the forms that code bases give it, by train.reg, train.reg_rows and train.reg_divide. With
+ * S_x the squares of the rows of a batch's users, positives or negatives, one for each pair, and D the divisor:
  *
  *     sq_half      lambda/2 (S_u + S_p + S_n) / D                 (MixGCF's family, LightGCN-PyTorch, SGL-Torch)
  *     norm         lambda (sqrt S_u + sqrt S_p + sqrt S_n) / D    (SELFRec, RecBole: the norm of each block)
  *     all_params   lambda |all parameters|^2                      (RLMRec, SSLRec)
  *
+ * Rows are those of layer 0 (ego; of a negative mixed hop by hop its hop 0, as mixed), or final vectors as compared
+ * (final: NGCF's authors, RecBole's NGCF, SELFRec's MixGCF and SGL).
  * D: 1, the batch's pairs, or these times train.batch. The drawn negatives of sampler in_batch are positives of the
  * batch and count as those alone. */
 #ifndef HN_CF_L2_H
@@ -15,6 +17,7 @@
 #include "cf/batch.h"
 #include "cf/loss.h"
 #include "cf/table.h"
+#include "comm.h"
 #include "config/experiment.h"
 
 /* Of one batch. A weight times a row is what the term adds to the row's gradient for each of its uses. */
@@ -27,6 +30,9 @@ typedef struct HnL2 {
 /* The squares, to sums->squares. Local. */
 void hn_l2_squares(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users, const HnTable *items,
                    const HnUserShards *shards, HnLossSums *sums);
+/* What of the term belongs to pairs, before the sampler's backward: that of final rows, which is added to the pairs'
+ * gradients, or the weight of mixed rows, batch->negative_l2. Collective, where it takes the squares of all ranks. */
+HnStatus hn_l2_pairs(const HnTrainConfig *config, HnBatch *batch, HnComm *comm, HnLossSums *sums, HnError *err);
 /* Weights and value once sums are those of all ranks. */
 HnL2 hn_l2_of_batch(const HnTrainConfig *config, const HnBatch *batch, const HnLossSums *sums);
 
@@ -35,9 +41,6 @@ void hn_l2_gradient_users(const HnL2 *l2, const HnBatch *batch, const HnTable *u
                           float *gradients);
 void hn_l2_gradient_items(const HnL2 *l2, const HnBatch *batch, const HnTable *items, uint64_t first, uint64_t last,
                           float *gradients);
-
-/* sq_half: the weight of a row for each of its uses, which needs nothing to have crossed ranks; else 0. */
-float hn_l2_share(const HnTrainConfig *config, const HnBatch *batch);
 
 /* The term of a block of other parameters with so many squares, and the weight of their gradient. Nothing needs to have
  * crossed ranks for it. */

@@ -29,5 +29,6 @@ HnBatchShape hn_batch_shape(const HnTrainConfig *config) {
                           .hops = by_hop ? hops : 0,
                           .negatives = negatives,
                           .draws = by_hop ? negatives * hops : negatives,
+                          .draw_all = config->sampler.draw_from == HN_DRAW_ALL,
                           .repeats = config->train.epoch_unit != HN_EPOCH_EDGE};
 }

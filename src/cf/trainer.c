@@ -78,13 +78,14 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
     return trainer->sampler->create(&sampler, &trainer->batch, &trainer->sampler_state, err);
 }
 
-/* Pairs that can have a negative at all: those of users who did not take every item. */
+/* Pairs that can have a negative at all: those of users who did not take every item, unless they may draw it too. */
 static HnStatus check_usable(HnTrainer *trainer, HnError *err) {
     const HnCsr *users = &trainer->graph.users;
+    const bool all = trainer->config->sampler.draw_from == HN_DRAW_ALL;
     int64_t usable = 0;
     for (uint64_t u = 0; u < users->n_rows; u++) {
         uint64_t n = users->offsets[u + 1] - users->offsets[u];
-        usable += n < users->n_cols ? (int64_t)n : 0;
+        usable += all || n < users->n_cols ? (int64_t)n : 0;
     }
     HN_TRY(hn_comm_sum_i64(trainer->comm, &usable, 1, err));
     if (usable == 0) {

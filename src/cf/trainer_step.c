@@ -191,6 +191,7 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
     HN_TRY(take_batch(trainer, given, err));
     warn_skips(trainer);
     HN_TRY(losses(trainer, &sums, err));
+    HN_TRY(hn_l2_pairs(trainer->config, batch, trainer->comm, &sums, err));
     HN_TRY(trainer->sampler->backward(trainer->sampler_state, batch, err));
     trainer->stop = hn_stop_requested();
     HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));

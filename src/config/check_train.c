@@ -22,6 +22,17 @@ static const char *several_negatives(const HnTrainConfig *train, const char **ke
     return NULL;
 }
 
+/* What L2 takes. */
+static const char *rows_of_l2(const HnTrainConfig *train, const char **key) {
+    *key = "train.reg_rows";
+    if (train->train.reg == HN_REG_ALL_PARAMS && train->train.reg_rows != HN_ROWS_EGO) {
+        return "train.reg all_params takes all parameters and no rows of a batch: set train.reg_rows: ego, or "
+               "train.reg: "
+               "sq_half";
+    }
+    return NULL;
+}
+
 const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     const bool in_batch = train->sampler.name == HN_SAMPLER_IN_BATCH;
     if (train->loss.name == HN_LOSS_SOFTMAX && !in_batch) {
@@ -29,16 +40,14 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
         return "loss.name softmax compares each pair with all others of its batch: set sampler.name: in_batch, or "
                "loss.name: bpr";
     }
+    if (in_batch && train->sampler.draw_from == HN_DRAW_ALL) {
+        *key = "sampler.draw_from";
+        return "sampler.draw_from all is for samplers that draw items, and sampler.name in_batch draws none: set "
+               "sampler.draw_from: outside";
+    }
     if (in_batch && train->train.batch < 2) {
         *key = "train.batch";
         return "sampler.name in_batch takes negatives from the other pairs of the batch: set train.batch to at least 2";
-    }
-    const bool by_hop = train->sampler.name == HN_SAMPLER_MIXGCF || train->sampler.name == HN_SAMPLER_DINS;
-    if (by_hop && train->train.reg == HN_REG_NORM) {
-        *key = "train.reg";
-        return "train.reg norm does not go with sampler.name mixgcf or dins, whose mixed rows are no rows of a table: "
-               "set "
-               "train.reg: sq_half";
     }
     const bool without_ego = train->model.pool == HN_POOL_FINAL || train->model.pool == HN_POOL_UPPER;
     if (train->model.backbone == HN_BACKBONE_SGL && without_ego) {
@@ -64,5 +73,6 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
         return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
                "model.dim";
     }
-    return several_negatives(train, key);
+    const char *conflict = rows_of_l2(train, key);
+    return conflict != NULL ? conflict : several_negatives(train, key);
 }

@@ -66,12 +66,16 @@ typedef enum {
     HN_SAMPLER_IN_BATCH
 } HnSamplerName;
 typedef enum { HN_MIX_PER_HOP, HN_MIX_PER_ELEMENT } HnMixRule;
+typedef enum { HN_DRAW_OUTSIDE, HN_DRAW_ALL } HnDrawFrom;
+typedef enum { HN_WEIGHT_POWER, HN_WEIGHT_LOG } HnWeightRule;
+typedef enum { HN_SIMILAR_PRODUCT, HN_SIMILAR_COSINE, HN_SIMILAR_DISTANCE } HnSimilarity;
 typedef enum { HN_DNS_PICK, HN_DNS_ALL } HnDnsRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
 typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
 typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
 typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;
+typedef enum { HN_ROWS_EGO, HN_ROWS_FINAL } HnRegRows;
 typedef enum { HN_REG_UNDIVIDED, HN_REG_BY_BATCH, HN_REG_BY_BATCH_TWICE } HnRegDivisor;
 typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM } HnEpochUnit;
 typedef enum { HN_ALIGN_OWN, HN_ALIGN_BATCH } HnAlignNegatives;
@@ -186,8 +190,11 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
     } dgcf; /* dgcf.* */
     struct {
         HnSamplerName name;
-        double exponent;          /* popularity */
+        HnDrawFrom draw_from;
+        HnWeightRule weight;      /* popularity */
+        double exponent;          /* weight power */
         int64_t candidates, pick; /* pool of a pair, where one is chosen from it; dns: one of so many best */
+        HnSimilarity similarity;  /* dns, ahns */
         double ahns_alpha, ahns_beta;
         int64_t ahns_p;
         int64_t negatives;
@@ -224,6 +231,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         int64_t epochs, batch;
         double learning_rate, l2; /* lambda_2 */
         HnRegRule reg;
+        HnRegRows reg_rows;
         HnRegDivisor reg_divide;
         HnEpochUnit epoch_unit;
         int64_t eval_every;       /* epochs between validations */

@@ -32,6 +32,12 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     cases[n] = (Case){.name = "mixgcf, three negatives", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.negatives = 3;
     cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "mixgcf, norms", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.train.reg = HN_REG_NORM;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dins, norms of final rows", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.train.reg = HN_REG_NORM, cases[n].config.train.reg_rows = HN_ROWS_FINAL;
+    cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] = (Case){.name = "dns, all of four", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.mn = HN_DNS_ALL, cases[n].config.sampler.pick = 4;
     cases[n++].config.sampler.name = HN_SAMPLER_DNS;
@@ -50,9 +56,11 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.loss.name = HN_LOSS_HINGE;
     cases[n] = (Case){.name = "dns", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_DNS, cases[n].config.sampler.pick = 3;
+    cases[n].config.sampler.similarity = HN_SIMILAR_COSINE;
     cases[n++].config.sampler.candidates = 9;
     cases[n] = (Case){.name = "ahns mf", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.model.backbone = HN_BACKBONE_MF;
+    cases[n].config.sampler.similarity = HN_SIMILAR_DISTANCE, cases[n].config.sampler.draw_from = HN_DRAW_ALL;
     cases[n++].config.sampler.name = HN_SAMPLER_AHNS;
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
@@ -119,6 +127,8 @@ static size_t make_ngcf_cases(Case *cases) {
     cases[1].config.sampler.name = HN_SAMPLER_DNS;
     cases[1].cut = true;
     cases[2].config.sampler.name = HN_SAMPLER_SEMANTIC, cases[2].vectors = true;
+    cases[1].config.train.reg_rows = cases[2].config.train.reg_rows = HN_ROWS_FINAL;
+    cases[3].config.train.reg_rows = HN_ROWS_FINAL, cases[3].config.train.reg = HN_REG_NORM;
     cases[3].n_users = 90, cases[3].n_items = 1300; /* several runs of item rows */
     return n;
 }

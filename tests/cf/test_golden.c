@@ -80,6 +80,8 @@ static int word(const json_t *object, const char *key, const char *const *words)
 
 static const char *const pools[] = {"mean", "sum", "final", "upper", NULL};
 
+static const char *const similarities[] = {"product", "cosine", "distance", NULL};
+
 static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
     static const char *const names[] = {"rns",    "semantic", "popularity", "dns", "ahns",
                                         "mixgcf", "dins",     "in_batch",   NULL};
@@ -99,6 +101,24 @@ static void take_sampler(const json_t *sampler, HnTrainConfig *config) {
         config->sampler.pick = integer(sampler, "pick");
         config->sampler.exponent = real(sampler, "exponent");
     }
+    if (json_object_get(sampler, "draw_from") != NULL) {
+        config->sampler.draw_from = is_word(sampler, "draw_from", "all") ? HN_DRAW_ALL : HN_DRAW_OUTSIDE;
+    }
+    if (json_object_get(sampler, "similarity") != NULL) {
+        config->sampler.similarity = (HnSimilarity)word(sampler, "similarity", similarities);
+    }
+    if (json_object_get(sampler, "weight") != NULL) {
+        config->sampler.weight = is_word(sampler, "weight", "log") ? HN_WEIGHT_LOG : HN_WEIGHT_POWER;
+    }
+}
+
+static void take_l2(const json_t *one, HnTrainConfig *config) {
+    if (json_object_get(one, "reg") != NULL) {
+        config->train.reg = (HnRegRule)word(one, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    }
+    if (json_object_get(one, "reg_rows") != NULL) {
+        config->train.reg_rows = (HnRegRows)word(one, "reg_rows", (const char *const[]){"ego", "final", NULL});
+    }
 }
 
 static void take_forms(const json_t *forms, HnTrainConfig *config) {
@@ -106,7 +126,7 @@ static void take_forms(const json_t *forms, HnTrainConfig *config) {
         return;
     }
     config->model.pool = (HnPoolRule)word(forms, "pool", pools);
-    config->train.reg = (HnRegRule)word(forms, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
+    take_l2(forms, config);
     config->train.reg_divide =
         (HnRegDivisor)word(forms, "reg_divide", (const char *const[]){"none", "batch", "batch2", NULL});
     config->loss.reduce = (HnReduceRule)word(forms, "reduce", (const char *const[]){"mean", "sum", NULL});
@@ -145,6 +165,7 @@ static HnTrainConfig config_of(const json_t *one) {
         config.sampler.negatives = integer(one, "negatives");
     }
     take_sampler(json_object_get(one, "sampler"), &config);
+    take_l2(one, &config);
     take_forms(json_object_get(one, "forms"), &config);
     if (ngcf != NULL) {
         config.model.backbone = HN_BACKBONE_NGCF;

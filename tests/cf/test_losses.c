@@ -67,16 +67,26 @@ static double ranking_of(const HnTrainConfig *config, const HnBatch *batch) {
     return config->loss.reduce == HN_REDUCE_SUM ? sum : sum / batch->n;
 }
 
+/* L2's rows of pair k: user, positive, negative. */
+static void l2_rows(const HnTrainConfig *config, const HnTrainer *trainer, uint32_t k, const float *rows[3], int *n) {
+    const HnBatch *batch = &trainer->batch;
+    const bool final = config->train.reg_rows == HN_ROWS_FINAL;
+    *n = final ? batch->width : batch->dim;
+    rows[0] = final ? user_of(batch, k) : trainer->users.value + batch->user[k] * *n;
+    rows[1] = final ? positive_of(batch, k) : trainer->items.value + batch->positive[k] * *n;
+    rows[2] = final ? batch->negative_vectors + k * (uint32_t)*n : trainer->items.value + batch->negative[k] * *n;
+}
+
 static double l2_of(const HnTrainConfig *config, const HnTrainer *trainer) {
     const HnBatch *batch = &trainer->batch;
     const int dim = batch->dim;
     double squares[3] = {0.0}, all = 0.0, norms = 0.0;
     for (uint32_t k = 0; k < batch->n; k++) {
-        const float *rows[] = {trainer->users.value + batch->user[k] * dim,
-                               trainer->items.value + batch->positive[k] * dim,
-                               trainer->items.value + batch->negative[k] * dim};
+        const float *rows[3];
+        int n_row;
+        l2_rows(config, trainer, k, rows, &n_row);
         for (int b = 0; b < (config->sampler.name == HN_SAMPLER_IN_BATCH ? 2 : 3); b++) {
-            squares[b] += dot(rows[b], rows[b], dim);
+            squares[b] += dot(rows[b], rows[b], n_row);
         }
     }
     for (int b = 0; b < 3; b++) {
@@ -139,6 +149,10 @@ static void test_forms_of_l2(void **state) {
             config.train.reg = rules[r], config.train.reg_divide = divisors[d];
             config.train.l2 = 0.02;
             check(&config, (r + d) % 2 == 0);
+            if (rules[r] != HN_REG_ALL_PARAMS) {
+                config.train.reg_rows = HN_ROWS_FINAL;
+                check(&config, (r + d) % 2 == 1);
+            }
         }
     }
 }

@@ -279,11 +279,13 @@ static int tear_down(void **state) {
 }
 
 static double score_of(const HnTrainer *trainer, const float *users, const float *items, int32_t user, int32_t item) {
-    double sum = 0.0;
+    double sum = 0.0, apart = 0.0, of_user = 0.0, of_item = 0.0;
     for (int c = 0; c < trainer->dim; c++) {
-        sum += (double)users[user * trainer->dim + c] * (double)items[item * trainer->dim + c];
+        const double u = (double)users[user * trainer->dim + c], i = (double)items[item * trainer->dim + c];
+        sum += u * i, apart += (u - i) * (u - i), of_user += u * u, of_item += i * i;
     }
-    return sum;
+    const HnSimilarity rule = trainer->config->sampler.similarity;
+    return rule == HN_SIMILAR_PRODUCT ? sum : rule == HN_SIMILAR_COSINE ? sum / sqrt(of_user * of_item) : apart;
 }
 
 /* How many candidates are better than the chosen one, by a plain reading of the method's formula. */
@@ -317,17 +319,22 @@ static void test_choice_by_score(void **state) {
         HnSamplerName name;
         HnBackboneName backbone;
         int64_t pick, p;
-    } cases[] = {{HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 1, -2},
-                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 1, -2},
-                 {HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 4, -2},
-                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2},
-                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, 1}};
+        HnSimilarity similarity;
+    } cases[] = {{HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 1, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 1, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_LIGHTGCN, 4, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_DNS, HN_BACKBONE_MF, 2, -2, HN_SIMILAR_DISTANCE},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2, HN_SIMILAR_COSINE},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, -2, HN_SIMILAR_DISTANCE},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_MF, 1, -2, HN_SIMILAR_PRODUCT},
+                 {HN_SAMPLER_AHNS, HN_BACKBONE_LIGHTGCN, 1, 1, HN_SIMILAR_PRODUCT}};
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         HnError err = HN_ERROR_INIT;
         HnTrainConfig config = small_config();
         config.model.backbone = cases[c].backbone;
         config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.5;
         config.sampler.name = cases[c].name, config.sampler.candidates = 12, config.sampler.pick = cases[c].pick;
+        config.sampler.similarity = cases[c].similarity;
         config.sampler.ahns_alpha = 2.5, config.sampler.ahns_beta = 0.4, config.sampler.ahns_p = cases[c].p;
         Rig rig;
         rig_start(&rig, &world, &config, folder, NULL, false, 21);
@@ -372,15 +379,20 @@ static void test_one_candidate_is_a_random_negative(void **state) {
     }
 }
 
+static double weight_of(double degree, double exponent) {
+    return exponent < 0.0 ? log(degree + 1.0) : pow(degree, exponent);
+}
+
 /* Shares of the draws against weights that are worked out here, user by user. */
 static void test_popularity(void **state) {
     (void)state;
-    const double exponents[] = {0.0, 0.75, 2.0};
+    const double exponents[] = {0.0, 0.75, 2.0, -1.0}; /* the last: logarithm */
     for (size_t x = 0; x < sizeof exponents / sizeof exponents[0]; x++) {
         HnError err = HN_ERROR_INIT;
         HnTrainConfig config = small_config();
         config.model.backbone = HN_BACKBONE_MF;
-        config.sampler.name = HN_SAMPLER_POPULARITY, config.sampler.exponent = exponents[x];
+        config.sampler.name = HN_SAMPLER_POPULARITY, config.sampler.exponent = fmax(exponents[x], 0.0);
+        config.sampler.weight = exponents[x] < 0.0 ? HN_WEIGHT_LOG : HN_WEIGHT_POWER;
         Rig rig;
         rig_start(&rig, &world, &config, folder, NULL, false, 21);
         HnTrainer *trainer = rig.trainer;
@@ -399,10 +411,10 @@ static void test_popularity(void **state) {
                     const uint8_t *part = world.part + (uint64_t)trainer->batch.user[k] * world.n_items;
                     double total = 0.0;
                     for (uint64_t i = 0; i < world.n_items; i++) {
-                        total += part[i] == 1 ? 0.0 : pow(degree[i], exponents[x]);
+                        total += part[i] == 1 ? 0.0 : weight_of(degree[i], exponents[x]);
                     }
                     for (uint64_t i = 0; i < world.n_items; i++) {
-                        expected[i] += part[i] == 1 ? 0.0 : pow(degree[i], exponents[x]) / total;
+                        expected[i] += part[i] == 1 ? 0.0 : weight_of(degree[i], exponents[x]) / total;
                     }
                     assert_int_not_equal(part[trainer->batch.negative[k]], 1);
                     counts[trainer->batch.negative[k]]++;
@@ -423,11 +435,44 @@ static void test_popularity(void **state) {
     }
 }
 
+/* Any item may come, the user's own too, and who took everything has negatives. */
+static void test_draws_from_all(void **state) {
+    (void)state;
+    const HnSamplerName names[] = {HN_SAMPLER_RNS, HN_SAMPLER_POPULARITY, HN_SAMPLER_DNS, HN_SAMPLER_AHNS,
+                                   HN_SAMPLER_MIXGCF};
+    World full = world_make(3, 12);
+    memset(full.part, 1, 3 * 12);
+    for (size_t s = 0; s < sizeof names / sizeof names[0]; s++) {
+        HnError err = HN_ERROR_INIT;
+        HnTrainConfig config = small_config();
+        config.sampler.name = names[s], config.sampler.draw_from = HN_DRAW_ALL, config.sampler.candidates = 3;
+        config.train.batch = 36;
+        Rig rig;
+        rig_start(&rig, &full, &config, folder, NULL, true, 21);
+        int counts[12] = {0}, kinds = 0;
+        for (int epoch = 0; epoch < 20; epoch++) {
+            double loss[HN_N_LOSSES];
+            expect_ok(hn_trainer_epoch(rig.trainer, loss, &err), &err);
+            assert_int_equal(rig.trainer->batch.n_used, 36);
+            for (int d = 0; d < 36 * rig.trainer->batch.draws; d++) {
+                counts[rig.trainer->batch.negative[d]]++;
+            }
+        }
+        for (int i = 0; i < 12; i++) {
+            kinds += counts[i] > 0;
+        }
+        assert_int_equal(kinds, 12);
+        rig_end(&rig);
+    }
+    world_free(&full);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choice_by_score),
         cmocka_unit_test(test_one_candidate_is_a_random_negative),
         cmocka_unit_test(test_popularity),
+        cmocka_unit_test(test_draws_from_all),
         cmocka_unit_test(test_uniform_outside_the_list),
         cmocka_unit_test(test_ends_of_the_list),
         cmocka_unit_test(test_every_pair_once_an_epoch),

@@ -110,8 +110,9 @@ static void forms_of_loss_and_published_figures(void **state) {
     const Wrong wrong[] = {
         {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
         {"model: {backbone: dgcf, dim: 10}\ndgcf.factors: 4\n", 2, {"dgcf.factors", "divisor of model.dim"}},
+        {"sampler: {name: in_batch, draw_from: all}\n", 1, {"draws none", "sampler.draw_from: outside"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
-        {"sampler.name: mixgcf\ntrain.reg: norm\n", 2, {"train.reg norm", "train.reg: sq_half"}},
+        {"train.reg: all_params\ntrain.reg_rows: final\n", 2, {"train.reg_rows: ego", "train.reg: sq_half"}},
         {"model: {backbone: ngcf, pool: sum}\n", 1, {"model.pool is for model.backbone lightgcn"}},
         {"model.pool: concat\n", 1, {"one of mean, sum, final, upper"}},
         {"published: [\"\"]\n", 1, {"empty text"}},
@@ -193,7 +194,6 @@ static void across_keys(void **state) {
         {"sampler: {name: rns, negatives: 2}\nloss.name: hinge\n", 1, {"loss.name bpr", "set it to 1"}},
         {"sampler: {name: semantic, negatives: 2}\n", 1, {"semantic", "set it to 1"}},
         {"sampler: {name: dns, mn: all, pick: 3, negatives: 2}\n", 1, {"sampler.negatives to 1"}},
-        {"sampler.name: dins\ntrain.reg: norm\n", 2, {"mixed rows", "train.reg: sq_half"}},
     };
     refuse_all(wrong, sizeof wrong / sizeof wrong[0]);
 }

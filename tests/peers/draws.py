@@ -182,9 +182,10 @@ class Lists:
 class Popularity:
     """samplers/popularity.c: an alias table in the program's order, and its draws with rejection."""
 
-    def __init__(self, lists, exponent):
+    def __init__(self, lists, exponent, weight="power"):
         self.lists = lists
-        weight = np.bincount(lists.item, minlength=lists.n_items).astype(np.float64) ** exponent
+        degree = np.bincount(lists.item, minlength=lists.n_items).astype(np.float64)
+        weight = np.log(degree + 1.0) if weight == "log" else degree**exponent
         n = len(weight)
         total = 0.0
         for w in weight.tolist():  # in order, as the program adds

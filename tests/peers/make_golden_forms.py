@@ -18,7 +18,7 @@ from make_golden_hops import layers_of
 
 SEED, EPOCH, CANDIDATES = 1, 0, 6
 CLOSE = 1e-5  # scores nearer than this could be in another order in single precision
-FORMS = dict(pool="mean", reg="sq_half", reg_divide="batch", reduce="mean", epsilon=0.0, tau=0.15)
+FORMS = dict(pool="mean", reg="sq_half", reg_rows="ego", reg_divide="batch", reduce="mean", epsilon=0.0, tau=0.15)
 
 
 def pooled(hops, pool):
@@ -34,18 +34,20 @@ def chosen(sampler, lists, final, pair):
     """The item that one pair is compared with (cf-methods 2.1, 2.2, 2.5)."""
     user, positive = int(lists.user[pair]), int(lists.item[pair])
     if sampler["name"] == "popularity":
-        return int(draws.Popularity(lists, sampler["exponent"]).draw(SEED, EPOCH, np.array([pair]))[0])
+        return int(draws.Popularity(lists, sampler["exponent"], sampler["weight"]).draw(SEED, EPOCH, np.array([pair]))[0])
     if sampler["name"] == "in_batch":
         return positive
-    outside = [item for item in range(N_ITEMS) if not lists.has(np.array([user]), np.array([item]))[0]]
+    outside = [item for item in range(N_ITEMS) if sampler["draw_from"] == "all" or not lists.has(np.array([user]), np.array([item]))[0]]
     sequence = draws.Sequence(SEED, draws.NEGATIVE, EPOCH, pair)
     pool = [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
-    scores = (final[[N_USERS + item for item in pool]] @ final[user]).detach().numpy()
+    similar = {"product": lambda x: (x * final[user]).sum(-1), "cosine": lambda x: F.cosine_similarity(x, final[user][None], dim=-1),
+               "distance": lambda x: ((x - final[user]) ** 2).sum(-1)}[sampler["similarity"]]
+    scores = similar(final[[N_USERS + item for item in pool]]).detach().numpy()
     if sampler["name"] == "dns":
         far_apart(scores)
         rank = sequence.below(sampler["pick"]) if sampler["pick"] > 1 else 0
         return pool[sorted(range(CANDIDATES), key=lambda m: (-scores[m], m))[rank]]
-    wanted = 0.1 * (float((final[user] @ final[N_USERS + positive]).detach()) + 1.0) ** -1
+    wanted = 0.1 * (float(similar(final[N_USERS + positive][None])[0].detach()) + 1.0) ** -1
     far_apart(np.abs(scores - wanted))
     return pool[int(np.abs(scores - wanted).argmin())]
 
@@ -64,13 +66,14 @@ def in_batch(case, e_u, e_p):
     return F.softplus(x).mean(1)
 
 
-def l2_of(case, params, users, positives, negatives):
+def l2_of(case, params, final, users, positives, negatives):
     forms = case["forms"]
     if forms["reg"] == "all_params":
         return case["l2"] * sum((v ** 2).sum() for v in params.values())
-    blocks = [params["users"][users], params["items"][positives]]
+    of_users, of_items = (final[:N_USERS], final[N_USERS:]) if forms["reg_rows"] == "final" else (params["users"], params["items"])
+    blocks = [of_users[users], of_items[positives]]
     if case["sampler"]["name"] != "in_batch":
-        blocks.append(params["items"][negatives])
+        blocks.append(of_items[negatives])
     term = sum(b.norm() for b in blocks) if forms["reg"] == "norm" else sum((b ** 2).sum() for b in blocks) / 2
     return case["l2"] * term / {"none": 1, "batch": len(users), "batch2": len(users) * BATCH}[forms["reg_divide"]]
 
@@ -96,7 +99,7 @@ def render(case, seed):
         else:
             each = -torch.log(case["forms"]["epsilon"] + torch.sigmoid((e_u * e_p).sum(1) - (e_u * e_n).sum(1)))
         ranking = each.sum() if case["forms"]["reduce"] == "sum" else each.mean()
-        l2 = l2_of(case, params, users, positives, negatives)
+        l2 = l2_of(case, params, final, users, positives, negatives)
         (ranking + l2).backward()
         record = dict(pairs=batch, negatives=negatives,
                       loss={"total": (ranking + l2).item(), "ranking": ranking.item(), "l2": l2.item()},
@@ -115,7 +118,7 @@ def main():
     out = parser.parse_args().out
 
     def case(name, layers, sampler, loss="bpr", margin=0.0, **forms):
-        settings = dict(name=sampler, exponent=0.75, pick=1, candidates=CANDIDATES)
+        settings = dict(name=sampler, similarity="product", draw_from="outside", weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
         settings.update({k: forms.pop(k) for k in list(forms) if k in settings})
         return dict(name=name, loss=loss, margin=margin, l2=1e-2, learning_rate=1e-2, semantic=None, layers=layers, sampler=settings,
                     forms=dict(FORMS, **forms))
@@ -132,6 +135,14 @@ def main():
         case("lightgcn_in_batch_bpr", 2, "in_batch", pool="final"),
         case("lightgcn_in_batch_hinge", 2, "in_batch", loss="hinge", margin=0.3, reg="norm"),
         case("lightgcn_sums", 2, "dns", pool="sum", reg="all_params", reduce="sum"),
+        case("lightgcn_l2_of_final_rows", 3, "popularity", reg_rows="final"),
+        case("lightgcn_norms_of_final_rows", 2, "dns", pool="sum", reg="norm", reg_rows="final", reg_divide="batch2", epsilon=1e-5),
+        case("lightgcn_softmax_l2_of_final_rows", 2, "in_batch", loss="softmax", reg="norm", reg_rows="final"),
+        case("mf_popularity_log", 0, "popularity", weight="log"),
+        case("lightgcn_dns_of_all_items", 2, "dns", draw_from="all"),
+        case("mf_ahns_cosine", 0, "ahns", similarity="cosine"),
+        case("lightgcn_ahns_distance", 2, "ahns", similarity="distance"),
+        case("mf_dns_distance", 0, "dns", similarity="distance"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

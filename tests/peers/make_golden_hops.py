@@ -38,8 +38,9 @@ POOLS = {"mean": lambda hops: hops.mean(0), "sum": lambda hops: hops.sum(0), "fi
          "upper": lambda hops: hops[1:].mean(0)}  # of [hops][...]
 
 
-def pools_of(pair, taken, n):
+def pools_of(sampler, pair, taken, n):
     """The candidates of each of a pair's n negatives, drawn one after the other."""
+    taken = [] if sampler.get("draw_from") == "all" else taken
     outside = [item for item in range(N_ITEMS) if item not in taken]
     sequence = Sequence(SEED, NEGATIVE, EPOCH, pair)
     return [[outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)] for _ in range(n)]
@@ -68,7 +69,7 @@ def whole_items(case, final, user, pair, taken):
         return (final[[N_USERS + item for item in pool]] @ final[user]).detach().numpy()
     every = case["sampler"]["mn"] == "all"
     k = case["sampler"]["pick"] if every else case["negatives"]
-    pools = pools_of(pair, taken, 1 if every else k)
+    pools = pools_of(case["sampler"], pair, taken, 1 if every else k)
     chosen = [pools[0][choose(scores(pools[0]), m)] if every else pools[m][choose(scores(pools[m]))] for m in range(k)]
     return final[[N_USERS + item for item in chosen]], chosen
 
@@ -116,7 +117,7 @@ def render(case, seed):
             ego_n = params["items"][[item for _, chosen in made for item in chosen]]
         else:
             made = [negative_of(case["sampler"], hops, final[u], i, p, pool, k) for u, i, p in zip(users, positives, batch)
-                    for k, pool in enumerate(pools_of(p, rows[u], case["negatives"]))]
+                    for k, pool in enumerate(pools_of(case["sampler"], p, rows[u], case["negatives"]))]
             negatives = torch.stack([m for m, _ in made])  # [B K][hops][dim]
             e_n = pooled(negatives.transpose(0, 1)).view(BATCH, case["negatives"], DIM)
             ego_n = negatives[:, 0]
@@ -125,8 +126,12 @@ def render(case, seed):
             ranking = F.softplus(apart).sum(1).mean()
         else:
             ranking = torch.log1p(apart.exp().sum(1)).mean()
-        ego = [params["users"][users], params["items"][positives], ego_n]
-        l2 = case["l2"] / 2 * sum((rows_of ** 2).sum() for rows_of in ego) / BATCH
+        if case.get("reg_rows") == "final":
+            blocks = [e_u, e_p, e_n]
+        else:
+            blocks = [params["users"][users], params["items"][positives], ego_n]
+        squares = [(block ** 2).sum() for block in blocks]
+        l2 = case["l2"] / BATCH * sum(s.sqrt() if case.get("reg") == "norm" else s / 2 for s in squares)
         (ranking + l2).backward()
         record = dict(pairs=batch, negatives=[item for _, chosen in made for item in chosen],
                       loss={"total": (ranking + l2).item(), "ranking": ranking.item(), "l2": l2.item()},
@@ -161,6 +166,11 @@ def main():
         dict(base, name="lightgcn_dns_all", layers=2, sampler=dict(dns, mn="all")),
         dict(base, name="mf_dns_2_negatives", layers=0, sampler=dict(dns, pick=1), negatives=2),
         dict(base, name="mf_dins", layers=0, sampler=dict(dins, dins_alpha=2.5)),
+        dict(base, name="lightgcn_mixgcf_norms", layers=2, sampler=mixgcf, reg="norm"),
+        dict(base, name="lightgcn_mixgcf_selfrec", layers=2, sampler=dict(mixgcf, mix_per="element"), reg="norm", reg_rows="final"),
+        dict(base, name="lightgcn_dins_norms", layers=2, sampler=dins, reg="norm", negatives=2),
+        dict(base, name="mf_dns_all_of_all_items", layers=0, sampler=dict(dns, mn="all", draw_from="all")),
+        dict(base, name="lightgcn_mixgcf_of_all_items", layers=2, sampler=dict(mixgcf, draw_from="all")),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

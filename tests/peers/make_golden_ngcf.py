@@ -127,8 +127,12 @@ def render(case, seed):
         final_users, final_items = final_vectors(case, params, rows, step)
         e_u, e_p, e_n = final_users[user], final_items[positive], final_items[negative]
         ranking = F.softplus((e_u * e_n).sum(1) - (e_u * e_p).sum(1)).mean()
-        ego = (params["users"][user] ** 2).sum() + (params["items"][positive] ** 2).sum() + (params["items"][negative] ** 2).sum()
-        l2 = case["l2"] / 2 * ego / BATCH
+        if case.get("reg_rows") == "final":
+            blocks = [e_u, e_p, e_n]
+        else:
+            blocks = [params["users"][user], params["items"][positive], params["items"][negative]]
+        squares = [(block ** 2).sum() for block in blocks]
+        l2 = case["l2"] / BATCH * sum(s.sqrt() if case.get("reg") == "norm" else s / 2 for s in squares)
         (ranking + l2).backward()
         record = dict(pairs=chosen.tolist(), negatives=negatives,
                       loss={"total": (ranking + l2).item(), "ranking": ranking.item(), "l2": l2.item()},
@@ -158,6 +162,9 @@ def main():
                   ngcf=dict(variant=variant, dropout=dropout))
              for variant in ("paper", "author", "mixgcf", "recbole") for layers, dropout in ((3, 0.0), (2, 0.3))]
     cases.append(dict(base, name="ngcf_author_one_layer", layers=1, ngcf=dict(variant="author", dropout=0.1)))
+    cases.append(dict(base, name="ngcf_author_l2_of_final_rows", layers=2, reg_rows="final", ngcf=dict(variant="author", dropout=0.1)))
+    cases.append(dict(base, name="ngcf_recbole_norms_of_final_rows", layers=2, reg="norm", reg_rows="final",
+                      ngcf=dict(variant="recbole", dropout=0.1)))
     golden = {
         "made_by": f"tests/peers/make_golden_ngcf.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
         "n_users": N_USERS, "n_items": N_ITEMS, "dim": DIM, "batch": BATCH, "seed": SEED, "slope": SLOPE,

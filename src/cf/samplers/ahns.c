@@ -1,6 +1,7 @@
 /* AHNS (Lai et al., AAAI 2024): the candidate whose score is nearest to beta (s_p + alpha)^(p + 1), s_p the positive's
- * score: positives that score high get easier negatives. Of equally near ones the one drawn first. Near its pole the
- * base is kept away from 0. */
+ * score, or by sampler.similarity of their cosines or squared distances, as the authors' code has it: positives that
+ * score high get easier negatives. Of equally near ones the one drawn first. Near its pole the base is kept away from
+ * 0. */
 #include <math.h>
 
 #include "cf/samplers/plain.h"

@@ -1,6 +1,10 @@
+#include <math.h>
+
 #include "cf/rows.h"
 #include "cf/samplers/plain.h"
 #include "row.h"
+
+#define LEAST_LENGTH 1e-8f /* product of two rows' lengths, for cosines */
 
 typedef struct Choice {
     const HnSamplerContext *context;
@@ -8,6 +12,29 @@ typedef struct Choice {
     HnChoose *choose;
     bool one_pool; /* for all negatives of a pair */
 } Choice;
+
+static float squared_distance(const HnRowOps *ops, const float *x, const float *y, int n) {
+    enum { RUN = 256 };
+    float apart[RUN], sum = 0.0f;
+    for (int c = 0; c < n; c += RUN) {
+        const int some = n - c < RUN ? n - c : RUN;
+        ops->mix(apart, 1.0f, x + c, -1.0f, y + c, some);
+        sum += ops->dot(apart, apart, some);
+    }
+    return sum;
+}
+
+/* sampler.similarity of two rows. */
+static float similarity(HnSimilarity rule, const HnRowOps *ops, const float *user, const float *item, int n) {
+    if (rule == HN_SIMILAR_DISTANCE) {
+        return squared_distance(ops, user, item, n);
+    }
+    const float product = ops->dot(user, item, n);
+    if (rule == HN_SIMILAR_PRODUCT) {
+        return product;
+    }
+    return product / fmaxf(sqrtf(ops->dot(user, user, n)) * sqrtf(ops->dot(item, item, n)), LEAST_LENGTH);
+}
 
 static void choose_one(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn) {
     const Choice *choice = context;
@@ -19,7 +46,8 @@ static void choose_one(const void *context, const HnBatch *batch, const HnDrawPa
     const float *rows = choice->finals->items;
     int32_t items[HN_MOST_CANDIDATES];
     float scores[HN_MOST_CANDIDATES];
-    const float positive = ops->dot(user, rows + (size_t)batch->positive[pair->k] * (size_t)dim, dim);
+    const HnSimilarity rule = config->sampler.similarity;
+    const float positive = similarity(rule, ops, user, rows + (size_t)batch->positive[pair->k] * (size_t)dim, dim);
     for (int d = 0; d < batch->draws; d++) {
         if (d == 0 || !choice->one_pool) {
             hn_sample_next_run(pair, n_items, rng, n, items);
@@ -27,7 +55,7 @@ static void choose_one(const void *context, const HnBatch *batch, const HnDrawPa
                 hn_row_fetch(rows + (size_t)items[m] * (size_t)dim, dim);
             }
             for (int m = 0; m < n; m++) {
-                scores[m] = ops->dot(user, rows + (size_t)items[m] * (size_t)dim, dim);
+                scores[m] = similarity(rule, ops, user, rows + (size_t)items[m] * (size_t)dim, dim);
             }
         }
         drawn[d] = items[choice->choose(config, scores, n, positive, d, rng)];

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "cf/l2.h"
 #include "cf/model.h"
 #include "cf/rows.h"
 #include "row.h"
@@ -179,7 +178,7 @@ static void hop_gradient(const HnHopMix *mix, const HnBatch *batch, size_t m, in
         ops->scale(r, hn_model_hop_share(mix->context.config, hop), d_negative, batch->dim);
     }
     if (hop == 0) {
-        ops->axpy(r, hn_l2_share(mix->context.config, batch), batch->negative_ego + m * dim, batch->dim);
+        ops->axpy(r, batch->negative_l2, batch->negative_ego + m * dim, batch->dim);
     }
 }
 

@@ -1,5 +1,5 @@
 /* What samplers share that make a negative hop by hop (MixGCF, DINS). For pair (u, p) and hop l, from a pool of
- * sampler.candidates uniform draws outside the user's train items:
+ * sampler.candidates uniform draws, outside the user's train items unless sampler.draw_from is all:
  *
  *     h_l  = the candidate's vector at hop l that scores highest with q        chosen, not differentiated
  *     n~_l = (1 - w_l) p_l + w_l h_l                                           w_l [dim]: the sampler's

@@ -26,7 +26,8 @@ HnStatus hn_plain_facts(void *state, HnSamplerFacts *facts, HnError *err);
 /* The next draw of a sequence: uniform over the items that a sorted list lacks, of which there is one. */
 int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items, HnRng *rng);
 
-/* A pair that can have a negative: its place in the batch, and the items that its user took, ascending. */
+/* A pair that can have a negative: its place in the batch, and the items that it may not draw, ascending: those that
+ * its user took, or none (sampler.draw_from). */
 typedef struct HnDrawPair {
     uint32_t k;
     const int32_t *taken;
@@ -40,11 +41,11 @@ typedef void HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPa
 void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, HnDrawOne *draw, const void *context);
 
 enum { HN_MOST_CANDIDATES = 4096 }; /* the bound of sampler.candidates */
-/* Chooses from n candidates by their scores with the user, for negative `which` of the pair; returns its place. rng
- * goes on where the draws ended. */
+/* Chooses from n candidates by their scores with the user (or what sampler.similarity says), for negative `which` of
+ * the pair; returns its place. rng goes on where the draws ended. */
 typedef int HnChoose(const HnTrainConfig *config, const float *scores, int n, float positive, int which, HnRng *rng);
 /* For every negative of every pair (for all of a pair's, where sampler.mn is all): sampler.candidates uniform draws
- * from the items that the user did not take (repeats may occur), their scores, and the choice. */
+ * from the items that the pair may draw (repeats may occur), their scores, and the choice. */
 void hn_candidates_choose(const HnSamplerContext *context, HnBatch *batch, const HnFinals *finals, HnChoose *choose);
 
 #endif

@@ -1,5 +1,5 @@
-/* Popularity sampling: items in proportion to degree^sampler.exponent over all ranks, the user's own rejected. An alias
- * table (Walker 1977, in Vose's form) gives each draw in constant time. */
+/* Popularity sampling: items in proportion to degree^sampler.exponent, or ln(degree + 1), over all ranks, the user's
+ * own rejected. An alias table (Walker 1977, in Vose's form) gives each draw in constant time. */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -10,7 +10,7 @@ enum { MOST_TRIES = 64 }; /* then the weights of what is left are gone through o
 
 typedef struct Popularity {
     HnSamplerContext context;
-    double *weight; /* [n_items] degree^exponent */
+    double *weight; /* [n_items] */
     double *keep;   /* [n_items] probability that a column stays with its own item */
     int32_t *alias; /* [n_items] or else this one */
 } Popularity;
@@ -55,6 +55,10 @@ static void fill_columns(Popularity *own, uint64_t n, int32_t *small, int32_t *l
     }
 }
 
+static double weight_of(const HnTrainConfig *config, double degree) {
+    return config->sampler.weight == HN_WEIGHT_LOG ? log(degree + 1.0) : pow(degree, config->sampler.exponent);
+}
+
 static HnStatus popularity_create(const HnSamplerContext *context, const HnBatch *batch, void **state, HnError *err) {
     (void)batch;
     const uint64_t n = context->shards->n_items;
@@ -75,7 +79,7 @@ static HnStatus popularity_create(const HnSamplerContext *context, const HnBatch
     }
     for (uint64_t i = 0; i < n; i++) {
         const double degree = degrees->scale[i] > 0.0f ? nearbyint(1.0 / (double)degrees->scale[i]) : 0.0;
-        own->weight[i] = pow(degree, context->config->sampler.exponent);
+        own->weight[i] = weight_of(context->config, degree);
     }
     fill_columns(own, n, lists, lists + n);
     hn_free(lists);
