@@ -229,7 +229,8 @@ static HnStatus find_done(const HnStageJob *job, Done *done, HnError *err) {
     done->n_items = job->n_items;
     if (hn_comm_rank(comm) == 0) {
         HnJournalStats stats = {0};
-        status = hn_stage_claim(job->folder, job->identity, err);
+        status = hn_stage_check_inputs(job->identity, job->name, err);
+        status = status == HN_OK ? hn_stage_claim(job->folder, job->identity, err) : status;
         if (status == HN_OK) {
             done->flags = hn_alloc(job->n_items, 1, "finished items", err);
             status = done->flags ? hn_journal_scan(job->folder, mark_done, done, &stats, err) : HN_MEMORY;

@@ -54,6 +54,30 @@ else
     tail -n 5 "$work/log"
 fi
 
+# Products of other bits (bf16 weights, with and without pairs of bf16): neither a half-done stage nor the stages behind a
+# sealed one are gone on with, unless they may be mixed.
+if pairs_here; then
+    narrow() { "$program" run "$work/native.yaml" --out "$work/narrow" --set llm.native.weights=bf16 "$@" >"$work/log" 2>&1; }
+    "$program" profile "$work/native.yaml" --out "$work/narrow" --set llm.native.weights=bf16 --set llm.native.slots=1 >"$work/log" 2>&1 &
+    pid=$!
+    for _ in $(seq 400); do
+        [ -n "$(find "$work/narrow" -path '*profiles-items*' -name 'rank-*' -size +0 2>/dev/null)" ] && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    HNLMREC_CPU=avx2 narrow && fail "a stage of other bits: accepted"
+    grep -q 'made as "bf16 pairs", here they are made as "plain".*llm.native.mix_bits' "$work/log" && pass "a stage of other bits: refused" || { fail "a stage of other bits"; tail -n 3 "$work/log"; }
+    run 1 profile "$work/native.yaml" --out "$work/narrow" --set llm.native.weights=bf16 && pass "it goes on where it was begun" || fail "bf16 profiles"
+    HNLMREC_CPU=avx512 narrow && fail "inputs of other bits: accepted"
+    grep -q 'products as "plain", but what they are made from was not: profiles-items (bf16 pairs)' "$work/log" && pass "inputs of other bits: refused" || { fail "inputs of other bits"; tail -n 3 "$work/log"; }
+    HNLMREC_CPU=avx512 narrow --set llm.native.mix_bits=true && [ "$(grep -c 'mixed, as asked' "$work/log")" -ge 2 ] && pass "llm.native.mix_bits goes on, and says so" || { fail "llm.native.mix_bits"; tail -n 3 "$work/log"; }
+    HNLMREC_CPU=avx512 narrow && pass "what is whole is found on any path" || { fail "found on any path"; tail -n 3 "$work/log"; }
+else
+    skip "products of other bits: this processor multiplies no bf16 pairs"
+fi
+
 # Without constraints the same model writes nonsense, which is kept, marked and counted.
 rm -rf "$work/other"
 run 1 run "$work/native.yaml" --out "$work/other" --set llm.native.json=false --set llm.native.max_tokens=16
