@@ -269,6 +269,9 @@ static HnStatus open_loop(Loop *loop, HnError *err) {
     if (job->family == HN_PROVIDER_HTTP) {
         HN_TRY(pick_endpoint(loop, err));
     }
+    if (job->family == HN_PROVIDER_NATIVE) { /* models are loaded when first asked: after all ranks have come here */
+        loop->config.native.memory_gb = hn_provider_memory_gb(&loop->config, job->context->workers_on_host);
+    }
     return hn_provider_open(job->family, job->embedder, &loop->config, job->context->dataset, job->item_profiles,
                             job->user_profiles, &loop->provider, err);
 }
