@@ -21,6 +21,8 @@ const HnAttribute hn_provenance_attributes[] = {
     {"commit", HN_STRINGS, "git commit it was built from, or \"unknown\""},
     {"libraries", HN_STRINGS, "versions of what it was built with"},
     {"processor_path", HN_STRINGS, "which instruction set the kernels used"},
+    {"products", HN_STRINGS,
+     "what decides the bits of a native model's products: plain, bf16 pairs, or mixed of both; empty: no such model"},
     {"created", HN_STRINGS, "when, UTC"},
     {"config", HN_STRINGS, "effective configuration (YAML)"},
     {"inputs", HN_STRINGS, "SHA-256 and name of each input, one a line"},
@@ -70,6 +72,7 @@ HnStatus hn_provenance_write(hid_t file, const char *path, const HnFault *fault,
         hn_hdf5_put_text(file, "version", HN_STORE_VERSION) && hn_hdf5_put_text(file, "commit", HN_STORE_COMMIT) &&
         hn_hdf5_put_text(file, "libraries", libraries) &&
         hn_hdf5_put_text(file, "processor_path", or_empty(provenance->processor_path)) &&
+        hn_hdf5_put_text(file, "products", or_empty(provenance->products)) &&
         hn_hdf5_put_text(file, "created", created) && hn_hdf5_put_text(file, "config", or_empty(provenance->config)) &&
         hn_hdf5_put_text(file, "inputs", or_empty(provenance->inputs)) &&
         hn_hdf5_put_i64(file, "seed", provenance->seed) &&

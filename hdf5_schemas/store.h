@@ -70,6 +70,7 @@ typedef struct HnProvenance {
     const char *config;         /* effective configuration (YAML) */
     const char *inputs;         /* one "sha256  name" a line */
     const char *processor_path; /* "avx512" */
+    const char *products;       /* hn_linear_bits, or "mixed"; NULL: no native model was asked */
     int64_t seed;               /* -1 = does not apply */
     bool synthetic;
 } HnProvenance;

@@ -101,6 +101,15 @@ const char *hn_cpu_path_name(HnCpuPath path) {
     return path_names[path];
 }
 
+bool hn_cpu_cap_unknown(void) {
+    const char *wanted = getenv("HNLMREC_CPU");
+    bool known = wanted == NULL || wanted[0] == '\0';
+    for (int i = 0; !known && i <= HN_CPU_AMX; i++) {
+        known = strcmp(wanted, path_names[i]) == 0;
+    }
+    return !known;
+}
+
 void hn_cpu_path_cap(HnCpuPath path) {
     if (path < hn_cpu_level()) {
         atomic_store_explicit(&chosen_level, (int)path, memory_order_relaxed);

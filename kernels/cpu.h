@@ -23,6 +23,8 @@ typedef enum HnCpuPath {
 HnCpuPath hn_cpu_path(void);  /* at most HN_CPU_AVX512 */
 HnCpuPath hn_cpu_level(void); /* any */
 const char *hn_cpu_path_name(HnCpuPath path);
+/* Whether HNLMREC_CPU names no path at all, so that it is without effect. */
+bool hn_cpu_cap_unknown(void);
 /* Whether the path is AVX-512 and the processor multiplies bytes, too (AVX512-VNNI). */
 bool hn_cpu_has_vnni(void);
 /* Lowers the level for the whole process (ranks agree on the lowest present). Never raises it above what there is. */

@@ -66,6 +66,8 @@ bool hn_weight_type_find(const char *name, HnWeightType *type);
 /* How the products of this type are computed on the current path, for logs and provenance: "avx512-bf16 pairs", or
  * the path's name. */
 const char *hn_linear_path(HnWeightType type);
+/* What of the current path decides the bits: "plain" (the same on scalar, avx2 and avx512), or "bf16 pairs". */
+const char *hn_linear_bits(HnWeightType type);
 
 #ifdef __cplusplus
 }

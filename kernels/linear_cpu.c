@@ -31,6 +31,10 @@ const char *hn_linear_path(HnWeightType type) {
     return hn_linear_pairs(type) ? "avx512-bf16 pairs" : hn_cpu_path_name(hn_cpu_path());
 }
 
+const char *hn_linear_bits(HnWeightType type) {
+    return hn_linear_pairs(type) ? "bf16 pairs" : "plain";
+}
+
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

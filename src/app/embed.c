@@ -35,6 +35,7 @@ static const char usage[] =
     "  --batch N          lines that are embedded in one go (default 64)\n"
     "  --unshared         computes each line whole: the same vectors, to see what sharing brings\n"
     "  --memory-gb X      memory that may be used (default: what is free)\n"
+    "  --mix-bits         goes on with an output that was begun where products have other bits (hnlmrec doctor)\n"
     "  --quiet            warnings only\n\n"
     "A vector depends on line, model and settings alone: not on batch, threads, or what is beside it.\n";
 
@@ -104,6 +105,8 @@ static bool take_flag(HnEmbedCommand *command, const char *name) {
         command->embedder.plain = true;
     } else if (strcmp(name, "--unshared") == 0) {
         embedding->unshared = true;
+    } else if (strcmp(name, "--mix-bits") == 0) {
+        command->mix_bits = true;
     } else if (strcmp(name, "--quiet") == 0) {
         command->quiet = true;
     } else {

@@ -14,6 +14,7 @@ typedef struct HnEmbedCommand {
     const char *input, *output;
     uint32_t batch; /* lines that are embedded in one go */
     bool f32, quiet;
+    bool mix_bits; /* go on where products have other bits */
 } HnEmbedCommand;
 
 extern const char *const hn_embed_kinds[3]; /* by HnLmTextKind */

@@ -11,7 +11,7 @@
 #include "cpu.h"
 #include "linear.h"
 #include "llm/files/identity.h"
-#include "semantic/stage_job.h"
+#include "semantic/stage_identity.h"
 
 static const double COMMIT_SECONDS = 0.5, LARGEST_HALF = 65504.0;
 
@@ -22,8 +22,8 @@ typedef struct Task {
     uint64_t n_lines, n_done, dim;
     HnEmbedCounts counts; /* of all starts */
     bool has_prompts;
-    char model_id[65], input_id[65], hash[65];
-    HnText identity, inputs;
+    char model_id[65], input_id[65];
+    HnStageIdentity identity;
     char *folder; /* of the journal */
     HnJournal *journal;
     HnEmbedInput input;
@@ -63,15 +63,18 @@ static HnStatus identify(Task *task, HnError *err) {
     HN_TRY(hn_sha256_file(command->input, task->input_id, err));
     HN_TRY(hn_lm_folder_id(command->embedder.folder, task->model_id, err));
     HN_TRY(hn_text_printf(
-        &task->identity, err,
+        &task->identity.lines, err,
         "input: %s\nmodel: %s\nweights: %s\npooling: %s\nnormalise: %s\ncontext: %u\nkind: %s\nplain: %d\ntype: %s\n",
         task->input_id, task->model_id, hn_weight_type_name(command->embedder.weights),
         embedding->pooling == HN_POOLING_NONE ? "as the model" : hn_pooling_name(embedding->pooling),
         normalise[embedding->normalise], embedding->max_tokens, hn_embed_kinds[command->kind], command->embedder.plain,
         command->f32 ? "f32" : "f16"));
-    hn_sha256_bytes(task->identity.data, task->identity.length, task->hash);
-    return hn_text_printf(&task->inputs, err, "%s  input\n%s  model\n%s  identity", task->input_id, task->model_id,
-                          task->hash);
+    HN_TRY(hn_text_printf(&task->identity.inputs, err, "%s  input\n%s  model\n", task->input_id, task->model_id));
+    (void)snprintf(task->identity.products, sizeof task->identity.products, "%s",
+                   hn_linear_bits(command->embedder.weights));
+    task->identity.mix_bits = command->mix_bits;
+    task->identity.mix_hint = "--mix-bits";
+    return hn_stage_identity_finish(&task->identity, err);
 }
 
 /* *found: the store stands, and is of these settings. */
@@ -86,7 +89,7 @@ static HnStatus look_for_store(const Task *task, bool *found, HnError *err) {
     HN_TRY(hn_store_open(path, &HN_SCHEMA_EMBEDDINGS, &store, err));
     HnStatus status = hn_store_get_text(store, "inputs", &inputs, err);
     hn_store_close(&store);
-    if (status == HN_OK && strstr(inputs, task->hash) == NULL) {
+    if (status == HN_OK && strstr(inputs, task->identity.hash) == NULL) {
         status = hn_fail(err, HN_CONFLICT,
                          "%s stands already, made from another input or model, or with other settings; remove it, or "
                          "name another --output",
@@ -139,14 +142,14 @@ static HnStatus embed_batch(Task *task, HnError *err) {
 
 static HnStatus open_model(Task *task, HnError *err) {
     const HnLmEmbedderOptions *options = &task->options;
-    HnLmOptions lm = {.weights = options->weights, .memory_limit = options->memory_limit};
     HnLmPlan plan;
-    char bytes[32];
-    HN_TRY(hn_lm_plan(options->folder, &lm, &plan, err));
-    hn_log(HN_LOG_INFO, "%s: %.3g billion parameters, %s in memory as %s (%s)", options->folder,
-           1e-9 * (double)plan.n_parameters,
-           hn_format_bytes((double)(plan.weights + plan.activations), bytes, sizeof bytes),
-           hn_weight_type_name(options->weights), hn_linear_path(options->weights));
+    char weights[32], step[32], cache[32];
+    HN_TRY(hn_lm_embedder_plan(options, &plan, err));
+    hn_log(HN_LOG_INFO, "%s: %.3g billion parameters, %s in memory as %s (%s), a step %s, keys and values %s",
+           options->folder, 1e-9 * (double)plan.n_parameters,
+           hn_format_bytes((double)plan.weights, weights, sizeof weights), hn_weight_type_name(options->weights),
+           hn_linear_path(options->weights), hn_format_bytes((double)plan.activations, step, sizeof step),
+           hn_format_bytes((double)plan.cache, cache, sizeof cache));
     HN_TRY(hn_lm_embedder_open(options, &task->embedder, err));
     uint64_t dim = hn_lm_embedding_width(hn_lm_embedder_embedding(task->embedder));
     if (task->dim != 0 && task->dim != dim) {
@@ -230,9 +233,10 @@ static HnStatus write_attributes(const Task *task, HnStoreWriter *writer, HnErro
 
 static HnStatus seal(const Task *task, HnError *err) {
     const HnEmbedCommand *command = task->command;
-    HnProvenance provenance = {.config = hn_text_get(&task->identity),
-                               .inputs = hn_text_get(&task->inputs),
+    HnProvenance provenance = {.config = hn_text_get(&task->identity.lines),
+                               .inputs = hn_text_get(&task->identity.inputs),
                                .processor_path = hn_cpu_path_name(hn_cpu_level()),
+                               .products = task->identity.products,
                                .seed = -1};
     HnStoreWriter *writer = NULL;
     HN_TRY(hn_store_create(command->output, &HN_SCHEMA_EMBEDDINGS, &provenance, &writer, err));
@@ -272,7 +276,7 @@ static HnStatus make_store(Task *task, HnError *err) {
 
 /* A journal folder that holds nothing shall not stand in the way of other settings. */
 static HnStatus claim_folder_and_make(Task *task, HnError *err) {
-    HN_TRY(hn_stage_claim(task->folder, hn_text_get(&task->identity), err));
+    HN_TRY(hn_stage_claim(task->folder, &task->identity, err));
     HnStatus status = make_store(task, err);
     if (status != HN_OK && status != HN_CORRUPT && task->n_done == 0) {
         HnError ignored = HN_ERROR_INIT;
@@ -306,8 +310,7 @@ static void free_task(Task *task) {
     hn_embed_batch_free(&task->batch);
     hn_embed_input_close(&task->input);
     hn_lm_embedder_close(&task->embedder);
-    hn_text_free(&task->identity);
-    hn_text_free(&task->inputs);
+    hn_stage_identity_free(&task->identity);
     hn_free(task->folder);
 }
 

@@ -21,7 +21,9 @@ static const char usage[] =
     "be left out),\n"
     "and writes {\"id\", \"text\", \"stop\", \"prompt_tokens\", \"answer_tokens\"} a line, in the same order. Started "
     "again with the same\n"
-    "--output, input and settings it goes on behind the last whole line.\n\n"
+    "--output, input and settings it goes on behind the last whole line; FILE.settings beside the output says what it "
+    "was\n"
+    "begun with, and other settings, another model or products of other bits are refused.\n\n"
     "  --model DIR        model folder, or a models--org--name folder of a hub cache\n"
     "  --system TEXT      instruction\n"
     "  --weights TYPE     f32, f16, bf16 (default), int8 or nf4: how weights lie in memory\n"
@@ -35,6 +37,7 @@ static const char usage[] =
     "  --context N        longest prompt and answer together (default: the model's, at most 8192)\n"
     "  --slots N          prompts of a file that are answered side by side (default 8)\n"
     "  --memory-gb X      memory that may be used (default: what is free)\n"
+    "  --mix-bits         goes on with an output that was begun where products have other bits (hnlmrec doctor)\n"
     "  --quiet            no progress, no notes\n\n"
     "A text depends on prompt, settings, seed and its line's number alone: not on slots, threads, or what is beside "
     "it.\n";
@@ -144,6 +147,8 @@ static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *h
         }
         if (strcmp(argv[i], "--plain") == 0) {
             command->author.plain = true;
+        } else if (strcmp(argv[i], "--mix-bits") == 0) {
+            command->mix_bits = true;
         } else if (strcmp(argv[i], "--quiet") == 0) {
             command->quiet = true;
         } else if (strncmp(argv[i], "--", 2) == 0 && i + 1 < argc) {

@@ -2,6 +2,9 @@
 #ifndef HN_APP_GENERATE_H
 #define HN_APP_GENERATE_H
 
+#include <jansson.h>
+#include <stdio.h>
+
 #include "llm/generate/author.h"
 
 enum { HN_GENERATE_MAX_STOPS = 16, HN_GENERATE_MAX_KEYS = 8 };
@@ -17,7 +20,24 @@ typedef struct HnGenerateCommand {
     HnGrammarField keys[HN_GENERATE_MAX_KEYS]; /* of the JSON object; none: free text */
     size_t n_keys;
     bool quiet;
+    bool mix_bits; /* go on where products have other bits */
 } HnGenerateCommand;
+
+/* ---- generate_output.c: answers on their way into a file, or standard output ---- */
+typedef struct HnGenerateOutput {
+    const char *path; /* NULL: standard output */
+    FILE *file;
+    FILE *earlier;     /* the file again, to compare what it holds with the input; NULL: it was empty */
+    uint64_t n_before; /* answers of earlier starts */
+    char *buffer;
+    size_t capacity;
+} HnGenerateOutput;
+/* What it was begun with stands beside it in OUTPUT.settings. HN_CONFLICT: it holds something else than answers, or
+ * was begun with other settings; it stays as it is then. */
+HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnGenerateOutput *output, HnError *err);
+/* Whether its next line is an answer to this line of the input, the number-th from 0: one with its id. */
+HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, uint64_t number, HnError *err);
+void hn_generate_output_close(HnGenerateOutput *output);
 
 /* Answers the lines of command->input, in their order, to command->output; lines that output holds already are not
  * answered again. HN_INTERRUPTED: a stop was asked for; the same command goes on. */

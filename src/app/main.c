@@ -6,6 +6,7 @@
 
 #include "app/command.h"
 #include "base/text.h"
+#include "cpu.h"
 #include "store.h"
 
 const HnCommand hn_commands[] = {
@@ -67,6 +68,14 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         char *help[] = {(char *)"help", NULL};
         return hn_command_help(1, help);
+    }
+    if (hn_cpu_cap_unknown() && strcmp(argv[1], "doctor") != 0 && strcmp(argv[1], "help") != 0) {
+        /* A run that silently took another path than was meant might have other bits. */
+        fprintf(stderr,
+                "hnlmrec: HNLMREC_CPU is scalar, avx2, avx512, avx512-bf16 or amx, not \"%s\"; unset it for the "
+                "best path that is here\n",
+                getenv("HNLMREC_CPU"));
+        return HN_USAGE;
     }
     for (const HnCommand *command = hn_commands; command->name != NULL; command++) {
         if (strcmp(argv[1], command->name) == 0) {

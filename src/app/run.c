@@ -200,6 +200,8 @@ static HnStatus run_stages(HnRun *run, HnError *err) {
 
 static HnStatus run_experiment(HnRun *run, HnError *err) {
     HN_TRY(prepare_run(run, err));
+    HnStatus models = hn_comm_rank(run->world) == 0 && !run->plan ? hn_run_check_models(run, false, err) : HN_OK;
+    HN_TRY(hn_comm_agree(run->world, models, err));
     HN_TRY(hn_run_dataset(run, err));
     HN_TRY(hn_run_check_validation(run, err));
     HN_TRY(plan_and_check(run, err));

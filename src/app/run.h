@@ -43,9 +43,9 @@ typedef struct HnRun {
     char *artefacts; /* folder of the shared artefacts */
     HnRunLog log;
 
-    HnComm *world, *workers, *trainers; /* NULL where this rank is not of the group */
-    int n_workers, n_trainers;
-    bool disjoint; /* no rank is both */
+    HnComm *world, *workers, *trainers;         /* NULL where this rank is not of the group */
+    int n_workers, n_trainers, workers_on_host; /* the last: at most, on any host */
+    bool disjoint;                              /* no rank is both */
     int threads;
 
     char *dataset_path;
@@ -88,5 +88,8 @@ void hn_run_trial_free(HnTrial *trial);
 /* ---- run_plan.c ---- */
 /* What the run will take; prints it where print is true; HN_SPACE where the disk is too small. Rank 0 only. */
 HnStatus hn_run_plan(const HnRun *run, bool print, HnError *err);
+/* Opens what the native models need but their weights: files, tokenizer, chat template, memory. A model that cannot fit
+ * is a warning, with print HN_MEMORY. Rank 0 only. */
+HnStatus hn_run_check_models(const HnRun *run, bool print, HnError *err);
 
 #endif

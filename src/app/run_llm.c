@@ -138,8 +138,8 @@ typedef struct StageCall {
 static HnStatus make_stage(void *context, const char *work_folder, const char *out_path, HnError *err) {
     const StageCall *call = context;
     HnRun *run = call->run;
-    HnStageContext stage = {&run->experiment->llm, run->dataset,   run->config_yaml,
-                            run->workers,          run->writer_id, run->embedder_id};
+    HnStageContext stage = {&run->experiment->llm, run->dataset,     run->config_yaml,    run->workers,
+                            run->writer_id,        run->embedder_id, run->workers_on_host};
     HnStageReport report = {0};
     switch (call->stage) {
     case STAGE_ITEM_PROFILES:

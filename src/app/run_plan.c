@@ -5,6 +5,7 @@
 #include "app/run.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cf/train.h"
 #include "llm/files/config.h"
@@ -105,15 +106,37 @@ static HnStatus native_width(const HnLlmConfig *llm, uint64_t *dim, HnError *err
     return HN_OK;
 }
 
-/* What a model of the program's own takes in each worker. */
-static HnStatus print_model(HnProviderFamily family, const HnLlmConfig *llm, bool embedder, HnError *err) {
+/* A model of the program's own: what it takes in each worker, and whether it can be opened at all. */
+static HnStatus check_model(const HnRun *run, HnProviderFamily family, bool embedder, bool print, HnError *err) {
+    HnLlmConfig llm = run->experiment->llm;
+    HnError small = HN_ERROR_INIT;
     char line[1024];
     if (family != HN_PROVIDER_NATIVE) {
         return HN_OK;
     }
-    HN_TRY(hn_provider_check(family, llm, embedder, line, sizeof line, err));
-    printf("%-14s %s\n", embedder ? "vectors by" : "texts by", line);
+    llm.native.memory_gb = hn_provider_memory_gb(&llm, run->workers_on_host);
+    HnStatus status = hn_provider_check(family, &llm, embedder, line, sizeof line, &small);
+    if (status == HN_MEMORY && !print) { /* what it would make may stand already; else loading refuses it */
+        hn_log(HN_LOG_WARN, "%s", small.message);
+        return HN_OK;
+    }
+    if (status != HN_OK) {
+        return hn_fail(err, status, "%s", small.message);
+    }
+    if (print) {
+        printf("%-14s %s\n", embedder ? "vectors by" : "texts by", line);
+    }
     return HN_OK;
+}
+
+HnStatus hn_run_check_models(const HnRun *run, bool print, HnError *err) {
+    const HnLlmConfig *llm = &run->experiment->llm;
+    bool asked = run->until != HN_UNTIL_END || hn_run_needs_vectors(run);
+    if (!asked || llm->import_vectors[0] != '\0') {
+        return HN_OK;
+    }
+    HN_TRY(check_model(run, llm->provider, false, print, err));
+    return run->until >= HN_UNTIL_VECTORS ? check_model(run, llm->embedder, true, print, err) : HN_OK;
 }
 
 /* Width of the vectors: of the imported store, or as configured; an endpoint's own width shows only in its first
@@ -146,9 +169,8 @@ HnStatus hn_run_plan(const HnRun *run, bool print, HnError *err) {
     if (print) {
         print_plan(run, &plan);
     }
-    if (print && hn_run_needs_vectors(run) && run->experiment->llm.import_vectors[0] == '\0') {
-        HN_TRY(print_model(run->experiment->llm.provider, &run->experiment->llm, false, err));
-        HN_TRY(print_model(run->experiment->llm.embedder, &run->experiment->llm, true, err));
+    if (print) {
+        HN_TRY(hn_run_check_models(run, true, err));
     }
     uint64_t needed = plan.store_bytes + plan.train_bytes;
     if (needed > plan.bytes_free) {

@@ -60,6 +60,16 @@ static HnStatus set_threads(HnRun *run, HnError *err) {
     return HN_OK;
 }
 
+static HnStatus count_workers_on_host(HnRun *run, HnError *err) {
+    int local_rank = 0, local_size = 0;
+    HnStatus status = run->workers != NULL ? hn_world_local(run->workers, &local_rank, &local_size, err) : HN_OK;
+    HN_TRY(hn_comm_agree(run->world, status, err));
+    int64_t most = local_size;
+    HN_TRY(hn_comm_max_i64(run->world, &most, 1, err));
+    run->workers_on_host = (int)most;
+    return HN_OK;
+}
+
 HnStatus hn_run_roles(HnRun *run, HnError *err) {
     int size = hn_comm_size(run->world), rank = hn_comm_rank(run->world);
     int *roles = hn_alloc((size_t)size, sizeof *roles, "roles", err);
@@ -76,6 +86,9 @@ HnStatus hn_run_roles(HnRun *run, HnError *err) {
         status = hn_comm_split(run->world, roles[rank] & HN_ROLE_TRAINER ? 0 : -1, rank, &run->trainers, err);
     }
     hn_free(roles);
+    if (status == HN_OK) {
+        status = count_workers_on_host(run, err);
+    }
     if (status == HN_OK) {
         status = set_threads(run, err);
     }

@@ -33,6 +33,15 @@ uint64_t hn_native_memory(const HnLlmConfig *config) {
     return (uint64_t)(config->native.memory_gb * 1e9);
 }
 
+double hn_provider_memory_gb(const HnLlmConfig *config, int n_ranks) {
+    uint64_t free_bytes = hn_lm_free_memory();
+    if (config->native.memory_gb > 0 || free_bytes == UINT64_MAX) {
+        return config->native.memory_gb;
+    }
+    double share = 1e-9 * (double)free_bytes / (n_ranks > 1 ? n_ranks : 1);
+    return share > 1e-3 ? share : 1e-3; /* 0 would be all of it */
+}
+
 /* ---- writing ---- */
 
 /* The form of prompts/: exactly these keys, in this order; made when first asked for. */
@@ -50,14 +59,18 @@ static HnStatus need_grammar(Native *self, bool negative, HnError *err) {
     return hn_author_grammar(self->author, fields, 2, negative ? self->names : NULL, grammar, err);
 }
 
+static HnAuthorOptions author_options(const HnLlmConfig *config) {
+    const HnNativeConfig *native = &config->native;
+    return (HnAuthorOptions){.folder = native->model,
+                             .weights = (HnWeightType)native->weights,
+                             .slots = (uint32_t)native->slots,
+                             .context = (uint32_t)native->context,
+                             .memory_limit = hn_native_memory(config),
+                             .plain = native->plain};
+}
+
 static HnStatus open_author(Native *self, HnError *err) {
-    const HnNativeConfig *native = &self->config->native;
-    HnAuthorOptions options = {.folder = native->model,
-                               .weights = (HnWeightType)native->weights,
-                               .slots = (uint32_t)native->slots,
-                               .context = (uint32_t)native->context,
-                               .memory_limit = hn_native_memory(self->config),
-                               .plain = native->plain};
+    HnAuthorOptions options = author_options(self->config);
     HnText line = {0};
     HN_TRY(hn_author_open(&options, &self->author, err));
     HnStatus status = hn_author_describe(self->author, &line, err);
@@ -327,15 +340,26 @@ HnStatus hn_native_open(const HnLlmConfig *config, bool embedder, const HnDatase
     return HN_OK;
 }
 
+static HnStatus check_author(const HnLlmConfig *config, HnText *line, HnError *err) {
+    HnAuthorOptions options = author_options(config);
+    HnAuthor *author = NULL;
+    HnStatus status = hn_author_open(&options, &author, err);
+    status = status == HN_OK ? hn_author_describe(author, line, err) : status;
+    hn_author_close(&author);
+    return status;
+}
+
 HnStatus hn_native_check(const HnLlmConfig *config, bool embedder, char *line, size_t n_bytes, HnError *err) {
     const char *folder = hn_provider_model(config, HN_PROVIDER_NATIVE, embedder);
-    HnLmOptions options = {
-        .weights = (HnWeightType)config->native.weights, .memory_limit = hn_native_memory(config), .head = !embedder};
-    HnLmPlan plan;
-    char bytes[32];
-    HN_TRY(hn_lm_plan(folder, &options, &plan, err));
-    snprintf(line, n_bytes, "native: %s takes %s and %.0f KB a cached token in each worker (%s)", folder,
-             hn_format_bytes((double)(plan.weights + plan.activations), bytes, sizeof bytes),
-             1e-3 * (double)plan.kv_token, hn_linear_path(options.weights));
-    return HN_OK;
+    HnText what = {0};
+    HnStatus status = embedder ? hn_native_embedder_check(config, &what, err) : check_author(config, &what, err);
+    if (status == HN_OK) {
+        char limit[32] = "what is free";
+        if (config->native.memory_gb > 0) {
+            (void)hn_format_bytes(1e9 * config->native.memory_gb, limit, sizeof limit);
+        }
+        snprintf(line, n_bytes, "native: %s in each worker: %s; %s may be used", folder, hn_text_get(&what), limit);
+    }
+    hn_text_free(&what);
+    return status;
 }

@@ -1,16 +1,33 @@
 #include "base/log.h"
 #include "native.h"
 
-HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnLmEmbedder **embedder, HnError *err) {
+static HnLmEmbedderOptions options_of(const HnLlmConfig *config) {
     static const HnPooling poolings[] = {HN_POOLING_NONE, HN_POOLING_LAST, HN_POOLING_MEAN, HN_POOLING_CLS};
     const HnNativeConfig *native = &config->native;
-    HnLmEmbedderOptions options = {
+    return (HnLmEmbedderOptions){
         .folder = hn_provider_model(config, HN_PROVIDER_NATIVE, true),
         .weights = (HnWeightType)native->weights,
         .memory_limit = hn_native_memory(config),
         .embedding = {.pooling = poolings[native->pooling], .max_tokens = (uint32_t)native->context},
         .prompts = config->vectors_of == HN_VECTORS_OF_PROMPTS,
         .plain = native->plain};
+}
+
+HnStatus hn_native_embedder_check(const HnLlmConfig *config, HnText *line, HnError *err) {
+    HnLmEmbedderOptions options = options_of(config);
+    HnLmPlan plan;
+    char weights[32], step[32], cache[32];
+    HN_TRY(hn_lm_embedder_check(&options, &plan, err));
+    return hn_text_printf(line, err, "%.3g billion parameters, %s in memory as %s (%s), a step %s, keys and values %s",
+                          1e-9 * (double)plan.n_parameters,
+                          hn_format_bytes((double)plan.weights, weights, sizeof weights),
+                          hn_weight_type_name(options.weights), hn_linear_path(options.weights),
+                          hn_format_bytes((double)plan.activations, step, sizeof step),
+                          hn_format_bytes((double)plan.cache, cache, sizeof cache));
+}
+
+HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnLmEmbedder **embedder, HnError *err) {
+    HnLmEmbedderOptions options = options_of(config);
     return hn_lm_embedder_open(&options, embedder, err);
 }
 

@@ -68,6 +68,9 @@ void hn_provider_close(HnProvider **provider);
 /* "extractive", "http", "native"; and the model asked for ("" where there is none). */
 const char *hn_provider_name(HnProviderFamily family);
 const char *hn_provider_model(const HnLlmConfig *config, HnProviderFamily family, bool embedder);
+/* llm.native.memory_gb as it is, or where it is 0 this rank's share of what is free now, in GB; 0: the system does not
+ * say. n_ranks of a host load their models side by side, so all ask before one loads. */
+double hn_provider_memory_gb(const HnLlmConfig *config, int n_ranks);
 /* One line about reachability and what it takes, for doctor and plans; HN_OK where usable. embedder: as the one that
  * embeds. */
 HnStatus hn_provider_check(HnProviderFamily family, const HnLlmConfig *config, bool embedder, char *line,

@@ -6,27 +6,10 @@
 
 #include "base/text.h"
 #include "spool.h"
+#include "stage_identity.h"
 #include "stage_job.h"
 #include "stages.h"
 #include "store.h"
-
-/* What a stage's answers depend on, one "key: value" a line, and the inputs for the provenance. */
-typedef struct HnStageIdentity {
-    HnText lines;
-    HnText inputs;
-    char hash[65];
-} HnStageIdentity;
-
-/* Opens the identity: stage name, data set, and who writes (embedder: who embeds). */
-HnStatus hn_stage_identity_start(const HnStageContext *context, const char *stage, bool embedder,
-                                 HnStageIdentity *identity, HnError *err);
-/* A sealed store that the stage reads (NULL: none), by its content. */
-HnStatus hn_stage_identity_store(HnStageIdentity *identity, const char *role, const char *path, HnError *err);
-HnStatus hn_stage_identity_line(HnStageIdentity *identity, const char *key, const char *value, HnError *err);
-HnStatus hn_stage_identity_number(HnStageIdentity *identity, const char *key, int64_t value, HnError *err);
-/* Closes it: the hash is taken and joins the inputs. */
-HnStatus hn_stage_identity_finish(HnStageIdentity *identity, HnError *err);
-void hn_stage_identity_free(HnStageIdentity *identity);
 
 /* Collective. True where out_path is sealed with this identity; another identity is HN_CONFLICT. Whatever journals a
  * kill left behind a sealed output are removed. */

@@ -105,7 +105,7 @@ static HnStatus gather_and_seal(Embed *self, const HnStageJob *job, const char *
 }
 
 /* Collective. */
-static HnStatus embed(Embed *self, const char *journals, const char *out_path, const HnStageIdentity *identity,
+static HnStatus embed(Embed *self, const char *journals, const char *out_path, HnStageIdentity *identity,
                       HnStageReport *report, HnError *err) {
     const HnStageContext *context = self->context;
     HnStatus opened =
@@ -116,7 +116,7 @@ static HnStatus embed(Embed *self, const char *journals, const char *out_path, c
     HnStageJob job = {.name = "embeddings",
                       .context = context,
                       .folder = journals,
-                      .identity = hn_text_get(&identity->lines),
+                      .identity = identity,
                       .n_items = self->distinct ? hn_distinct_count(self->distinct)
                                                 : hn_dataset_count(context->dataset, HN_PART_TRAIN),
                       .family = context->config->embedder,
@@ -177,6 +177,7 @@ static HnStatus identify(const Embed *self, HnStageIdentity *identity, HnError *
     const HnLlmConfig *config = context->config;
     HN_TRY(hn_stage_identity_start(context, "embeddings", true, identity, err));
     if (config->import_vectors && config->import_vectors[0]) {
+        identity->products[0] = '\0'; /* no model is asked */
         HN_TRY(hn_stage_identity_store(identity, "imported vectors", config->import_vectors, err));
         return hn_stage_identity_finish(identity, err);
     }

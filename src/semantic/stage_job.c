@@ -229,7 +229,8 @@ static HnStatus find_done(const HnStageJob *job, Done *done, HnError *err) {
     done->n_items = job->n_items;
     if (hn_comm_rank(comm) == 0) {
         HnJournalStats stats = {0};
-        status = hn_stage_claim(job->folder, job->identity, err);
+        status = hn_stage_check_inputs(job->identity, job->name, err);
+        status = status == HN_OK ? hn_stage_claim(job->folder, job->identity, err) : status;
         if (status == HN_OK) {
             done->flags = hn_alloc(job->n_items, 1, "finished items", err);
             status = done->flags ? hn_journal_scan(job->folder, mark_done, done, &stats, err) : HN_MEMORY;
@@ -267,6 +268,9 @@ static HnStatus open_loop(Loop *loop, HnError *err) {
     loop->config = *job->context->config;
     if (job->family == HN_PROVIDER_HTTP) {
         HN_TRY(pick_endpoint(loop, err));
+    }
+    if (job->family == HN_PROVIDER_NATIVE) { /* models are loaded when first asked: after all ranks have come here */
+        loop->config.native.memory_gb = hn_provider_memory_gb(&loop->config, job->context->workers_on_host);
     }
     return hn_provider_open(job->family, job->embedder, &loop->config, job->context->dataset, job->item_profiles,
                             job->user_profiles, &loop->provider, err);

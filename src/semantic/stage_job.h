@@ -13,14 +13,15 @@
 #include "provider.h"
 #include "record.h"
 #include "spool.h"
+#include "stage_identity.h"
 #include "stages.h"
 
 typedef struct HnStageJob HnStageJob;
 struct HnStageJob {
     const char *name; /* "item profiles": for people */
     const HnStageContext *context;
-    const char *folder;   /* the stage's journal folder; see hn_stage_folder */
-    const char *identity; /* what the journals depend on, one "key: value" a line */
+    const char *folder;        /* the stage's journal folder; see hn_stage_folder */
+    HnStageIdentity *identity; /* what the journals depend on */
     uint64_t n_items;
     HnProviderFamily family;
     bool embedder;                             /* the provider is to embed */
@@ -48,10 +49,5 @@ typedef struct HnStageJobReport {
 /* Until every item is in a journal. HN_INTERRUPTED: a stop was asked for; HN_NETWORK: no endpoint answers, or
  * answers were lost after all retries and llm.accept_lost is false. */
 HnStatus hn_stage_job_run(const HnStageJob *job, HnStageJobReport *report, HnError *err);
-
-/* "<folder>/journal-<stage>", for hn_free. */
-char *hn_stage_folder(const char *folder, const char *stage, HnError *err);
-/* Rank 0: makes the journal folder, or checks that it belongs to this identity (HN_CONFLICT says what differs). */
-HnStatus hn_stage_claim(const char *folder, const char *identity, HnError *err);
 
 #endif

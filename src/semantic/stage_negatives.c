@@ -153,13 +153,13 @@ static HnStatus gather_and_seal(const Negatives *self, const HnStageJob *job, co
 }
 
 /* Collective. */
-static HnStatus make(Negatives *self, const char *journals, const char *out_path, const HnStageIdentity *identity,
+static HnStatus make(Negatives *self, const char *journals, const char *out_path, HnStageIdentity *identity,
                      HnStageReport *report, HnError *err) {
     const HnStageContext *context = self->context;
     HnStageJob job = {.name = "hard negatives",
                       .context = context,
                       .folder = journals,
-                      .identity = hn_text_get(&identity->lines),
+                      .identity = identity,
                       .n_items = hn_dataset_count(context->dataset, HN_PART_TRAIN) * self->n_samples,
                       .family = context->config->provider,
                       .item_profiles = self->item_profiles,

@@ -176,6 +176,7 @@ static HnStatus identify(const Profiles *self, const char *import, HnStageIdenti
         HN_TRY(hn_sha256_file(import, hash, err));
         HN_TRY(hn_text_printf(&identity->inputs, err, "%s  %s\n", hash, import));
         HN_TRY(hn_stage_identity_line(identity, "import", hash, err));
+        identity->products[0] = '\0'; /* no model is asked */
     } else {
         HN_TRY(hn_stage_identity_line(identity, "prompt", self->prompt ? hn_prompt_id(self->prompt) : "none", err));
         HN_TRY(hn_stage_identity_number(identity, "llm.max_reviews", config->max_reviews, err));
@@ -187,7 +188,7 @@ static HnStatus identify(const Profiles *self, const char *import, HnStageIdenti
 }
 
 static HnStatus make(Profiles *self, const char *import, const char *journals, const char *out_path,
-                     const HnStageIdentity *identity, HnStageReport *report, HnError *err) {
+                     HnStageIdentity *identity, HnStageReport *report, HnError *err) {
     const HnStageContext *context = self->context;
     if (import) {
         HnStatus status = hn_comm_rank(context->workers) == 0
@@ -201,7 +202,7 @@ static HnStatus make(Profiles *self, const char *import, const char *journals, c
     HnStageJob job = {.name = self->users ? "user profiles" : "item profiles",
                       .context = context,
                       .folder = journals,
-                      .identity = hn_text_get(&identity->lines),
+                      .identity = identity,
                       .n_items = self->users ? hn_dataset_users(context->dataset) : hn_dataset_items(context->dataset),
                       .family = context->config->provider,
                       .item_profiles = self->item_profiles,

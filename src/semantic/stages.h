@@ -17,6 +17,7 @@ typedef struct HnStageContext {
     HnComm *workers;
     /* SHA-256 of the native models (llm/files/identity.h) that write and embed; NULL where they do not */
     const char *writer_id, *embedder_id;
+    int workers_on_host; /* at most, on any host: they share its memory */
 } HnStageContext;
 
 /* What a stage did, for the log, the table and the noise report; sums over ranks. */

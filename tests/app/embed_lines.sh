@@ -72,6 +72,26 @@ embed --input "$work/long.jsonl" --output "$work/killed.h5" --batch 50 || { fail
 grep -q '[1-9][0-9]* of [0-9]* lines are embedded already' "$work/log" && pass "goes on" || { fail "it began anew"; cat "$work/log"; }
 [ "$(store_of "$work/killed.h5")" = "$whole" ] && pass "killed and taken up: same contents" || fail "killed and taken up"
 
+# Products of other bits: a half-done store with bf16 weights, begun with pairs of bf16, is not gone on with without them.
+if pairs_here; then
+    narrow() { "$program" embed --model "$model" --weights bf16 --input "$work/long.jsonl" --output "$work/narrow.h5" "$@" >"$work/log" 2>&1; }
+    narrow --batch 1 &
+    pid=$!
+    for _ in $(seq 400); do
+        [ -n "$(find "$work/narrow.h5.work" -name '*.journal' -size +1k 2>/dev/null)" ] && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    kill -TERM $(pgrep -P $pid) 2>/dev/null
+    wait $pid
+    HNLMREC_CPU=avx512 narrow && fail "other bits: accepted"
+    grep -q 'made as "bf16 pairs", here they are made as "plain".*--mix-bits' "$work/log" && pass "other bits: refused" || { fail "other bits"; cat "$work/log"; }
+    HNLMREC_CPU=avx512 narrow --mix-bits && grep -q 'mixed, as asked' "$work/log" && grep -q 'are embedded already' "$work/log" && pass "--mix-bits goes on, and says so" || { fail "--mix-bits"; cat "$work/log"; }
+    HNLMREC_CPU=avx512 narrow && grep -q 'stands already' "$work/log" && pass "a whole store is found on any path" || fail "a whole store"
+else
+    skip "products of other bits: this processor multiplies no bf16 pairs"
+fi
+
 # A stop is heeded between batches, with its own exit code.
 "$program" embed --model "$model" --weights f32 --input "$work/long.jsonl" --output "$work/stopped.h5" --batch 1 >"$work/log" 2>&1 &
 pid=$!

@@ -22,15 +22,62 @@ generate --input "$work/in.jsonl" --output "$work/out.jsonl" --max-tokens 10 --t
 generate --input "$work/in.jsonl" --output "$work/slots.jsonl" --max-tokens 10 --temperature 1 --slots 3 2>/dev/null
 cmp -s "$work/out.jsonl" "$work/slots.jsonl" && pass "other slots: the same bytes" || fail "other slots"
 { head -n 17 "$work/out.jsonl"; printf '{"id":"p18","te'; } >"$work/part.jsonl"
+cp "$work/out.jsonl.settings" "$work/part.jsonl.settings"
 generate --input "$work/in.jsonl" --output "$work/part.jsonl" --max-tokens 10 --temperature 1 2>/dev/null
 cmp -s "$work/out.jsonl" "$work/part.jsonl" && pass "goes on behind the last whole line" || fail "does not go on"
 generate --input - --max-tokens 10 --temperature 1 <"$work/in.jsonl" 2>/dev/null | cmp -s - "$work/out.jsonl" && pass "from and to a pipe" || fail "pipe"
 
+# An output that was begun with other settings is not gone on with, whichever they are; nor is it changed.
+rm -rf "$work/model2" && cp -r "$model" "$work/model2" && printf ' ' >>"$work/model2/config.json"
+other() { # WORDS ARGS...
+    local words=$1
+    shift
+    head -n 17 "$work/out.jsonl" >"$work/half.jsonl"
+    cp "$work/out.jsonl.settings" "$work/half.jsonl.settings"
+    generate --input "$work/in.jsonl" --output "$work/half.jsonl" --max-tokens 10 --temperature 1 "$@" 2>"$work/log" && fail "begun otherwise ($words): accepted"
+    grep -q "begun with \"$words.*, now it is .*name another --output" "$work/log" && head -n 17 "$work/out.jsonl" | cmp -s - "$work/half.jsonl" &&
+        pass "begun otherwise ($words): refused" || { fail "begun otherwise ($words)"; cat "$work/log"; }
+}
+other model --model "$work/model2"
+other "weights: f32" --weights f16
+other "temperature: 1" --temperature 0.5
+other "seed: 1" --seed 2
+other "max-tokens: 10" --max-tokens 11
+other "top-k: 0" --top-k 5
+other "top-p: 1" --top-p 0.5
+other "repetition-penalty: 1" --repetition-penalty 1.5
+other 'system: ""' --system 'be brief'
+other 'stop: \[\]' --stop end
+other 'json: \[\]' --json a
+other "context: 0" --context 100
+head -n 17 "$work/out.jsonl" >"$work/half.jsonl"
+rm -f "$work/half.jsonl.settings"
+generate --input "$work/in.jsonl" --output "$work/half.jsonl" 2>"$work/log" && fail "without its settings: accepted"
+grep -q 'half.jsonl.settings is not there' "$work/log" && pass "answers whose settings nobody knows: refused" || { fail "without its settings"; cat "$work/log"; }
+: >"$work/half.jsonl" # killed before the first answer: nothing to mix
+cp "$work/out.jsonl.settings" "$work/half.jsonl.settings"
+generate --input "$work/in.jsonl" --output "$work/half.jsonl" --max-tokens 2 2>"$work/log" && pass "no answer yet: other settings are taken" || { fail "no answer yet"; cat "$work/log"; }
+
+# Products of other bits: bf16 weights with and without pairs of bf16.
+if pairs_here; then
+    narrow() { "$program" generate --model "$model" --weights bf16 --plain --input "$work/in.jsonl" --output "$work/narrow.jsonl" --max-tokens 10 "$@" 2>"$work/log"; }
+    narrow || fail "bf16"
+    head -n 17 "$work/narrow.jsonl" >"$work/half.jsonl" && cp "$work/half.jsonl" "$work/narrow.jsonl"
+    HNLMREC_CPU=avx512 narrow && fail "other bits: accepted"
+    grep -q 'made as "bf16 pairs", here they are made as "plain".*--mix-bits' "$work/log" && cmp -s "$work/half.jsonl" "$work/narrow.jsonl" && pass "other bits: refused" || { fail "other bits"; cat "$work/log"; }
+    HNLMREC_CPU=avx512 narrow --mix-bits && grep -q 'mixed, as asked' "$work/log" && grep -q '^products: mixed' "$work/narrow.jsonl.settings" && pass "--mix-bits goes on, and says so" || { fail "--mix-bits"; cat "$work/log"; }
+    rm "$work/narrow.jsonl" && HNLMREC_CPU=avx512 narrow && head -n 17 "$work/narrow.jsonl" >"$work/half.jsonl" && cp "$work/half.jsonl" "$work/narrow.jsonl"
+    narrow && fail "begun plain: accepted"
+    grep -q 'Go on with HNLMREC_CPU=avx512' "$work/log" && HNLMREC_CPU=avx2 narrow && pass "begun plain: the remedy is told, and works" || { fail "begun plain"; cat "$work/log"; }
+else
+    skip "products of other bits: this processor multiplies no bf16 pairs"
+fi
 
 # Files that are no earlier answers to this input are refused, and stay as they are.
 kept() { # WHAT WORDS OUTPUT [INPUT]
     cp "$3" "$work/before"
-    generate --input "${4:-$work/in.jsonl}" --output "$3" --max-tokens 10 2>"$work/log" && fail "$1: accepted"
+    [ "$3" = "$work/out.jsonl" ] || cp "$work/out.jsonl.settings" "$3.settings"
+    generate --input "${4:-$work/in.jsonl}" --output "$3" --max-tokens 10 --temperature 1 2>"$work/log" && fail "$1: accepted"
     grep -q -- "$2" "$work/log" && cmp -s "$3" "$work/before" && pass "$1: refused, and kept" || { fail "$1"; cat "$work/log"; }
 }
 printf '{"id":"p1","prompt":"a"}\n{"id":"p2","prompt":"b"}' >"$work/pair.jsonl"

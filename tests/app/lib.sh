@@ -37,6 +37,9 @@ make_model() {
     "$random_model" "$model" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 712 || { fail "no model"; finish; }
 }
 
+# pairs_here: whether this processor multiplies bf16 pairs, so that HNLMREC_CPU=avx512 gives other bits
+pairs_here() { "$program" doctor | grep -Eq 'kernels +path (avx512-bf16|amx)'; }
+
 # same_run WHAT EXPERIMENT REFERENCE RANKS ARGS...: another run of it, into $work/other, has the contents of REFERENCE
 same_run() {
     local what=$1 experiment=$2 reference=$3 ranks=$4

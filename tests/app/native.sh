@@ -54,10 +54,49 @@ else
     tail -n 5 "$work/log"
 fi
 
+# Products of other bits (bf16 weights, with and without pairs of bf16): neither a half-done stage nor the stages behind a
+# sealed one are gone on with, unless they may be mixed.
+if pairs_here; then
+    narrow() { "$program" run "$work/native.yaml" --out "$work/narrow" --set llm.native.weights=bf16 "$@" >"$work/log" 2>&1; }
+    "$program" profile "$work/native.yaml" --out "$work/narrow" --set llm.native.weights=bf16 --set llm.native.slots=1 >"$work/log" 2>&1 &
+    pid=$!
+    for _ in $(seq 400); do
+        [ -n "$(find "$work/narrow" -path '*profiles-items*' -name 'rank-*' -size +0 2>/dev/null)" ] && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    HNLMREC_CPU=avx2 narrow && fail "a stage of other bits: accepted"
+    grep -q 'made as "bf16 pairs", here they are made as "plain".*llm.native.mix_bits' "$work/log" && pass "a stage of other bits: refused" || { fail "a stage of other bits"; tail -n 3 "$work/log"; }
+    run 1 profile "$work/native.yaml" --out "$work/narrow" --set llm.native.weights=bf16 && pass "it goes on where it was begun" || fail "bf16 profiles"
+    HNLMREC_CPU=avx512 narrow && fail "inputs of other bits: accepted"
+    grep -q 'products as "plain", but what they are made from was not: profiles-items (bf16 pairs)' "$work/log" && pass "inputs of other bits: refused" || { fail "inputs of other bits"; tail -n 3 "$work/log"; }
+    HNLMREC_CPU=avx512 narrow --set llm.native.mix_bits=true && [ "$(grep -c 'mixed, as asked' "$work/log")" -ge 2 ] && pass "llm.native.mix_bits goes on, and says so" || { fail "llm.native.mix_bits"; tail -n 3 "$work/log"; }
+    HNLMREC_CPU=avx512 narrow && pass "what is whole is found on any path" || { fail "found on any path"; tail -n 3 "$work/log"; }
+else
+    skip "products of other bits: this processor multiplies no bf16 pairs"
+fi
+
 # Without constraints the same model writes nonsense, which is kept, marked and counted.
 rm -rf "$work/other"
 run 1 run "$work/native.yaml" --out "$work/other" --set llm.native.json=false --set llm.native.max_tokens=16
 grep -Eq ' [1-9][0-9]* noise' "$work/log" && pass "without constraints: noise is counted" || fail "without constraints: no noise?"
+
+# The plan: memory of weights, a step and the cache, in each worker; ranks of a host share what is free.
+plan() { run "$1" run "$work/native.yaml" --out "$work/plan" --plan "${@:2}" || { fail "plan"; tail -n 3 "$work/log"; }; }
+free_mib() { sed -n 's/^texts by.*; \([0-9.]*\) \([MG]\)iB may be used.*/\1 \2/p' "$work/log" | awk '{print int($2 == "G" ? 1024 * $1 : $1)}'; }
+plan 1
+grep -Eq '^texts by .*in memory as f32.*a step [0-9.]+ .*keys and values of 8[0-9]{3} tokens [0-9.]+ MiB' "$work/log" && grep -Eq '^vectors by .*keys and values [0-9.]+ ' "$work/log" &&
+    pass "the plan tells weights, step and cache" || { fail "the plan"; cat "$work/log"; }
+alone=$(free_mib)
+plan 2
+both=$(free_mib)
+[ "$both" -gt 0 ] && [ $((both * 10)) -lt $((alone * 7)) ] && pass "two ranks of a host share its memory ($alone MiB, $both MiB each)" || fail "shared memory: $alone, $both"
+plan 2 --set llm.native.memory_gb=2
+grep -q '^texts by.*; 1.9 GiB may be used' "$work/log" && pass "llm.native.memory_gb is a rank's own" || { fail "llm.native.memory_gb"; cat "$work/log"; }
+run 1 run "$work/native.yaml" --out "$work/plan" --plan --set llm.native.memory_gb=0.08 --set llm.native.slots=64 && fail "a cache that cannot fit: accepted"
+grep -q 'does not fit: weights take .*, keys and values of [0-9]* tokens .*76.3 MiB may be used' "$work/log" && pass "a cache that cannot fit: refused with figures" || { fail "a cache that cannot fit"; cat "$work/log"; }
 
 refused() { # WHAT WORDS ARGS...
     local what=$1 words=$2
@@ -67,9 +106,22 @@ refused() { # WHAT WORDS ARGS...
     else
         grep -q "$words" "$work/log" && ! grep -q "got no answer" "$work/log" && pass "$what: refused" || { fail "$what: other words"; tail -n 3 "$work/log"; }
     fi
+    cp "$work/log" "$work/log.refused"
     rm -rf "$work/bad"
 }
 refused "no chat template" "chat template" --set llm.native.plain=false
+grep -q '^stage\|data set:' "$work/log.refused" && fail "no chat template: told late" || pass "... before anything is made"
+echo '{{ messages }}' >"$model/chat_template.jinja"
+refused "an unknown chat template" "SHA-256 .* is not supported" --set llm.native.plain=false
+sed 's/plain: true/plain: false/' "$work/native.yaml" >"$work/chat.yaml"
+"$program" doctor "$work/chat.yaml" >"$work/log" && fail "doctor: an unknown template passes"
+grep -q 'BROKEN *profiles by .*SHA-256' "$work/log" && pass "doctor names it" || { fail "doctor"; cat "$work/log"; }
+rm "$model/chat_template.jinja"
+cp -r "$model" "$work/embedder" && echo '{{ messages }}' >"$work/embedder/chat_template.jinja"
+refused "an unknown template of the embedder's" "embedder/chat_template.jinja: .* is not supported" --set llm.vectors_of=prompts --set llm.native.embed_model="$work/embedder" \
+    --set llm.provider=extractive --set llm.native.plain=false
+HNLMREC_CPU=avx521 run 1 run "$work/native.yaml" --out "$work/bad" && fail "a path that does not exist: accepted"
+grep -q 'avx512-bf16 or amx, not "avx521"' "$work/log" && pass "a path that does not exist: refused" || { fail "HNLMREC_CPU"; cat "$work/log"; }
 refused "no such folder" "nowhere" --set llm.native.model=/nowhere
 refused "a budget too small for the form" "its form alone takes .*llm.native.max_tokens is 8" --set llm.native.max_tokens=8
 refused "no room for the instruction" "the instruction takes .*llm.native.context 100)" --set llm.native.context=100

@@ -174,7 +174,7 @@ HnStatus sample_fill(HnStoreWriter *writer, const HnSchema *schema, const Sample
 }
 
 HnStatus sample_write(const char *path, const HnSchema *schema, const Sample *sample, HnError *err) {
-    HnProvenance provenance = {"name: \"x\"\n", "00  a file\n", "plain", 7, true};
+    HnProvenance provenance = {"name: \"x\"\n", "00  a file\n", "plain", "mixed", 7, true};
     HnStoreWriter *writer = NULL;
     HN_TRY(hn_store_create(path, schema, &provenance, &writer, err));
     HnStatus status = sample_fill(writer, schema, sample, err);

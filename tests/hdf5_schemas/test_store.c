@@ -107,8 +107,9 @@ static void attributes_there_and_back(void **state) {
     ASSERT_FAILS(hn_store_get_i64(store, "absent", &whole, &err), HN_FORMAT, "absent", &err);
     ASSERT_FAILS(hn_store_get_i64(store, "third", &whole, &err), HN_FORMAT, "third", &err);
     ASSERT_FAILS(hn_store_get_text(store, "least", &text, &err), HN_FORMAT, "least", &err);
-    static const char *const provenance[] = {"program", "version", "commit",         "libraries",      "created",
-                                             "config",  "inputs",  "processor_path", "content_sha256", "about"};
+    static const char *const provenance[] = {"program",        "version",        "commit", "libraries",
+                                             "created",        "products",       "config", "inputs",
+                                             "processor_path", "content_sha256", "about"};
     for (size_t i = 0; i < sizeof provenance / sizeof provenance[0]; i++) {
         ASSERT_OK(hn_store_get_text(store, provenance[i], &text, &err), &err);
         hn_free(text);

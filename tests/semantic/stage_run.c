@@ -54,7 +54,7 @@ static HnStatus run(HnComm *world, const char *folder, const HnExperiment *exper
     HN_TRY(hn_comm_agree(world, status, err));
     HnDataset *dataset = NULL;
     HN_TRY(hn_dataset_open(path[0], &dataset, err));
-    HnStageContext context = {&experiment->llm, dataset, "", world, NULL, NULL};
+    HnStageContext context = {&experiment->llm, dataset, "", world, NULL, NULL, hn_comm_size(world)};
     status = hn_stage_profiles(&context, false, folder, path[1], NULL, &report, err);
     if (status == HN_OK && first) {
         count("items", &report);

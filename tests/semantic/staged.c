@@ -31,7 +31,7 @@ void close_run(Run *run) {
 }
 
 HnStatus run_profiles(Run *run) {
-    HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL};
+    HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL, 1};
     hn_error_clear(&run->err);
     HN_TRY(hn_stage_profiles(&context, false, run->folder, file(run, "items.h5"), NULL, &run->items, &run->err));
     return hn_stage_profiles(&context, true, run->folder, file(run, "users.h5"), file(run, "items.h5"), &run->users,
@@ -39,14 +39,14 @@ HnStatus run_profiles(Run *run) {
 }
 
 HnStatus run_negatives(Run *run) {
-    HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL};
+    HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL, 1};
     hn_error_clear(&run->err);
     return hn_stage_negatives(&context, file(run, "items.h5"), file(run, "users.h5"), run->folder,
                               file(run, "negatives.h5"), &run->negatives, &run->err);
 }
 
 HnStatus run_vectors(Run *run) {
-    HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL};
+    HnStageContext context = {&run->experiment->llm, run->dataset, "", run->self, NULL, NULL, 1};
     hn_error_clear(&run->err);
     return hn_stage_embed(&context, file(run, "negatives.h5"), file(run, "items.h5"), file(run, "users.h5"),
                           run->folder, file(run, "vectors.h5"), &run->vectors, &run->err);

@@ -9,6 +9,7 @@
 #include "base/half.h"
 #include "semantic/provider.h"
 #include "semantic/record.h"
+#include "semantic/stage_identity.h"
 #include "staged.h"
 
 static int open_worlds(void **state) {
@@ -253,6 +254,48 @@ static void orphaned_journals(void **state) {
     close_run(&run);
 }
 
+static void become(HnStageIdentity *identity, const char *products) {
+    (void)snprintf(identity->products, sizeof identity->products, "%s", products);
+}
+
+/* A half-done stage of a native model says what decided its bits; other ones are refused, or mixed as asked. */
+static void products(void **state) {
+    (void)state;
+    HnStageIdentity identity = {.products = "bf16 pairs", .mix_hint = "so"};
+    HnJournal *journal = NULL;
+    HnError err = HN_ERROR_INIT;
+    char *said = NULL;
+    size_t n_bytes = 0;
+    const char *folder = fixture_path("products");
+    assert_int_equal(hn_stage_identity_line(&identity, "stage", "it", &err), HN_OK);
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
+    become(&identity, "plain"); /* nothing is answered yet */
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
+    assert_int_equal(hn_journal_open(folder, "rank-00000", &journal, &err), HN_OK);
+    assert_int_equal(hn_journal_append(journal, 0, 1, "x", 1, &err), HN_OK);
+    assert_int_equal(hn_journal_close(&journal, &err), HN_OK);
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
+    become(&identity, "bf16 pairs");
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_CONFLICT);
+    assert_non_null(strstr(err.message, "HNLMREC_CPU=avx512"));
+    hn_error_clear(&err);
+    identity.mix_bits = true;
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
+    assert_string_equal(identity.products, "mixed");
+    assert_int_equal(hn_file_read(fixture_path("products/identity.txt"), 1000, &said, &n_bytes, &err), HN_OK);
+    assert_string_equal(said, "stage: it\nproducts: mixed\n");
+    hn_free(said);
+    become(&identity, "plain"); /* once mixed, never whole again */
+    identity.mix_bits = false;
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_CONFLICT);
+    hn_error_clear(&err);
+    assert_int_equal(hn_stage_identity_line(&identity, "model", "other", &err), HN_OK);
+    assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_CONFLICT); /* the lines count first */
+    assert_non_null(strstr(err.message, "model: other"));
+    hn_error_clear(&err);
+    hn_stage_identity_free(&identity);
+}
+
 static void plan(void **state) {
     (void)state;
     Run run;
@@ -297,15 +340,11 @@ static void out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(extractive),
-        cmocka_unit_test(nearest_in_text),
-        cmocka_unit_test(mean_of_samples),
-        cmocka_unit_test(ids_only),
-        cmocka_unit_test(import),
-        cmocka_unit_test(bad_imports),
-        cmocka_unit_test(import_vectors),
-        cmocka_unit_test(orphaned_journals),
-        cmocka_unit_test(plan),
+        cmocka_unit_test(extractive),      cmocka_unit_test(nearest_in_text),
+        cmocka_unit_test(mean_of_samples), cmocka_unit_test(ids_only),
+        cmocka_unit_test(import),          cmocka_unit_test(bad_imports),
+        cmocka_unit_test(import_vectors),  cmocka_unit_test(orphaned_journals),
+        cmocka_unit_test(products),        cmocka_unit_test(plan),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, open_worlds, fixture_close);

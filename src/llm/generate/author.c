@@ -13,6 +13,7 @@ struct HnAuthor {
     HnAuthorOptions options;
     char *folder;
     HnLmConfig config;
+    HnLmPlan plan;
     HnTokenizer *tokenizer;
     HnChat *chat; /* NULL: plain */
     HnTokenTree *tree;
@@ -34,9 +35,16 @@ static uint32_t context_of(const HnAuthor *author) {
 
 /* Tokens that the cache holds: a whole context, and for each slot a prompt and answer of usual length. */
 static uint32_t cached_tokens(const HnAuthor *author) {
-    uint32_t context = context_of(author), slots = author->options.slots ? author->options.slots : 8;
+    uint32_t context = context_of(author), slots = author->options.slots;
     uint32_t usual = USUAL_TOKENS < context ? USUAL_TOKENS : context;
     return slots * usual > context ? slots * usual : context;
+}
+
+static HnLmOptions lm_options(const HnAuthor *author) {
+    return (HnLmOptions){.weights = author->options.weights,
+                         .memory_limit = author->options.memory_limit,
+                         .cache_pages = cached_tokens(author) / HN_KV_PAGE + author->options.slots + 1,
+                         .head = true};
 }
 
 static HnStatus open_parts(HnAuthor *author, HnError *err) {
@@ -54,7 +62,11 @@ static HnStatus open_parts(HnAuthor *author, HnError *err) {
                        "models?",
                        author->folder, hn_tokenizer_size(author->tokenizer) - 1, author->config.n_vocab);
     }
-    return author->options.plain ? HN_OK : hn_chat_open(author->folder, author->tokenizer, &author->chat, err);
+    if (!author->options.plain) {
+        HN_TRY(hn_chat_open(author->folder, author->tokenizer, &author->chat, err));
+    }
+    HnLmOptions options = lm_options(author);
+    return hn_lm_plan(author->folder, &options, &author->plan, err);
 }
 
 HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **author_at, HnError *err) {
@@ -64,6 +76,7 @@ HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **author_at, Hn
         return HN_MEMORY;
     }
     author->options = *options;
+    author->options.slots = options->slots ? options->slots : 8;
     HnStatus status = hn_lm_folder_resolve(options->folder, &author->folder, err);
     author->options.folder = author->folder;
     if (status == HN_OK) {
@@ -103,9 +116,9 @@ static HnStatus need_tree(HnAuthor *author, HnError *err) {
 }
 
 HnStatus hn_author_load(HnAuthor *author, HnError *err) {
-    HnLmOptions options = {
-        .weights = author->options.weights, .memory_limit = author->options.memory_limit, .head = true};
+    HnLmOptions options = lm_options(author);
     HnGenerateOptions batching = {.n_slots = author->options.slots,
+                                  .n_pages = options.cache_pages,
                                   .on_text = author->options.on_text,
                                   .context = author->options.on_text_context};
     if (author->generator) {
@@ -113,21 +126,22 @@ HnStatus hn_author_load(HnAuthor *author, HnError *err) {
     }
     HN_TRY(need_tree(author, err));
     HN_TRY(hn_lm_open(author->folder, &options, &author->lm, err));
-    batching.n_pages = cached_tokens(author) / HN_KV_PAGE + batching.n_slots + 1;
     return hn_generator_create(author->lm, author->tree, &batching, &author->generator, err);
 }
 
 HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) {
-    HnLmOptions options = {.weights = author->options.weights, .memory_limit = UINT64_MAX, .head = true};
-    HnLmPlan plan;
-    char bytes[32];
-    HN_TRY(hn_lm_plan(author->folder, &options, &plan, err));
-    return hn_text_printf(line, err, "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), %s%s",
-                          hn_lm_family_name(author->config.family), author->config.n_layers,
-                          1e-9 * (double)plan.n_parameters, hn_format_bytes((double)plan.weights, bytes, sizeof bytes),
-                          hn_weight_type_name(options.weights), hn_linear_path(options.weights),
-                          author->chat ? "chat template " : "no chat template",
-                          author->chat ? hn_chat_name(author->chat) : "");
+    const HnLmPlan *plan = &author->plan;
+    const HnWeightType type = author->options.weights;
+    char weights[32], step[32], cache[32];
+    return hn_text_printf(
+        line, err,
+        "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), a step %s, keys and values "
+        "of %llu tokens %s, %s%s",
+        hn_lm_family_name(author->config.family), author->config.n_layers, 1e-9 * (double)plan->n_parameters,
+        hn_format_bytes((double)plan->weights, weights, sizeof weights), hn_weight_type_name(type),
+        hn_linear_path(type), hn_format_bytes((double)plan->activations, step, sizeof step),
+        (unsigned long long)(plan->cache / plan->kv_token), hn_format_bytes((double)plan->cache, cache, sizeof cache),
+        author->chat ? "chat template " : "no chat template", author->chat ? hn_chat_name(author->chat) : "");
 }
 
 HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_t n_fields, const HnItemNames *names,

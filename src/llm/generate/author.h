@@ -38,13 +38,14 @@ typedef struct HnAuthorPrompt {
     size_t n_taken;
 } HnAuthorPrompt;
 
-/* Reads configuration, tokenizer and template: cheap, and finds most of what can be wrong with a folder. */
+/* Reads configuration, tokenizer, template and the weights' headers, and plans memory: cheap, and finds most of what
+ * can be wrong with a folder. HN_MEMORY, with the figures: weights, a step and the cache do not fit. */
 HnStatus hn_author_open(const HnAuthorOptions *options, HnAuthor **author, HnError *err);
 void hn_author_close(HnAuthor **author);
 /* Loads the weights; hn_author_submit does where nobody has. */
 HnStatus hn_author_load(HnAuthor *author, HnError *err);
-/* "llama, 24 layers, 0.49 billion parameters, 942.4 MiB in memory as bf16 (avx512-bf16 pairs), chat template llama-3".
- */
+/* "llama, 24 layers, 0.49 billion parameters, 942.4 MiB in memory as bf16 (avx512-bf16 pairs), a step 61.3 MiB, keys
+ * and values of 16384 tokens 384.0 MiB, chat template llama-3". */
 HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err);
 
 /* A grammar over this model's vocabulary; the author frees it. names may be NULL, else they outlive the author. */

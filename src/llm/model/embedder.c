@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "embedding_private.h"
 #include "llm/tokenizer/turns.h"
 
 struct HnLmEmbedder {
@@ -14,16 +15,35 @@ struct HnLmEmbedder {
     HnTokens bare;     /* ... rendered without an input */
 };
 
+/* Tokenizer and template. */
 static HnStatus open_parts(const HnLmEmbedderOptions *options, const char *folder, HnLmEmbedder *self, HnError *err) {
-    HnLmOptions lm = {.weights = options->weights, .memory_limit = options->memory_limit};
     bool chat = false;
     HN_TRY(hn_tokenizer_open(folder, &self->tokenizer, err));
     if (options->prompts && !options->plain) {
         HN_TRY(hn_chat_exists(folder, &chat, err));
     }
-    if (chat) {
-        HN_TRY(hn_chat_open(folder, self->tokenizer, &self->chat, err));
+    return chat ? hn_chat_open(folder, self->tokenizer, &self->chat, err) : HN_OK;
+}
+
+static HnStatus lm_options(const HnLmEmbedderOptions *options, const char *folder, HnLmOptions *lm, HnError *err) {
+    HnLmConfig config;
+    *lm = (HnLmOptions){.weights = options->weights, .memory_limit = options->memory_limit};
+    HN_TRY(hn_lm_config_read(folder, &config, err));
+    if (config.causal) {
+        uint32_t longest = options->embedding.max_tokens ? options->embedding.max_tokens
+                           : config.max_tokens           ? config.max_tokens
+                                                         : config.n_positions;
+        lm->cache_pages =
+            hn_lm_embedding_pages(HN_LM_ROWS, longest < HN_EMBEDDER_PLANNED ? longest : HN_EMBEDDER_PLANNED);
     }
+    hn_lm_config_free(&config);
+    return HN_OK;
+}
+
+static HnStatus load(const HnLmEmbedderOptions *options, const char *folder, HnLmEmbedder *self, HnError *err) {
+    HnLmOptions lm;
+    HN_TRY(open_parts(options, folder, self, err));
+    HN_TRY(lm_options(options, folder, &lm, err));
     HN_TRY(hn_lm_open(folder, &lm, &self->lm, err));
     return hn_lm_embedding_create(self->lm, self->tokenizer, &options->embedding, &self->embedding, err);
 }
@@ -33,12 +53,33 @@ HnStatus hn_lm_embedder_open(const HnLmEmbedderOptions *options, HnLmEmbedder **
     char *folder = NULL;
     HnStatus status = self ? hn_lm_folder_resolve(options->folder, &folder, err) : HN_MEMORY;
     if (status == HN_OK) {
-        status = open_parts(options, folder, self, err);
+        status = load(options, folder, self, err);
     }
     hn_free(folder);
     if (status != HN_OK) {
         hn_lm_embedder_close(embedder);
     }
+    return status;
+}
+
+HnStatus hn_lm_embedder_plan(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err) {
+    HnLmOptions lm;
+    char *folder = NULL;
+    HnStatus status = hn_lm_folder_resolve(options->folder, &folder, err);
+    status = status == HN_OK ? lm_options(options, folder, &lm, err) : status;
+    status = status == HN_OK ? hn_lm_plan(folder, &lm, plan, err) : status;
+    hn_free(folder);
+    return status;
+}
+
+HnStatus hn_lm_embedder_check(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err) {
+    HnLmEmbedder *self = hn_alloc(1, sizeof *self, "embedder", err);
+    char *folder = NULL;
+    HnStatus status = self ? hn_lm_folder_resolve(options->folder, &folder, err) : HN_MEMORY;
+    status = status == HN_OK ? open_parts(options, folder, self, err) : status;
+    status = status == HN_OK ? hn_lm_embedder_plan(options, plan, err) : status;
+    hn_free(folder);
+    hn_lm_embedder_close(&self);
     return status;
 }
 

@@ -11,6 +11,8 @@
 
 typedef struct HnLmEmbedder HnLmEmbedder;
 
+enum { HN_EMBEDDER_PLANNED = 8192 };
+
 typedef struct HnLmEmbedderOptions {
     const char *folder; /* or a hub cache's */
     HnWeightType weights;
@@ -20,6 +22,11 @@ typedef struct HnLmEmbedderOptions {
     bool plain;   /* no chat template */
 } HnLmEmbedderOptions;
 
+/* Memory that it will take, from the headers alone; the cache for prompts of up to HN_EMBEDDER_PLANNED tokens, longer
+ * ones enlarge it when they come. HN_MEMORY, with the figures, where it cannot fit. */
+HnStatus hn_lm_embedder_plan(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err);
+/* ... and all else that opening would find wrong: tokenizer, chat template. */
+HnStatus hn_lm_embedder_check(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err);
 /* Loads the model. */
 HnStatus hn_lm_embedder_open(const HnLmEmbedderOptions *options, HnLmEmbedder **embedder, HnError *err);
 void hn_lm_embedder_close(HnLmEmbedder **embedder);

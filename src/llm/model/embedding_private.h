@@ -44,6 +44,8 @@ HnStatus hn_lm_embedding_find_ends(HnLmEmbedding *embedding, HnError *err);
 
 /* embedding_shared.c: vectors of sequences by a decoder; sequences are put into another order. */
 enum { HN_EMBEDDING_SEQUENCES = 512 };
+/* Pages of the cache for prompts of up to `longest` tokens. */
+uint32_t hn_lm_embedding_pages(uint32_t max_rows, uint32_t longest);
 HnStatus hn_lm_embedding_shared(HnLmEmbedding *embedding, HnLmSequence *sequences, size_t n, float *vectors,
                                 HnError *err);
 

@@ -202,11 +202,15 @@ static HnStatus compute(Work *work, float *vectors, HnError *err) {
     return HN_OK;
 }
 
+uint32_t hn_lm_embedding_pages(uint32_t max_rows, uint32_t longest) {
+    return STEPS_CACHED * hn_lm_pages(max_rows) + hn_lm_pages(longest) + LEVELS + 1;
+}
+
 /* A cache for prompts of up to `longest` tokens. */
 static HnStatus make_cache(HnLmEmbedding *embedding, uint32_t longest, HnError *err) {
     if (embedding->kv == NULL || longest > embedding->kv_longest) {
         hn_kv_free(&embedding->kv);
-        const uint32_t n_pages = STEPS_CACHED * hn_lm_pages(embedding->max_rows) + hn_lm_pages(longest) + LEVELS + 1;
+        const uint32_t n_pages = hn_lm_embedding_pages(embedding->max_rows, longest);
         HN_TRY(hn_kv_create(embedding->lm, n_pages, HN_EMBEDDING_SEQUENCES, &embedding->kv, err));
         embedding->kv_longest = longest;
     }

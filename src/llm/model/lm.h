@@ -18,11 +18,15 @@
 
 typedef struct HnLm HnLm;
 
+enum { HN_LM_ROWS = 1024 };
+
 typedef struct HnLmOptions {
     HnWeightType weights;
     const HnWeightType *head_weights; /* of the head and of an embedding tied to it; NULL: weights, but int8 for nf4 */
-    uint32_t max_rows;     /* tokens computed at once; longer steps are cut. 0: 1024 (encoders: their longest input) */
+    uint32_t
+        max_rows; /* tokens computed at once; longer steps are cut. 0: HN_LM_ROWS (encoders: their longest input) */
     uint64_t memory_limit; /* bytes this rank may use; 0: what the machine has free */
+    uint32_t cache_pages;  /* of the cache that will be made beside (hn_kv_create): planned with the rest */
     bool head;             /* logits will be asked for */
 } HnLmOptions;
 
@@ -30,12 +34,15 @@ typedef struct HnLmPlan { /* bytes */
     uint64_t weights, activations;
     uint64_t mapped; /* of embeddings that stay in the mapped file: only pages of tokens that occur come into memory */
     uint64_t kv_token; /* of one cached token */
+    uint64_t cache;    /* of cache_pages */
     uint64_t stored;   /* of the tensors in the files */
     uint64_t n_parameters;
 } HnLmPlan;
 
 /* What opening will take, from the files' headers alone. HN_MEMORY, with the figures, where it cannot fit. */
 HnStatus hn_lm_plan(const char *folder, const HnLmOptions *options, HnLmPlan *plan, HnError *err);
+/* Bytes that this process may still take, as the system and its control group see it; UINT64_MAX: they do not say. */
+uint64_t hn_lm_free_memory(void);
 HnStatus hn_lm_open(const char *folder, const HnLmOptions *options, HnLm **lm, HnError *err);
 void hn_lm_close(HnLm **lm);
 const HnLmConfig *hn_lm_config(const HnLm *lm);

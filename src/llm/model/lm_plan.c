@@ -2,11 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attention.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "lm_private.h"
 
-enum { DEFAULT_ROWS = 1024, ALIGNMENT = 64 };
+enum { ALIGNMENT = 64 };
 
 /* Bytes of the file that may be in memory beside the weights while they are packed, and small change. */
 #define SLACK ((uint64_t)64 << 20)
@@ -113,7 +114,7 @@ uint64_t hn_lm_place_step(HnLm *lm, char *base) {
 static HnStatus choose_rows(HnLm *lm, HnError *err) {
     const HnLmConfig *config = &lm->config;
     uint32_t longest = config->max_tokens != 0 ? config->max_tokens : config->n_positions;
-    lm->max_rows = lm->options.max_rows != 0 ? lm->options.max_rows : config->causal ? DEFAULT_ROWS : longest;
+    lm->max_rows = lm->options.max_rows != 0 ? lm->options.max_rows : config->causal ? HN_LM_ROWS : longest;
     if (lm->max_rows > INT32_MAX / 2) {
         return hn_fail(err, HN_RANGE, "%s: a step of %u tokens is too long", lm->folder, lm->max_rows);
     }
@@ -125,17 +126,21 @@ static HnStatus choose_rows(HnLm *lm, HnError *err) {
 static HnStatus check_fits(const HnLm *lm, HnError *err) {
     const HnLmPlan *plan = &lm->plan;
     const uint64_t limit = lm->options.memory_limit != 0 ? lm->options.memory_limit : hn_lm_free_memory();
-    const uint64_t needed = plan->weights + plan->activations + SLACK;
+    const uint64_t needed = plan->weights + plan->activations + plan->cache + SLACK;
     if (needed <= limit) {
         return HN_OK;
     }
-    char weights[32], activations[32], allowed[32];
+    char weights[32], activations[32], cache[32], allowed[32];
     return hn_fail(
         err, HN_MEMORY,
-        "%s does not fit: weights take %s, a step of %u tokens %s, all else %d MiB, but %s may be used; use "
-        "narrower weights (bf16, int8, nf4), a smaller model, or serve it elsewhere and use the http provider",
+        "%s does not fit: weights take %s, a step of %u tokens %s, keys and values of %llu tokens %s, all else %d MiB, "
+        "but %s may be used (by default what is free, in a run this rank's share of it); use narrower weights (bf16, "
+        "int8, nf4), fewer slots or a shorter context, fewer ranks on a host, a smaller model, or serve it elsewhere "
+        "and use the http provider",
         lm->folder, hn_format_bytes((double)plan->weights, weights, sizeof weights), lm->max_rows,
-        hn_format_bytes((double)plan->activations, activations, sizeof activations), (int)(SLACK >> 20),
+        hn_format_bytes((double)plan->activations, activations, sizeof activations),
+        (unsigned long long)lm->options.cache_pages * HN_KV_PAGE,
+        hn_format_bytes((double)plan->cache, cache, sizeof cache), (int)(SLACK >> 20),
         hn_format_bytes((double)limit, allowed, sizeof allowed));
 }
 
@@ -164,6 +169,7 @@ static HnStatus make_plan(HnLm *lm, HnError *err) {
     lm->plan.weights = hn_lm_place_weights(lm, NULL);
     lm->plan.activations = hn_lm_place_step(lm, NULL);
     lm->plan.kv_token = config->causal ? 2 * (uint64_t)hn_lm_kv_width(config) * sizeof(float) * config->n_layers : 0;
+    lm->plan.cache = (uint64_t)lm->options.cache_pages * HN_KV_PAGE * lm->plan.kv_token;
     lm->plan.stored = hn_tensors_bytes(lm->tensors);
     lm->plan.n_parameters = count_parameters(lm);
     const uint64_t width = config->stored == HN_ELEMENT_F32 ? sizeof(float) : sizeof(uint16_t);

@@ -91,8 +91,6 @@ uint64_t hn_lm_place_weights(HnLm *lm, char *base);
 uint64_t hn_lm_place_step(HnLm *lm, char *base);
 /* Reads the configuration, opens the tensors, fills lm->plan; HN_MEMORY where it does not fit. */
 HnStatus hn_lm_prepare(const char *folder, const HnLmOptions *options, HnLm *lm, HnError *err);
-/* Bytes that this process may still take: the least of the machine's and the control group's. */
-uint64_t hn_lm_free_memory(void);
 
 /* lm_load.c: fills the placed weights from the files. */
 HnStatus hn_lm_load(HnLm *lm, HnError *err);
