@@ -38,6 +38,9 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     cases[n] = (Case){.name = "dins, norms of final rows", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.train.reg = HN_REG_NORM, cases[n].config.train.reg_rows = HN_ROWS_FINAL;
     cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "softmax of five", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_RNS, cases[n].config.sampler.negatives = 5;
+    cases[n++].config.loss.name = HN_LOSS_SOFTMAX;
     cases[n] = (Case){.name = "dns, all of four", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.mn = HN_DNS_ALL, cases[n].config.sampler.pick = 4;
     cases[n++].config.sampler.name = HN_SAMPLER_DNS;

@@ -160,6 +160,9 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (json_object_get(one, "tau") != NULL) {
+        config.loss.tau = real(one, "tau");
+    }
     if (json_object_get(one, "pool") != NULL) {
         config.model.pool = (HnPoolRule)word(one, "pool", pools);
         config.sampler.negatives = integer(one, "negatives");
@@ -285,7 +288,7 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
 typedef struct Given {
     HnGivenBatch batch;
     uint64_t pairs[64];
-    int32_t negatives[64 * 4];
+    int32_t negatives[64 * 9];
 } Given;
 
 static void give(Given *given, const json_t *one, const json_t *step) {

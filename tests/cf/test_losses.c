@@ -55,12 +55,25 @@ static double in_batch_loss(const HnTrainConfig *config, const HnBatch *batch, u
     return config->loss.name == HN_LOSS_SOFTMAX ? log(sum) - cosine(batch, k, k) / config->loss.tau : sum;
 }
 
+static double softmax_of_drawn(const HnTrainConfig *config, const HnBatch *batch, uint32_t k) {
+    const float *user = user_of(batch, k);
+    double sum = 0.0;
+    for (int m = 0; m < batch->negatives; m++) {
+        const float *x =
+            batch->negative_vectors + (k * (uint32_t)batch->negatives + (uint32_t)m) * (uint32_t)batch->width;
+        sum += exp(dot(user, x, batch->width) / sqrt(dot(user, user, batch->width) * dot(x, x, batch->width)) /
+                   config->loss.tau);
+    }
+    return log(sum) - cosine(batch, k, k) / config->loss.tau;
+}
+
 static double ranking_of(const HnTrainConfig *config, const HnBatch *batch) {
     double sum = 0.0;
     for (uint32_t k = 0; k < batch->n; k++) {
         sum +=
-            config->sampler.name == HN_SAMPLER_IN_BATCH
-                ? in_batch_loss(config, batch, k)
+            config->sampler.name == HN_SAMPLER_IN_BATCH ? in_batch_loss(config, batch, k)
+            : config->loss.name == HN_LOSS_SOFTMAX
+                ? softmax_of_drawn(config, batch, k)
                 : pair_loss(config, dot(user_of(batch, k), positive_of(batch, k), batch->width),
                             dot(user_of(batch, k), batch->negative_vectors + k * (uint32_t)batch->width, batch->width));
     }
@@ -115,17 +128,19 @@ static void check(const HnTrainConfig *config, bool exact) {
         expect_ok(hn_trainer_step(trainer, &report, &err), &err);
     }
     uint64_t pairs[BATCH];
-    int32_t negatives[BATCH];
+    int32_t negatives[BATCH * 3];
     const bool in_batch = config->sampler.name == HN_SAMPLER_IN_BATCH;
     const uint64_t n_train = world_count(&world, 1);
     for (uint64_t k = 0; k < BATCH; k++) {
         pairs[k] = (k * 7) % n_train;
+    }
+    for (uint64_t k = 0; k < BATCH * 3; k++) {
         negatives[k] = (int32_t)((k * 5) % 22);
     }
     const HnGivenBatch given = {pairs, in_batch ? NULL : negatives, BATCH};
     expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
     const double ranking = ranking_of(config, &trainer->batch), l2 = l2_of(config, trainer);
-    if (fabs(report.loss[HN_LOSS_RANKING] - ranking) > 1e-6 * ranking ||
+    if (fabs(report.loss[HN_LOSS_RANKING] - ranking) > 1e-6 * fabs(ranking) ||
         fabs(report.loss[HN_LOSS_L2] - l2) > 1e-6 * l2) {
         fail_msg("ranking %.9g and L2 %.9g, the formulas say %.9g and %.9g", report.loss[HN_LOSS_RANKING],
                  report.loss[HN_LOSS_L2], ranking, l2);
@@ -183,6 +198,20 @@ static void test_in_batch(void **state) {
             config.train.l2 = 0.02;
             check(&config, sum == 1);
         }
+    }
+}
+
+static void test_softmax_of_drawn(void **state) {
+    (void)state;
+    const HnSamplerName names[] = {HN_SAMPLER_RNS, HN_SAMPLER_POPULARITY, HN_SAMPLER_DNS};
+    for (int s = 0; s < 3; s++) {
+        HnTrainConfig config = small_config();
+        config.train.batch = BATCH;
+        config.model.layers = s;
+        config.sampler.name = names[s], config.sampler.negatives = 3 - s;
+        config.loss.name = HN_LOSS_SOFTMAX, config.loss.tau = 0.4;
+        config.train.l2 = 0.0;
+        check(&config, s == 1);
     }
 }
 
@@ -393,6 +422,7 @@ int main(void) {
         cmocka_unit_test(test_forms_of_l2),
         cmocka_unit_test(test_all_parameters_of_mf),
         cmocka_unit_test(test_in_batch),
+        cmocka_unit_test(test_softmax_of_drawn),
         cmocka_unit_test(test_epsilon_and_pools),
         cmocka_unit_test(test_pools_are_sums_of_layers),
         cmocka_unit_test(test_units_of_an_epoch),
