@@ -40,6 +40,14 @@ static const char *rows_of_l2(const HnTrainConfig *train, const char **key) {
                "train.reg: "
                "sq_half";
     }
+    const bool of_layers = train->train.reg_rows == HN_ROWS_LAYER1 || train->train.reg_rows == HN_ROWS_LAYERS;
+    const bool flat = train->model.backbone == HN_BACKBONE_MF || train->model.layers == 0;
+    if (of_layers && train->model.backbone != HN_BACKBONE_LIGHTGCN && train->model.backbone != HN_BACKBONE_MF) {
+        return "train.reg_rows layer1 and layers are for model.backbone lightgcn: set train.reg_rows: ego or final";
+    }
+    if (train->train.reg_rows == HN_ROWS_LAYER1 && flat) {
+        return "train.reg_rows layer1 takes vectors after one layer, and the model has none: set train.reg_rows: ego";
+    }
     return NULL;
 }
 

@@ -28,6 +28,7 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n].config.train.reg_rows = HN_ROWS_LAYER1;
     cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] = (Case){.name = "mixgcf, three negatives", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.negatives = 3;
@@ -40,6 +41,7 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] = (Case){.name = "softmax of five", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_RNS, cases[n].config.sampler.negatives = 5;
+    cases[n].config.train.reg_rows = HN_ROWS_LAYERS;
     cases[n++].config.loss.name = HN_LOSS_SOFTMAX;
     cases[n] = (Case){.name = "dns, all of four", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.mn = HN_DNS_ALL, cases[n].config.sampler.pick = 4;

@@ -117,7 +117,8 @@ static void take_l2(const json_t *one, HnTrainConfig *config) {
         config->train.reg = (HnRegRule)word(one, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
     }
     if (json_object_get(one, "reg_rows") != NULL) {
-        config->train.reg_rows = (HnRegRows)word(one, "reg_rows", (const char *const[]){"ego", "final", NULL});
+        config->train.reg_rows =
+            (HnRegRows)word(one, "reg_rows", (const char *const[]){"ego", "final", "layer1", "layers", NULL});
     }
 }
 

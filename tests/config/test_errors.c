@@ -111,6 +111,8 @@ static void forms_of_loss_and_published_figures(void **state) {
         {"sampler: {name: mixgcf, negatives: 65}\nloss.name: softmax\n", 1, {"at most 64", "lower"}},
         {"sampler: {name: rns, negatives: 1024}\ntrain.batch: 9000000\n", 2, {"2^32", "lower"}},
         {"model: {backbone: dgcf, dim: 10}\ndgcf.factors: 4\n", 2, {"dgcf.factors", "divisor of model.dim"}},
+        {"model.backbone: ngcf\ntrain.reg_rows: layers\n", 2, {"model.backbone lightgcn", "ego or final"}},
+        {"model.layers: 0\ntrain.reg_rows: layer1\n", 2, {"has none", "train.reg_rows: ego"}},
         {"sampler: {name: in_batch, draw_from: all}\n", 1, {"draws none", "sampler.draw_from: outside"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
         {"train.reg: all_params\ntrain.reg_rows: final\n", 2, {"train.reg_rows: ego", "train.reg: sq_half"}},

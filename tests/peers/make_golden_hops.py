@@ -135,6 +135,11 @@ def render(case, seed):
             ranking = torch.log1p(apart.exp().sum(1)).mean()
         if case.get("reg_rows") == "final":
             blocks = [e_u, e_p, e_n]
+        elif case.get("reg_rows"):  # layer1, layers
+            taken = slice(1, 2) if case["reg_rows"] == "layer1" else slice(None)
+            of_negatives = (negatives.transpose(0, 1) if case["sampler"]["name"] in ("mixgcf", "dins") else
+                            hops[:, [N_USERS + item for _, picked in made for item in picked]])
+            blocks = [hops[taken, users], hops[taken, [N_USERS + i for i in positives]], of_negatives[taken]]
         else:
             blocks = [params["users"][users], params["items"][positives], ego_n]
         squares = [(block ** 2).sum() for block in blocks]
@@ -181,6 +186,10 @@ def main():
         dict(base, name="mf_softmax_of_5", layers=0, sampler=dict(dns, name="rns"), negatives=5, loss="softmax", tau=0.3),
         dict(base, name="lightgcn_softmax_mixgcf_3", layers=2, sampler=mixgcf, negatives=3, loss="softmax", tau=0.2),
         dict(base, name="lightgcn_softmax_dins", layers=2, sampler=dins, loss="softmax", tau=0.5),
+        dict(base, name="lightgcn_dns_l2_of_layers", layers=3, sampler=dict(dns, pick=1), reg_rows="layers"),
+        dict(base, name="lightgcn_softmax_bsl", layers=2, sampler=dict(dns, name="rns"), negatives=4, loss="softmax", tau=0.15, reg_rows="layers"),
+        dict(base, name="lightgcn_dins_authors", layers=3, sampler=dins, pool="upper", reg_rows="layer1"),
+        dict(base, name="lightgcn_mixgcf_norms_of_layers", layers=2, sampler=mixgcf, negatives=2, reg="norm", reg_rows="layers"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",
