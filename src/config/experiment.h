@@ -77,7 +77,7 @@ typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
 typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;
 typedef enum { HN_ROWS_EGO, HN_ROWS_FINAL, HN_ROWS_LAYER1, HN_ROWS_LAYERS } HnRegRows;
 typedef enum { HN_REG_UNDIVIDED, HN_REG_BY_BATCH, HN_REG_BY_BATCH_TWICE } HnRegDivisor;
-typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM } HnEpochUnit;
+typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM, HN_EPOCH_DISTINCT_USERS } HnEpochUnit;
 typedef enum { HN_ALIGN_OWN, HN_ALIGN_BATCH } HnAlignNegatives;
 typedef enum { HN_ALIGN_MIXED, HN_ALIGN_ADAPTED } HnAlignVector;
 typedef enum { HN_ACTIVATION_RELU, HN_ACTIVATION_LEAKY_RELU } HnActivation;

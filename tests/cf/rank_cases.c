@@ -61,7 +61,8 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.loss.name = HN_LOSS_HINGE;
     cases[n] = (Case){.name = "dns", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_DNS, cases[n].config.sampler.pick = 3;
-    cases[n].config.sampler.similarity = HN_SIMILAR_COSINE;
+    cases[n].config.sampler.similarity = HN_SIMILAR_COSINE, cases[n].config.train.batch = 30;
+    cases[n].config.train.epoch_unit = HN_EPOCH_DISTINCT_USERS;
     cases[n++].config.sampler.candidates = 9;
     cases[n] = (Case){.name = "ahns mf", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.model.backbone = HN_BACKBONE_MF;

@@ -323,6 +323,9 @@ static void count_epoch(HnTrainer *trainer, uint32_t epoch, int counts[USERS], i
         for (uint32_t k = 0; k < batch->n; k++) {
             assert_true(k == 0 || batch->position[k] > batch->position[k - 1]);
             assert_int_equal(batch->user[k], trainer->shards.pair_user[batch->local[k]]);
+            for (uint32_t q = 0; q < k && order->unit == HN_EPOCH_DISTINCT_USERS; q++) {
+                assert_int_not_equal(batch->user[k], batch->user[q]);
+            }
             counts[batch->user[k]]++;
         }
     }
@@ -332,7 +335,7 @@ static void test_units_of_an_epoch(void **state) {
     (void)state;
     World world = world_gappy();
     const uint64_t n_train = world_count(&world, 1), per_user = n_train / USERS;
-    for (int unit = 0; unit < 3; unit++) {
+    for (int unit = 0; unit < 4; unit++) {
         HnTrainConfig config = small_config();
         config.train.epoch_unit = (HnEpochUnit)unit;
         config.train.batch = 7;
@@ -350,7 +353,8 @@ static void test_units_of_an_epoch(void **state) {
             total += counts[u];
         }
         assert_int_equal(counts[4], 0);
-        assert_int_equal(total + empty, unit == HN_EPOCH_USER ? USERS * per_user : n_train);
+        const uint64_t positions[] = {n_train, USERS * per_user, n_train, (n_train / 7 + 1) * 7};
+        assert_int_equal(total + empty, positions[unit]);
         assert_int_equal(empty > 0, unit != HN_EPOCH_EDGE); /* user 4's positions */
         rig_end(&rig);
     }
@@ -360,25 +364,27 @@ static void test_units_of_an_epoch(void **state) {
 /* Users are drawn evenly, and each user's pairs too. */
 static void test_draws_are_uniform(void **state) {
     (void)state;
-    World world = world_gappy();
-    HnTrainConfig config = small_config();
-    config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
-    Rig rig;
-    rig_start(&rig, &world, &config, folder, NULL, true, 5);
-    int sums[USERS] = {0}, counts[USERS], empty;
-    const int n_train = (int)world_count(&world, 1), epochs = 400;
-    for (int e = 0; e < epochs; e++) {
-        count_epoch(rig.trainer, (uint32_t)e, counts, &empty);
-        for (int u = 0; u < USERS; u++) {
-            sums[u] += counts[u];
+    for (int unit = HN_EPOCH_USER_UNIFORM; unit <= HN_EPOCH_DISTINCT_USERS; unit++) {
+        World world = world_gappy();
+        HnTrainConfig config = small_config();
+        config.train.epoch_unit = (HnEpochUnit)unit, config.train.batch = 7;
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, true, 5);
+        int sums[USERS] = {0}, counts[USERS], empty;
+        const int n_train = (int)rig.trainer->order.n_positions, epochs = 400;
+        for (int e = 0; e < epochs; e++) {
+            count_epoch(rig.trainer, (uint32_t)e, counts, &empty);
+            for (int u = 0; u < USERS; u++) {
+                sums[u] += counts[u];
+            }
         }
+        const double expected = (double)n_train * epochs / USERS;
+        for (int u = 0; u < USERS; u++) {
+            assert_true(u == 4 ? sums[u] == 0 : fabs(sums[u] - expected) < 5.0 * sqrt(expected));
+        }
+        rig_end(&rig);
+        world_free(&world);
     }
-    const double expected = (double)n_train * epochs / USERS;
-    for (int u = 0; u < USERS; u++) {
-        assert_true(u == 4 ? sums[u] == 0 : fabs(sums[u] - expected) < 5.0 * sqrt(expected));
-    }
-    rig_end(&rig);
-    world_free(&world);
 }
 
 /* A pair that comes twice in an epoch gets a negative of its own each time. */

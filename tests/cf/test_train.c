@@ -355,15 +355,6 @@ static void test_another_training_is_refused(void **state) {
     run.config.train.reg_rows = HN_ROWS_FINAL;
     refuses(&run, HN_CONFLICT, "train.reg_rows: 0");
     run.config.train.reg_rows = HN_ROWS_EGO;
-    run.config.sampler.draw_from = HN_DRAW_ALL;
-    refuses(&run, HN_CONFLICT, "sampler.draw_from: 0");
-    run.config.sampler.draw_from = HN_DRAW_OUTSIDE;
-    run.config.sampler.weight = HN_WEIGHT_LOG;
-    refuses(&run, HN_CONFLICT, "sampler.weight: 0");
-    run.config.sampler.weight = HN_WEIGHT_POWER;
-    run.config.sampler.similarity = HN_SIMILAR_COSINE;
-    refuses(&run, HN_CONFLICT, "sampler.similarity: 0");
-    run.config.sampler.similarity = HN_SIMILAR_PRODUCT;
     run.job.seed = 6;
     refuses(&run, HN_CONFLICT, "seed: 5");
     run.job.seed = 5;
