@@ -26,6 +26,7 @@ typedef enum HnRngStream {
     HN_STREAM_TUNE = 21,        /* settings of tuning trials: a = trial, b = range */
     HN_STREAM_LOOK = 22,        /* users whose negatives are looked at: a permutation of all */
     HN_STREAM_EPOCH_PAIR = 30,  /* pairs of an epoch that draws them: a = epoch, b = slot */
+    HN_STREAM_EPOCH_USER = 31,  /* users of a batch: a permutation of all; a = batches before it, over all epochs */
     HN_STREAM_MIX = 40,         /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */
     HN_STREAM_CORRELATION = 50, /* rows that DGCF correlates: a = 2 * step + (0 users, 1 items) */
     HN_STREAM_TOKEN = 60,       /* tokens of the native language model: a = position in the answer, b = request's key */

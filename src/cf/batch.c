@@ -34,13 +34,32 @@
     X(user_mark, n_local_users, sizeof(int32_t))       \
     X(item_mark, n_items, sizeof(int32_t))
 
-/* The same, where the sampler works by hop. */
+/* The same, where the sampler works by hop; of items, there or where L2 takes hops; and of users. */
 #define HOP_ARRAYS(X)                      \
-    X(item_hops, i, hops)                  \
-    X(d_item_hops, i, hops)                \
     X(d_positive_hops, c, hops)            \
     X(d_negative_hops, negatives *c, hops) \
-    X(negative_ego, negatives *c, ego)
+    X(negative_ego, negatives *c, l2_row)
+#define ITEM_HOP_ARRAYS(X)  \
+    X(item_hops, i, of_row) \
+    X(d_item_hops, i, of_row)
+#define USER_HOP_ARRAYS(X)  \
+    X(user_hops, c, of_row) \
+    X(d_user_hops, c, of_row)
+#define ALL_HOP_ARRAYS(X)                         \
+    if (shape->hops > 0) {                        \
+        HOP_ARRAYS(X)                             \
+    }                                             \
+    if (shape->hops > 0 || shape->row_hops > 0) { \
+        ITEM_HOP_ARRAYS(X)                        \
+    }                                             \
+    if (shape->row_hops > 0) {                    \
+        USER_HOP_ARRAYS(X)                        \
+    }
+
+/* Hop vectors of an item's row. */
+static int hops_of_row(const HnBatchShape *shape) {
+    return shape->hops > shape->row_hops ? shape->hops : shape->row_hops;
+}
 
 uint64_t hn_batch_most_items(const HnBatchShape *shape, uint64_t max_positions, uint64_t n_items) {
     const uint64_t named = (1 + (uint64_t)shape->draws) * max_positions;
@@ -53,11 +72,10 @@ uint64_t hn_batch_bytes(const HnBatchShape *shape, uint64_t capacity, uint64_t m
     uint64_t draws = (uint64_t)shape->draws, negatives = (uint64_t)shape->negatives,
              i = hn_batch_most_items(shape, positions, n_items), total = 0;
     uint64_t ego = (uint64_t)shape->dim * sizeof(float), hops = (uint64_t)shape->hops * ego;
+    uint64_t of_row = (uint64_t)hops_of_row(shape) * ego, l2_row = (uint64_t)shape->l2_hops * ego;
 #define BATCH_BYTES(name, count, bytes) total += (uint64_t)(count) * (uint64_t)(bytes);
     BATCH_ARRAYS(BATCH_BYTES)
-    if (shape->hops > 0) {
-        HOP_ARRAYS(BATCH_BYTES)
-    }
+    ALL_HOP_ARRAYS(BATCH_BYTES)
 #undef BATCH_BYTES
     return total;
 }
@@ -70,9 +88,13 @@ HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, con
              i = hn_batch_most_items(shape, positions, n_items);
     size_t row = (size_t)shape->width * sizeof(float), ego = (size_t)shape->dim * sizeof(float);
     size_t hops = (size_t)shape->hops * ego;
+    size_t of_row = (size_t)hops_of_row(shape) * ego, l2_row = (size_t)shape->l2_hops * ego;
     *batch = (HnBatch){.dim = shape->dim,
                        .width = shape->width,
                        .hops = shape->hops,
+                       .row_hops = shape->row_hops,
+                       .l2_first = (size_t)shape->l2_hop * (size_t)shape->dim,
+                       .l2_n = (size_t)shape->l2_hops * (size_t)shape->dim,
                        .negatives = shape->negatives,
                        .draws = shape->draws,
                        .draw_all = shape->draw_all,
@@ -86,9 +108,7 @@ HnStatus hn_batch_create(const HnUserShards *shards, uint64_t max_positions, con
     batch->name = hn_alloc((count), (bytes), "batch", err); \
     whole = whole && batch->name != NULL;
     BATCH_ARRAYS(BATCH_ALLOC)
-    if (shape->hops > 0) {
-        HOP_ARRAYS(BATCH_ALLOC)
-    }
+    ALL_HOP_ARRAYS(BATCH_ALLOC)
 #undef BATCH_ALLOC
     if (!whole) {
         hn_batch_free(batch);
@@ -103,6 +123,8 @@ void hn_batch_free(HnBatch *batch) {
 #define BATCH_FREE(name, count, bytes) hn_free(batch->name);
     BATCH_ARRAYS(BATCH_FREE)
     HOP_ARRAYS(BATCH_FREE)
+    ITEM_HOP_ARRAYS(BATCH_FREE)
+    USER_HOP_ARRAYS(BATCH_FREE)
 #undef BATCH_FREE
     *batch = (HnBatch){0};
 }

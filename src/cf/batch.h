@@ -13,17 +13,20 @@
 
 /* Widths of what a batch holds: hn_batch_shape (sampler.h). */
 typedef struct HnBatchShape {
-    int dim, width; /* of a table's row, of a final vector */
-    int hops;       /* hop vectors of an item, where the sampler works by hop; else 0 */
-    int negatives;  /* that a pair is compared with */
-    int draws;      /* items drawn for a pair: one for each negative, or one for each of its hops */
-    bool repeats;   /* a batch may hold a pair more than once */
-    bool draw_all;  /* draws may be items that the user took */
+    int dim, width;      /* of a table's row, of a final vector */
+    int hops;            /* hop vectors of an item, where the sampler works by hop; else 0 */
+    int row_hops;        /* hop vectors of a user and an item, where L2 takes others than the first; else 0 */
+    int l2_hop, l2_hops; /* the first that L2 takes, and their number */
+    int negatives;       /* that a pair is compared with */
+    int draws;           /* items drawn for a pair: one for each negative, or one for each of its hops */
+    bool repeats;        /* a batch may hold a pair more than once */
+    bool draw_all;       /* draws may be items that the user took */
 } HnBatchShape;
 
 typedef struct HnBatch {
-    int dim, width, hops, negatives, draws; /* its shape; K negatives below */
-    uint64_t capacity;                      /* pairs that fit: this rank's share of a batch can be all of it */
+    int dim, width, hops, row_hops, negatives, draws; /* its shape; K negatives below */
+    size_t l2_first, l2_n; /* elements of a row of hops that L2 takes: layer 0's unless train.reg_rows says others */
+    uint64_t capacity;     /* pairs that fit: this rank's share of a batch can be all of it */
     uint64_t max_positions;
     uint64_t most_items; /* that it can touch */
     uint64_t step;       /* optimiser steps done before this one */
@@ -68,9 +71,12 @@ typedef struct HnBatch {
     const float *all_item_hops;     /* [n_items of the data set][hops][dim], in place of item_hops; or NULL */
     float *d_positive_hops;         /* [n][hops][dim] gradient of each pair's loss by the positive's hops */
     float *d_negative_hops;         /* [n][K][hops][dim] and by the hops of the drawn items */
-    float *negative_ego;            /* [n][K][dim] what L2 takes for the negative's layer-0 row; its gradient is the
+    float *negative_ego;            /* [n][K][l2_n] what L2 takes of the negative's hops, as mixed; its gradient is the
                                      * sampler's business */
     float negative_l2;              /* weight of negative_ego in its own gradient */
+
+    float *user_hops, *d_user_hops; /* [n_users][row_hops][dim] likewise, with row_hops; else NULL. Then there are
+                                     * item_hops and d_item_hops too, whatever the sampler. */
 
     int32_t *ids;       /* [max_positions][1 + draws] positive + 1 and negatives + 1 of every position */
     int32_t *user_mark; /* [n local users] */

@@ -30,11 +30,13 @@ static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) 
     return hn_text_printf(text, err,
                           "sampler.exponent: %.17g\nsampler.candidates: %lld\nsampler.pick: %lld\n"
                           "sampler.ahns_alpha: %.17g\nsampler.ahns_beta: %.17g\nsampler.ahns_p: %lld\n"
-                          "sampler.mix_per: %d\nsampler.dins_alpha: %.17g\nsampler.negatives: %lld\nsampler.mn: %d\n",
+                          "sampler.mix_per: %d\nsampler.dins_alpha: %.17g\nsampler.negatives: %lld\nsampler.mn: %d\n"
+                          "sampler.draw_from: %d\nsampler.weight: %d\nsampler.similarity: %d\n",
                           c->sampler.exponent, (long long)c->sampler.candidates, (long long)c->sampler.pick,
                           c->sampler.ahns_alpha, c->sampler.ahns_beta, (long long)c->sampler.ahns_p,
                           (int)c->sampler.mix_per, c->sampler.dins_alpha, (long long)c->sampler.negatives,
-                          (int)c->sampler.mn);
+                          (int)c->sampler.mn, (int)c->sampler.draw_from, (int)c->sampler.weight,
+                          (int)c->sampler.similarity);
 }
 
 static HnStatus put_backbones(HnText *text, const HnTrainConfig *c, HnError *err) {
@@ -66,16 +68,16 @@ static HnStatus put_semantic(HnText *text, const HnTrainConfig *c, HnError *err)
 
 static HnStatus put_training(HnText *text, const HnTrainConfig *c, HnError *err) {
     HN_TRY(put_list(text, "eval.ks", &c->eval.ks, err));
-    return hn_text_printf(text, err,
-                          "train.epochs: %lld\ntrain.batch: %lld\ntrain.learning_rate: %.17g\ntrain.l2: %.17g\n"
-                          "train.eval_every: %lld\ntrain.patience: %lld\ntrain.stop_metric: %s\n"
-                          "train.drop_last: %d\ntrain.virtual_shards: %lld\neval.mask: %d\neval.select_on: %d\n"
-                          "train.reg: %d\ntrain.reg_divide: %d\ntrain.epoch_unit: %d\ntrain.eval_first: %lld\n",
-                          (long long)c->train.epochs, (long long)c->train.batch, c->train.learning_rate, c->train.l2,
-                          (long long)c->train.eval_every, (long long)c->train.patience, c->train.stop_metric,
-                          c->train.drop_last, (long long)c->train.virtual_shards, (int)c->eval.mask,
-                          (int)c->eval.select_on, (int)c->train.reg, (int)c->train.reg_divide, (int)c->train.epoch_unit,
-                          (long long)c->train.eval_first);
+    return hn_text_printf(
+        text, err,
+        "train.epochs: %lld\ntrain.batch: %lld\ntrain.learning_rate: %.17g\ntrain.l2: %.17g\n"
+        "train.eval_every: %lld\ntrain.patience: %lld\ntrain.stop_metric: %s\n"
+        "train.drop_last: %d\ntrain.virtual_shards: %lld\neval.mask: %d\neval.select_on: %d\n"
+        "train.reg: %d\ntrain.reg_rows: %d\ntrain.reg_divide: %d\ntrain.epoch_unit: %d\ntrain.eval_first: %lld\n",
+        (long long)c->train.epochs, (long long)c->train.batch, c->train.learning_rate, c->train.l2,
+        (long long)c->train.eval_every, (long long)c->train.patience, c->train.stop_metric, c->train.drop_last,
+        (long long)c->train.virtual_shards, (int)c->eval.mask, (int)c->eval.select_on, (int)c->train.reg,
+        (int)c->train.reg_rows, (int)c->train.reg_divide, (int)c->train.epoch_unit, (long long)c->train.eval_first);
 }
 
 static HnStatus put_groups(HnText *text, const HnTrainConfig *c, HnError *err) {

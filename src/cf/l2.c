@@ -1,6 +1,7 @@
 #include "cf/l2.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cf/rows.h"
 #include "cf/sums.h"
@@ -96,8 +97,23 @@ static PairRows rows_of_pair(const HnTrainConfig *config, const HnBatch *batch, 
                           batch->width};
     }
     const size_t d = (size_t)batch->dim;
-    return (PairRows){users->value + (size_t)batch->user[k] * d, items->value + (size_t)batch->positive[k] * d,
-                      batch->hops > 0 ? batch->negative_ego + first * d : NULL, batch->dim};
+    const float *mixed = batch->hops > 0 ? batch->negative_ego + first * batch->l2_n : NULL;
+    if (batch->row_hops > 0) {
+        const size_t row = (size_t)batch->row_hops * d;
+        return (PairRows){batch->user_hops + (size_t)batch->user_row[k] * row + batch->l2_first,
+                          batch->item_hops + (size_t)batch->positive_row[k] * row + batch->l2_first, mixed,
+                          (int)batch->l2_n};
+    }
+    return (PairRows){users->value + (size_t)batch->user[k] * d, items->value + (size_t)batch->positive[k] * d, mixed,
+                      batch->dim};
+}
+
+/* Where the sampler draws whole items: the row of draw m of the batch. */
+static const float *drawn_row(const HnBatch *batch, const HnTable *items, size_t m) {
+    const size_t d = (size_t)batch->dim;
+    return batch->row_hops > 0
+               ? batch->item_hops + (size_t)batch->negative_row[m] * (size_t)batch->row_hops * d + batch->l2_first
+               : items->value + (size_t)batch->negative[m] * d;
 }
 
 static void batch_squares(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users, const HnTable *items,
@@ -113,9 +129,8 @@ static void batch_squares(const HnTrainConfig *config, const HnBatch *batch, con
         add_row(&user, rows.user, rows.n, limit);
         add_row(&positive, rows.positive, rows.n, limit);
         for (size_t m = 0; m < negatives; m++) {
-            const float *row = rows.negatives != NULL
-                                   ? rows.negatives + m * (size_t)rows.n
-                                   : items->value + (size_t)batch->negative[k * negatives + m] * (size_t)batch->dim;
+            const float *row = rows.negatives != NULL ? rows.negatives + m * (size_t)rows.n
+                                                      : drawn_row(batch, items, k * negatives + m);
             add_row(&negative, row, rows.n, limit);
         }
         of_users += user.total, of_positives += positive.total, of_negatives += negative.total;
@@ -166,6 +181,26 @@ static void add_final(const HnL2 *l2, HnBatch *batch) {
     }
 }
 
+void hn_l2_hops(const HnL2 *l2, HnBatch *batch) {
+    const HnRowOps *ops = hn_row_ops_cpu();
+    const size_t row = (size_t)batch->row_hops * (size_t)batch->dim, first = batch->l2_first;
+    const int n = (int)batch->l2_n;
+    for (size_t r = 0; r < batch->n_users && row > 0; r++) {
+        const uint32_t uses = batch->user_begin[r + 1] - batch->user_begin[r];
+        memset(batch->d_user_hops + r * row, 0, row * sizeof(float));
+        ops->axpy(batch->d_user_hops + r * row + first, (float)l2->user * (float)uses,
+                  batch->user_hops + r * row + first, n);
+    }
+    for (size_t r = 0; r < batch->n_items && row > 0; r++) {
+        const int32_t positives = batch->positive_uses[r], negatives = batch->item_uses[r] - positives;
+        if (batch->hops == 0) {
+            memset(batch->d_item_hops + r * row, 0, row * sizeof(float));
+        }
+        ops->axpy(batch->d_item_hops + r * row + first, (float)(l2->positive * positives + l2->negative * negatives),
+                  batch->item_hops + r * row + first, n);
+    }
+}
+
 HnStatus hn_l2_pairs(const HnTrainConfig *config, HnBatch *batch, HnComm *comm, HnLossSums *sums, HnError *err) {
     const bool final = config->train.reg_rows == HN_ROWS_FINAL;
     batch->negative_l2 = 0.0f;
@@ -201,7 +236,7 @@ void hn_l2_gradient_users(const HnL2 *l2, const HnBatch *batch, const HnTable *u
         add_all(users, l2->user, first, last, gradients);
         return;
     }
-    if (l2->config->train.reg_rows == HN_ROWS_FINAL) {
+    if (l2->config->train.reg_rows == HN_ROWS_FINAL || batch->row_hops > 0) {
         return;
     }
     const HnPlaces in = hn_rows_within(batch->users, batch->n_users, first, last);
@@ -218,7 +253,7 @@ void hn_l2_gradient_items(const HnL2 *l2, const HnBatch *batch, const HnTable *i
         add_all(items, l2->positive, first, last, gradients);
         return;
     }
-    if (l2->config->train.reg_rows == HN_ROWS_FINAL) {
+    if (l2->config->train.reg_rows == HN_ROWS_FINAL || batch->row_hops > 0) {
         return;
     }
     const bool alike = l2->positive == l2->negative;

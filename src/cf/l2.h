@@ -6,7 +6,8 @@
  *     all_params   lambda |all parameters|^2                      (RLMRec, SSLRec)
  *
  * Rows are those of layer 0 (ego; of a negative mixed hop by hop its hop 0, as mixed), or final vectors as compared
- * (final: NGCF's authors, RecBole's NGCF, SELFRec's MixGCF and SGL).
+ * (final: NGCF's authors, RecBole's NGCF, SELFRec's MixGCF and SGL),
+ * or vectors after one layer (layer1) or of all layers (layers), of negatives mixed by hop as mixed.
  * D: 1, the batch's pairs, or these times train.batch. The drawn negatives of sampler in_batch are positives of the
  * batch and count as those alone. */
 #ifndef HN_CF_L2_H
@@ -35,6 +36,10 @@ void hn_l2_squares(const HnTrainConfig *config, const HnBatch *batch, const HnTa
 HnStatus hn_l2_pairs(const HnTrainConfig *config, HnBatch *batch, HnComm *comm, HnLossSums *sums, HnError *err);
 /* Weights and value once sums are those of all ranks. */
 HnL2 hn_l2_of_batch(const HnTrainConfig *config, const HnBatch *batch, const HnLossSums *sums);
+
+/* Gradients of hops, where L2 takes those (train.reg_rows layer1, layers): all of d_user_hops, and into d_item_hops.
+ * Between adding the pairs' gradients up and the model's backward. */
+void hn_l2_hops(const HnL2 *l2, HnBatch *batch);
 
 /* Adds to the gradients of the table's rows first .. last-1; called for all of them, by any thread. */
 void hn_l2_gradient_users(const HnL2 *l2, const HnBatch *batch, const HnTable *users, uint64_t first, uint64_t last,

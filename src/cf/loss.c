@@ -14,6 +14,7 @@ HnRanking hn_ranking(const HnTrainConfig *config, const HnBatch *batch) {
     return (HnRanking){.loss = hn_pair_loss(config->loss.name),
                        .parameter = (float)(hinge ? config->loss.margin : config->loss.epsilon),
                        .divisor = mean && batch->n_used > 0 ? (float)batch->n_used : 1.0f,
+                       .tau = config->loss.name == HN_LOSS_SOFTMAX ? (float)config->loss.tau : 0.0f,
                        .joint = config->sampler.negatives > 1};
 }
 
@@ -98,8 +99,9 @@ void hn_loss_ranking(HnBatch *batch, const HnRanking *ranking, HnLossSums *sums)
     int bad = 0;
 #pragma omp parallel for schedule(static) reduction(+ : total, bad) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
-        const bool many = batch->negatives > 1;
-        float value = many ? gradient_of_many(batch, k, ranking, ops) : pair_gradient(batch, k, ranking, ops);
+        const float value = ranking->tau > 0.0f    ? hn_loss_sampled_softmax(batch, k, ranking)
+                            : batch->negatives > 1 ? gradient_of_many(batch, k, ranking, ops)
+                                                   : pair_gradient(batch, k, ranking, ops);
         if (fabsf(value) < (float)limit) {
             total += hn_loss_to_fixed((double)value);
         } else {

@@ -23,13 +23,15 @@ extern const HnPairLoss HN_LOSS_OPS_BPR, HN_LOSS_OPS_HINGE;
 const HnPairLoss *hn_pair_loss(HnLossName name);
 
 /* The ranking loss of one batch: the sum over its pairs, over the divisor. Of K negatives: ln(1 + sum_k exp(s_k - s_p))
- * (joint, MixGCF's family: BPR for K = 1), or the sum over them of the pair loss (DNS(M,N) with all of M). */
+ * (joint, MixGCF's family: BPR for K = 1), or the sum over them of the pair loss (DNS(M,N) with all of M), or the
+ * softmax of their cosines (tau above 0). */
 typedef struct HnRanking {
     const HnPairLoss *loss;
     float parameter, divisor;
+    float tau; /* softmax; else 0 */
     bool joint;
 } HnRanking;
-enum { HN_MOST_NEGATIVES = 64 }; /* the bound of sampler.negatives */
+enum { HN_MOST_NEGATIVES = 1024 }; /* the bound of sampler.negatives */
 HnRanking hn_ranking(const HnTrainConfig *config, const HnBatch *batch);
 
 /* Parts of the loss, as logged and stored (own = the backbone's). Beside them stand two shares: of hard negatives (eq.
@@ -60,6 +62,9 @@ typedef struct HnLossSums {
 /* Every pair's loss, on user_vectors, item_vectors (positive) and batch->negatives: overwrites the pairs' gradient
  * rows. Local. */
 void hn_loss_ranking(HnBatch *batch, const HnRanking *ranking, HnLossSums *sums);
+
+/* Softmax of pair k over its drawn negatives: its loss; overwrites its gradient rows (losses/sampled.c). */
+float hn_loss_sampled_softmax(HnBatch *batch, uint32_t k, const HnRanking *ranking);
 
 /* Sampler in_batch: every pair against the positives of all other pairs of the batch, none removed. With m = n_used - 1
  * negatives, c the cosines and s the scores of final vectors, a pair's loss is

@@ -13,15 +13,18 @@ static uint64_t slots_of_user(uint64_t n_pairs, uint64_t n_users) {
     return n_pairs > n_users && n_users > 0 ? n_pairs / n_users : 1;
 }
 
-uint64_t hn_order_positions(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users) {
+uint64_t hn_order_positions(HnEpochUnit unit, uint64_t batch, uint64_t n_pairs, uint64_t n_users) {
+    if (unit == HN_EPOCH_DISTINCT_USERS) {
+        return (n_pairs / batch + 1) * batch;
+    }
     return unit == HN_EPOCH_USER ? n_users * slots_of_user(n_pairs, n_users) : n_pairs;
 }
 
-uint64_t hn_order_room(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users, uint64_t n_local_pairs,
+uint64_t hn_order_room(HnEpochUnit unit, uint64_t batch, uint64_t n_pairs, uint64_t n_users, uint64_t n_local_pairs,
                        uint64_t n_local_users) {
     return unit == HN_EPOCH_EDGE   ? n_local_pairs
            : unit == HN_EPOCH_USER ? n_local_users * slots_of_user(n_pairs, n_users)
-                                   : n_pairs;
+                                   : hn_order_positions(unit, batch, n_pairs, n_users);
 }
 
 uint64_t hn_order_bytes(HnEpochUnit unit, uint64_t room, uint64_t batch, uint64_t n_batches) {
@@ -31,9 +34,10 @@ uint64_t hn_order_bytes(HnEpochUnit unit, uint64_t room, uint64_t batch, uint64_
 HnStatus hn_order_create(const HnUserShards *shards, HnEpochUnit unit, uint64_t batch, bool drop_last, HnOrder *order,
                          HnError *err) {
     const uint64_t n_pairs = shards->n_pairs, n_users = shards->n_users;
-    const uint64_t n_positions = hn_order_positions(unit, n_pairs, n_users);
+    const uint64_t n_positions = hn_order_positions(unit, batch, n_pairs, n_users);
     const uint64_t n_batches = drop_last ? n_positions / batch : (n_positions + batch - 1) / batch;
-    const uint64_t room = hn_order_room(unit, n_pairs, n_users, shards->n_local_pairs, hn_user_shards_count(shards));
+    const uint64_t room =
+        hn_order_room(unit, batch, n_pairs, n_users, shards->n_local_pairs, hn_user_shards_count(shards));
     *order = (HnOrder){.unit = unit,
                        .shards = shards,
                        .n_positions = n_positions,
@@ -42,6 +46,13 @@ HnStatus hn_order_create(const HnUserShards *shards, HnEpochUnit unit, uint64_t 
                        .batch = batch,
                        .n_batches = n_batches,
                        .n_threads = omp_get_max_threads()};
+    if (unit == HN_EPOCH_DISTINCT_USERS && batch > n_users) {
+        return hn_fail(
+            err, HN_CONFIG,
+            "train.epoch_unit distinct_users has batches of distinct users, but train.batch is %llu and there are "
+            "%llu users: lower train.batch, or set train.epoch_unit: user",
+            (unsigned long long)batch, (unsigned long long)n_users);
+    }
     if (n_batches == 0) {
         return hn_fail(err, HN_CONFIG,
                        "train.batch is %llu, but there are only %llu training pairs and train.drop_last leaves out "
@@ -129,6 +140,25 @@ static void draw_users(HnOrder *order, uint64_t seed, uint32_t epoch) {
     }
 }
 
+/* Slots are positions here too; a batch's users begin a permutation of all that is its own. */
+static void draw_distinct_users(HnOrder *order, uint64_t seed, uint32_t epoch) {
+    const HnUserShards *shards = order->shards;
+#pragma omp parallel for schedule(static)
+    for (uint64_t t = 0; t < order->n_batches; t++) {
+        HnPermutation users;
+        hn_permutation_start(&users, shards->n_users, seed, HN_STREAM_EPOCH_USER,
+                             epoch * (uint32_t)order->n_batches + (uint32_t)t);
+        for (uint64_t s = t * order->batch; s < (t + 1) * order->batch; s++) {
+            HnRng rng;
+            const uint64_t user = hn_permute(&users, s - t * order->batch);
+            const bool mine = user >= shards->user_begin && user < shards->user_end;
+            hn_rng_start(&rng, seed, HN_STREAM_EPOCH_PAIR, epoch, s);
+            order->place[s] = place_of(order, s);
+            order->slot_pair[s] = mine ? pair_of_user(shards, user - shards->user_begin, &rng) : NO_PAIR;
+        }
+    }
+}
+
 static uint32_t pair_of_slot(const HnOrder *order, uint64_t slot) {
     return order->slot_pair == NULL ? (uint32_t)slot : order->slot_pair[slot];
 }
@@ -183,6 +213,9 @@ void hn_order_start_epoch(HnOrder *order, uint64_t seed, uint32_t epoch) {
         break;
     case HN_EPOCH_USER_UNIFORM:
         draw_users(order, seed, epoch);
+        break;
+    case HN_EPOCH_DISTINCT_USERS:
+        draw_distinct_users(order, seed, epoch);
         break;
     }
     sort_slots(order);

@@ -14,8 +14,9 @@
  *   edge          one permutation of all pairs
  *   user          every user has the same number of slots, as many as users have pairs on average (at least one),
  * shuffled; each holds a uniform one of the user's pairs (LightGCN-PyTorch) user_uniform  each of as many positions as
- * there are pairs holds a uniform user and a uniform one of its pairs (SGL-Torch) In the last two, pairs repeat, and a
- * position whose user has no pair stays empty. */
+ * there are pairs holds a uniform user and a uniform one of its pairs (SGL-Torch) distinct_users  pairs / batch + 1
+ * batches, each of as many distinct users, uniform, and a uniform one of each one's pairs (NGCF's authors). But for
+ * edge, pairs repeat, and a position whose user has no pair stays empty. */
 typedef struct HnOrder {
     HnEpochUnit unit;
     const HnUserShards *shards; /* borrowed */
@@ -33,10 +34,10 @@ typedef struct HnOrder {
 } HnOrder;
 
 /* Positions of an epoch. */
-uint64_t hn_order_positions(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users);
-/* Most that can fall to a rank with so many users and pairs; a rank that draws users (user_uniform) may draw its own
+uint64_t hn_order_positions(HnEpochUnit unit, uint64_t batch, uint64_t n_pairs, uint64_t n_users);
+/* Most that can fall to a rank with so many users and pairs; a rank that draws users may draw its own
  * each time. */
-uint64_t hn_order_room(HnEpochUnit unit, uint64_t n_pairs, uint64_t n_users, uint64_t n_local_pairs,
+uint64_t hn_order_room(HnEpochUnit unit, uint64_t batch, uint64_t n_pairs, uint64_t n_users, uint64_t n_local_pairs,
                        uint64_t n_local_users);
 uint64_t hn_order_bytes(HnEpochUnit unit, uint64_t room, uint64_t batch, uint64_t n_batches);
 /* The last, smaller batch is kept unless drop_last. Local. */

@@ -24,9 +24,14 @@ int hn_sampler_negatives(const HnTrainConfig *config) {
 HnBatchShape hn_batch_shape(const HnTrainConfig *config) {
     const bool by_hop = hn_sampler_ops(config->sampler.name)->by_hop;
     const int hops = hn_model_hops(config), negatives = hn_sampler_negatives(config);
+    const HnRegRows rows = config->train.reg_rows;
+    const bool of_layers = hops > 1 && (rows == HN_ROWS_LAYER1 || rows == HN_ROWS_LAYERS);
     return (HnBatchShape){.dim = (int)config->model.dim,
                           .width = hn_model_width(config),
                           .hops = by_hop ? hops : 0,
+                          .row_hops = of_layers ? hops : 0,
+                          .l2_hop = of_layers && rows == HN_ROWS_LAYER1 ? 1 : 0,
+                          .l2_hops = of_layers && rows == HN_ROWS_LAYERS ? hops : 1,
                           .negatives = negatives,
                           .draws = by_hop ? negatives * hops : negatives,
                           .draw_all = config->sampler.draw_from == HN_DRAW_ALL,

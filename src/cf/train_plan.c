@@ -49,14 +49,15 @@ static uint64_t adapter_moves(const HnTrainConfig *config, bool exact, uint64_t 
 }
 
 static uint64_t positions_of_epoch(const HnTrainConfig *config, uint64_t n_users, uint64_t n_train) {
-    return hn_order_positions(config->train.epoch_unit, n_train, n_users);
+    return hn_order_positions(config->train.epoch_unit, (uint64_t)config->train.batch, n_train, n_users);
 }
 
 static uint64_t order_bytes(const HnTrainConfig *config, uint64_t n_users, uint64_t n_train, uint64_t users,
                             uint64_t pairs) {
     const HnEpochUnit unit = config->train.epoch_unit;
     const uint64_t batch = (uint64_t)config->train.batch, n = positions_of_epoch(config, n_users, n_train);
-    return hn_order_bytes(unit, hn_order_room(unit, n_train, n_users, pairs, users), batch, (n + batch - 1) / batch);
+    return hn_order_bytes(unit, hn_order_room(unit, batch, n_train, n_users, pairs, users), batch,
+                          (n + batch - 1) / batch);
 }
 
 HnStatus hn_train_plan(const HnTrainConfig *config, bool reproducible, uint64_t n_users, uint64_t n_items,

@@ -48,7 +48,7 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
     const HnUserShards *shards = &trainer->shards;
     /* A batch larger than the training part is all of it. */
     uint64_t batch = (uint64_t)config->train.batch;
-    const uint64_t of_epoch = hn_order_positions(config->train.epoch_unit, shards->n_pairs, shards->n_users);
+    const uint64_t of_epoch = hn_order_positions(config->train.epoch_unit, batch, shards->n_pairs, shards->n_users);
     uint64_t positions = batch < of_epoch ? batch : of_epoch;
     HN_TRY(create_tables(trainer, err));
     HN_TRY(hn_order_create(shards, config->train.epoch_unit, batch, config->train.drop_last, &trainer->order, err));

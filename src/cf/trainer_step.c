@@ -37,7 +37,7 @@ static void gather(HnTrainer *trainer) {
 }
 
 static HnStatus forward(HnTrainer *trainer, HnError *err) {
-    if (trainer->finals.users == NULL || trainer->model->forward_after_look) {
+    if (trainer->finals.users == NULL || trainer->model->forward_after_look || trainer->batch.row_hops > 0) {
         return trainer->model->forward(trainer->model_state, &trainer->batch, err);
     }
     gather(trainer);
@@ -196,6 +196,7 @@ static HnStatus batch_run(HnTrainer *trainer, const HnGivenBatch *given, const H
     trainer->stop = hn_stop_requested();
     HN_TRY(hn_loss_add_up(&trainer->adder, batch, &sums, &trainer->stop, err));
     l2 = hn_l2_of_batch(trainer->config, batch, &sums);
+    hn_l2_hops(&l2, batch);
     HN_TRY(trainer->model->backward(trainer->model_state, batch, adam == NULL, &users_done, &items_done, err));
     report_step(trainer, &sums, l2.value + others_l2(trainer), report);
     return HN_OK;

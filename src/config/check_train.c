@@ -5,12 +5,22 @@
 static const char *several_negatives(const HnTrainConfig *train, const char **key) {
     const bool in_batch = train->sampler.name == HN_SAMPLER_IN_BATCH;
     const bool one = train->sampler.name == HN_SAMPLER_SEMANTIC || in_batch;
-    const bool plain = train->loss.name == HN_LOSS_BPR && train->loss.epsilon <= 0.0;
-    if (train->sampler.negatives > 1 && (one || !plain)) {
+    const bool joint = train->loss.name == HN_LOSS_BPR && train->loss.epsilon <= 0.0;
+    if (train->sampler.negatives > 1 && (one || !(joint || train->loss.name == HN_LOSS_SOFTMAX))) {
         *key = "sampler.negatives";
         return one ? "sampler.negatives above 1 does not go with sampler.name semantic or in_batch: set it to 1"
-                   : "sampler.negatives above 1 is for loss.name bpr without loss.epsilon, whose form it is: set it to "
-                     "1";
+                   : "sampler.negatives above 1 is for loss.name softmax, or bpr without loss.epsilon, whose forms "
+                     "have "
+                     "several: set it to 1";
+    }
+    const bool by_hop = train->sampler.name == HN_SAMPLER_MIXGCF || train->sampler.name == HN_SAMPLER_DINS;
+    if (train->sampler.negatives > 64 && by_hop) {
+        *key = "sampler.negatives";
+        return "sampler.name mixgcf and dins mix at most 64 negatives a pair: lower sampler.negatives";
+    }
+    if (train->train.batch > UINT32_MAX / (1 + train->sampler.negatives)) {
+        *key = "train.batch";
+        return "train.batch times sampler.negatives is beyond 2^32: lower one of them";
     }
     const bool all = train->sampler.name == HN_SAMPLER_DNS && train->sampler.mn == HN_DNS_ALL;
     if (all && (train->sampler.negatives > 1 || train->sampler.pick > 64)) {
@@ -30,16 +40,19 @@ static const char *rows_of_l2(const HnTrainConfig *train, const char **key) {
                "train.reg: "
                "sq_half";
     }
+    const bool of_layers = train->train.reg_rows == HN_ROWS_LAYER1 || train->train.reg_rows == HN_ROWS_LAYERS;
+    const bool flat = train->model.backbone == HN_BACKBONE_MF || train->model.layers == 0;
+    if (of_layers && train->model.backbone != HN_BACKBONE_LIGHTGCN && train->model.backbone != HN_BACKBONE_MF) {
+        return "train.reg_rows layer1 and layers are for model.backbone lightgcn: set train.reg_rows: ego or final";
+    }
+    if (train->train.reg_rows == HN_ROWS_LAYER1 && flat) {
+        return "train.reg_rows layer1 takes vectors after one layer, and the model has none: set train.reg_rows: ego";
+    }
     return NULL;
 }
 
 const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     const bool in_batch = train->sampler.name == HN_SAMPLER_IN_BATCH;
-    if (train->loss.name == HN_LOSS_SOFTMAX && !in_batch) {
-        *key = "loss.name";
-        return "loss.name softmax compares each pair with all others of its batch: set sampler.name: in_batch, or "
-               "loss.name: bpr";
-    }
     if (in_batch && train->sampler.draw_from == HN_DRAW_ALL) {
         *key = "sampler.draw_from";
         return "sampler.draw_from all is for samplers that draw items, and sampler.name in_batch draws none: set "

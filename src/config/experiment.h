@@ -75,9 +75,9 @@ typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolR
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
 typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
 typedef enum { HN_REG_SQ_HALF, HN_REG_NORM, HN_REG_ALL_PARAMS } HnRegRule;
-typedef enum { HN_ROWS_EGO, HN_ROWS_FINAL } HnRegRows;
+typedef enum { HN_ROWS_EGO, HN_ROWS_FINAL, HN_ROWS_LAYER1, HN_ROWS_LAYERS } HnRegRows;
 typedef enum { HN_REG_UNDIVIDED, HN_REG_BY_BATCH, HN_REG_BY_BATCH_TWICE } HnRegDivisor;
-typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM } HnEpochUnit;
+typedef enum { HN_EPOCH_EDGE, HN_EPOCH_USER, HN_EPOCH_USER_UNIFORM, HN_EPOCH_DISTINCT_USERS } HnEpochUnit;
 typedef enum { HN_ALIGN_OWN, HN_ALIGN_BATCH } HnAlignNegatives;
 typedef enum { HN_ALIGN_MIXED, HN_ALIGN_ADAPTED } HnAlignVector;
 typedef enum { HN_ACTIVATION_RELU, HN_ACTIVATION_LEAKY_RELU } HnActivation;

@@ -28,6 +28,7 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
     cases[n] = (Case){.name = "dins, upper layers", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.model.pool = HN_POOL_UPPER, cases[n].config.model.layers = 3;
+    cases[n].config.train.reg_rows = HN_ROWS_LAYER1;
     cases[n++].config.sampler.name = HN_SAMPLER_DINS;
     cases[n] = (Case){.name = "mixgcf, three negatives", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.negatives = 3;
@@ -38,6 +39,10 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     cases[n] = (Case){.name = "dins, norms of final rows", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.train.reg = HN_REG_NORM, cases[n].config.train.reg_rows = HN_ROWS_FINAL;
     cases[n++].config.sampler.name = HN_SAMPLER_DINS;
+    cases[n] = (Case){.name = "softmax of five", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.sampler.name = HN_SAMPLER_RNS, cases[n].config.sampler.negatives = 5;
+    cases[n].config.train.reg_rows = HN_ROWS_LAYERS;
+    cases[n++].config.loss.name = HN_LOSS_SOFTMAX;
     cases[n] = (Case){.name = "dns, all of four", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.mn = HN_DNS_ALL, cases[n].config.sampler.pick = 4;
     cases[n++].config.sampler.name = HN_SAMPLER_DNS;
@@ -56,7 +61,8 @@ static size_t make_cases(Case *cases) {
     cases[n++].config.loss.name = HN_LOSS_HINGE;
     cases[n] = (Case){.name = "dns", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_DNS, cases[n].config.sampler.pick = 3;
-    cases[n].config.sampler.similarity = HN_SIMILAR_COSINE;
+    cases[n].config.sampler.similarity = HN_SIMILAR_COSINE, cases[n].config.train.batch = 30;
+    cases[n].config.train.epoch_unit = HN_EPOCH_DISTINCT_USERS;
     cases[n++].config.sampler.candidates = 9;
     cases[n] = (Case){.name = "ahns mf", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.model.backbone = HN_BACKBONE_MF;

@@ -117,7 +117,8 @@ static void take_l2(const json_t *one, HnTrainConfig *config) {
         config->train.reg = (HnRegRule)word(one, "reg", (const char *const[]){"sq_half", "norm", "all_params", NULL});
     }
     if (json_object_get(one, "reg_rows") != NULL) {
-        config->train.reg_rows = (HnRegRows)word(one, "reg_rows", (const char *const[]){"ego", "final", NULL});
+        config->train.reg_rows =
+            (HnRegRows)word(one, "reg_rows", (const char *const[]){"ego", "final", "layer1", "layers", NULL});
     }
 }
 
@@ -160,6 +161,9 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (json_object_get(one, "tau") != NULL) {
+        config.loss.tau = real(one, "tau");
+    }
     if (json_object_get(one, "pool") != NULL) {
         config.model.pool = (HnPoolRule)word(one, "pool", pools);
         config.sampler.negatives = integer(one, "negatives");
@@ -285,7 +289,7 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
 typedef struct Given {
     HnGivenBatch batch;
     uint64_t pairs[64];
-    int32_t negatives[64 * 4];
+    int32_t negatives[64 * 9];
 } Given;
 
 static void give(Given *given, const json_t *one, const json_t *step) {

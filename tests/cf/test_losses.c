@@ -55,12 +55,25 @@ static double in_batch_loss(const HnTrainConfig *config, const HnBatch *batch, u
     return config->loss.name == HN_LOSS_SOFTMAX ? log(sum) - cosine(batch, k, k) / config->loss.tau : sum;
 }
 
+static double softmax_of_drawn(const HnTrainConfig *config, const HnBatch *batch, uint32_t k) {
+    const float *user = user_of(batch, k);
+    double sum = 0.0;
+    for (int m = 0; m < batch->negatives; m++) {
+        const float *x =
+            batch->negative_vectors + (k * (uint32_t)batch->negatives + (uint32_t)m) * (uint32_t)batch->width;
+        sum += exp(dot(user, x, batch->width) / sqrt(dot(user, user, batch->width) * dot(x, x, batch->width)) /
+                   config->loss.tau);
+    }
+    return log(sum) - cosine(batch, k, k) / config->loss.tau;
+}
+
 static double ranking_of(const HnTrainConfig *config, const HnBatch *batch) {
     double sum = 0.0;
     for (uint32_t k = 0; k < batch->n; k++) {
         sum +=
-            config->sampler.name == HN_SAMPLER_IN_BATCH
-                ? in_batch_loss(config, batch, k)
+            config->sampler.name == HN_SAMPLER_IN_BATCH ? in_batch_loss(config, batch, k)
+            : config->loss.name == HN_LOSS_SOFTMAX
+                ? softmax_of_drawn(config, batch, k)
                 : pair_loss(config, dot(user_of(batch, k), positive_of(batch, k), batch->width),
                             dot(user_of(batch, k), batch->negative_vectors + k * (uint32_t)batch->width, batch->width));
     }
@@ -115,17 +128,19 @@ static void check(const HnTrainConfig *config, bool exact) {
         expect_ok(hn_trainer_step(trainer, &report, &err), &err);
     }
     uint64_t pairs[BATCH];
-    int32_t negatives[BATCH];
+    int32_t negatives[BATCH * 3];
     const bool in_batch = config->sampler.name == HN_SAMPLER_IN_BATCH;
     const uint64_t n_train = world_count(&world, 1);
     for (uint64_t k = 0; k < BATCH; k++) {
         pairs[k] = (k * 7) % n_train;
+    }
+    for (uint64_t k = 0; k < BATCH * 3; k++) {
         negatives[k] = (int32_t)((k * 5) % 22);
     }
     const HnGivenBatch given = {pairs, in_batch ? NULL : negatives, BATCH};
     expect_ok(hn_trainer_gradients(trainer, &given, &report, &err), &err);
     const double ranking = ranking_of(config, &trainer->batch), l2 = l2_of(config, trainer);
-    if (fabs(report.loss[HN_LOSS_RANKING] - ranking) > 1e-6 * ranking ||
+    if (fabs(report.loss[HN_LOSS_RANKING] - ranking) > 1e-6 * fabs(ranking) ||
         fabs(report.loss[HN_LOSS_L2] - l2) > 1e-6 * l2) {
         fail_msg("ranking %.9g and L2 %.9g, the formulas say %.9g and %.9g", report.loss[HN_LOSS_RANKING],
                  report.loss[HN_LOSS_L2], ranking, l2);
@@ -183,6 +198,20 @@ static void test_in_batch(void **state) {
             config.train.l2 = 0.02;
             check(&config, sum == 1);
         }
+    }
+}
+
+static void test_softmax_of_drawn(void **state) {
+    (void)state;
+    const HnSamplerName names[] = {HN_SAMPLER_RNS, HN_SAMPLER_POPULARITY, HN_SAMPLER_DNS};
+    for (int s = 0; s < 3; s++) {
+        HnTrainConfig config = small_config();
+        config.train.batch = BATCH;
+        config.model.layers = s;
+        config.sampler.name = names[s], config.sampler.negatives = 3 - s;
+        config.loss.name = HN_LOSS_SOFTMAX, config.loss.tau = 0.4;
+        config.train.l2 = 0.0;
+        check(&config, s == 1);
     }
 }
 
@@ -294,6 +323,9 @@ static void count_epoch(HnTrainer *trainer, uint32_t epoch, int counts[USERS], i
         for (uint32_t k = 0; k < batch->n; k++) {
             assert_true(k == 0 || batch->position[k] > batch->position[k - 1]);
             assert_int_equal(batch->user[k], trainer->shards.pair_user[batch->local[k]]);
+            for (uint32_t q = 0; q < k && order->unit == HN_EPOCH_DISTINCT_USERS; q++) {
+                assert_int_not_equal(batch->user[k], batch->user[q]);
+            }
             counts[batch->user[k]]++;
         }
     }
@@ -303,7 +335,7 @@ static void test_units_of_an_epoch(void **state) {
     (void)state;
     World world = world_gappy();
     const uint64_t n_train = world_count(&world, 1), per_user = n_train / USERS;
-    for (int unit = 0; unit < 3; unit++) {
+    for (int unit = 0; unit < 4; unit++) {
         HnTrainConfig config = small_config();
         config.train.epoch_unit = (HnEpochUnit)unit;
         config.train.batch = 7;
@@ -321,7 +353,8 @@ static void test_units_of_an_epoch(void **state) {
             total += counts[u];
         }
         assert_int_equal(counts[4], 0);
-        assert_int_equal(total + empty, unit == HN_EPOCH_USER ? USERS * per_user : n_train);
+        const uint64_t positions[] = {n_train, USERS * per_user, n_train, (n_train / 7 + 1) * 7};
+        assert_int_equal(total + empty, positions[unit]);
         assert_int_equal(empty > 0, unit != HN_EPOCH_EDGE); /* user 4's positions */
         rig_end(&rig);
     }
@@ -331,25 +364,27 @@ static void test_units_of_an_epoch(void **state) {
 /* Users are drawn evenly, and each user's pairs too. */
 static void test_draws_are_uniform(void **state) {
     (void)state;
-    World world = world_gappy();
-    HnTrainConfig config = small_config();
-    config.train.epoch_unit = HN_EPOCH_USER_UNIFORM;
-    Rig rig;
-    rig_start(&rig, &world, &config, folder, NULL, true, 5);
-    int sums[USERS] = {0}, counts[USERS], empty;
-    const int n_train = (int)world_count(&world, 1), epochs = 400;
-    for (int e = 0; e < epochs; e++) {
-        count_epoch(rig.trainer, (uint32_t)e, counts, &empty);
-        for (int u = 0; u < USERS; u++) {
-            sums[u] += counts[u];
+    for (int unit = HN_EPOCH_USER_UNIFORM; unit <= HN_EPOCH_DISTINCT_USERS; unit++) {
+        World world = world_gappy();
+        HnTrainConfig config = small_config();
+        config.train.epoch_unit = (HnEpochUnit)unit, config.train.batch = 7;
+        Rig rig;
+        rig_start(&rig, &world, &config, folder, NULL, true, 5);
+        int sums[USERS] = {0}, counts[USERS], empty;
+        const int n_train = (int)rig.trainer->order.n_positions, epochs = 400;
+        for (int e = 0; e < epochs; e++) {
+            count_epoch(rig.trainer, (uint32_t)e, counts, &empty);
+            for (int u = 0; u < USERS; u++) {
+                sums[u] += counts[u];
+            }
         }
+        const double expected = (double)n_train * epochs / USERS;
+        for (int u = 0; u < USERS; u++) {
+            assert_true(u == 4 ? sums[u] == 0 : fabs(sums[u] - expected) < 5.0 * sqrt(expected));
+        }
+        rig_end(&rig);
+        world_free(&world);
     }
-    const double expected = (double)n_train * epochs / USERS;
-    for (int u = 0; u < USERS; u++) {
-        assert_true(u == 4 ? sums[u] == 0 : fabs(sums[u] - expected) < 5.0 * sqrt(expected));
-    }
-    rig_end(&rig);
-    world_free(&world);
 }
 
 /* A pair that comes twice in an epoch gets a negative of its own each time. */
@@ -393,6 +428,7 @@ int main(void) {
         cmocka_unit_test(test_forms_of_l2),
         cmocka_unit_test(test_all_parameters_of_mf),
         cmocka_unit_test(test_in_batch),
+        cmocka_unit_test(test_softmax_of_drawn),
         cmocka_unit_test(test_epsilon_and_pools),
         cmocka_unit_test(test_pools_are_sums_of_layers),
         cmocka_unit_test(test_units_of_an_epoch),

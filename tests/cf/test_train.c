@@ -338,6 +338,9 @@ static void test_another_training_is_refused(void **state) {
     run.config.train.learning_rate = 0.5;
     refuses(&run, HN_CONFLICT, "train.learning_rate: 0.01");
     run.config.train.learning_rate = 0.01;
+    run.config.train.reg_rows = HN_ROWS_FINAL;
+    refuses(&run, HN_CONFLICT, "train.reg_rows: 0");
+    run.config.train.reg_rows = HN_ROWS_EGO;
     run.job.seed = 6;
     refuses(&run, HN_CONFLICT, "seed: 5");
     run.job.seed = 5;

@@ -108,8 +108,11 @@ static void not_an_experiment(void **state) {
 static void forms_of_loss_and_published_figures(void **state) {
     (void)state;
     const Wrong wrong[] = {
-        {"loss.name: softmax\nsampler.name: rns\n", 1, {"loss.name softmax", "sampler.name: in_batch"}},
+        {"sampler: {name: mixgcf, negatives: 65}\nloss.name: softmax\n", 1, {"at most 64", "lower"}},
+        {"sampler: {name: rns, negatives: 1024}\ntrain.batch: 9000000\n", 2, {"2^32", "lower"}},
         {"model: {backbone: dgcf, dim: 10}\ndgcf.factors: 4\n", 2, {"dgcf.factors", "divisor of model.dim"}},
+        {"model.backbone: ngcf\ntrain.reg_rows: layers\n", 2, {"model.backbone lightgcn", "ego or final"}},
+        {"model.layers: 0\ntrain.reg_rows: layer1\n", 2, {"has none", "train.reg_rows: ego"}},
         {"sampler: {name: in_batch, draw_from: all}\n", 1, {"draws none", "sampler.draw_from: outside"}},
         {"sampler.name: in_batch\ntrain.batch: 1\n", 2, {"train.batch to at least 2"}},
         {"train.reg: all_params\ntrain.reg_rows: final\n", 2, {"train.reg_rows: ego", "train.reg: sq_half"}},
@@ -191,7 +194,7 @@ static void across_keys(void **state) {
         {"sampler.name: rns\nalign.negatives: batch\n", 1, {"needs sampler.name semantic"}},
         {"model.pool: upper\nmodel.layers: 0\n", 1, {"layers 1 to the last", "model.pool: mean"}},
         {"model.pool: upper\nmodel.backbone: sgl\n", 1, {"sgl", "model.pool: mean"}},
-        {"sampler: {name: rns, negatives: 2}\nloss.name: hinge\n", 1, {"loss.name bpr", "set it to 1"}},
+        {"sampler: {name: rns, negatives: 2}\nloss.name: hinge\n", 1, {"loss.name softmax", "set it to 1"}},
         {"sampler: {name: semantic, negatives: 2}\n", 1, {"semantic", "set it to 1"}},
         {"sampler: {name: dns, mn: all, pick: 3, negatives: 2}\n", 1, {"sampler.negatives to 1"}},
     };

@@ -38,12 +38,12 @@ POOLS = {"mean": lambda hops: hops.mean(0), "sum": lambda hops: hops.sum(0), "fi
          "upper": lambda hops: hops[1:].mean(0)}  # of [hops][...]
 
 
-def pools_of(sampler, pair, taken, n):
+def pools_of(sampler, pair, taken, n, size=CANDIDATES):
     """The candidates of each of a pair's n negatives, drawn one after the other."""
     taken = [] if sampler.get("draw_from") == "all" else taken
     outside = [item for item in range(N_ITEMS) if item not in taken]
     sequence = Sequence(SEED, NEGATIVE, EPOCH, pair)
-    return [[outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)] for _ in range(n)]
+    return [[outside[sequence.below64(len(outside))] for _ in range(size)] for _ in range(n)]
 
 
 def shares(sampler, pair, item, n_hops, k):
@@ -67,6 +67,9 @@ def whole_items(case, final, user, pair, taken):
     """Final vectors [K][dim] of DNS(M,N) with all of M, or of K times DNS, and the items chosen."""
     def scores(pool):
         return (final[[N_USERS + item for item in pool]] @ final[user]).detach().numpy()
+    if case["sampler"]["name"] == "rns":
+        chosen = [pool[0] for pool in pools_of(case["sampler"], pair, taken, case["negatives"], 1)]
+        return final[[N_USERS + item for item in chosen]], chosen
     every = case["sampler"]["mn"] == "all"
     k = case["sampler"]["pick"] if every else case["negatives"]
     pools = pools_of(case["sampler"], pair, taken, 1 if every else k)
@@ -111,7 +114,7 @@ def render(case, seed):
         hops, pooled = layers_of(params["users"], params["items"], rows, case["layers"]), POOLS[case["pool"]]
         final = pooled(hops)
         e_u, e_p = final[users], final[[N_USERS + i for i in positives]]
-        if case["sampler"]["name"] == "dns":
+        if case["sampler"]["name"] in ("dns", "rns"):
             made = [whole_items(case, final, u, p, rows[u]) for u, p in zip(users, batch)]
             e_n = torch.stack([m for m, _ in made])  # [B][K][dim]
             ego_n = params["items"][[item for _, chosen in made for item in chosen]]
@@ -122,12 +125,21 @@ def render(case, seed):
             e_n = pooled(negatives.transpose(0, 1)).view(BATCH, case["negatives"], DIM)
             ego_n = negatives[:, 0]
         apart = (e_u[:, None] * (e_n - e_p[:, None])).sum(2)  # [B][K]
-        if case["sampler"].get("mn") == "all":
+        if case["loss"] == "softmax":  # cf-methods 0.2
+            e_n = e_n.reshape(BATCH, -1, DIM)
+            c_p, c_n = F.cosine_similarity(e_u, e_p, dim=1) / case["tau"], F.cosine_similarity(e_u[:, None], e_n, dim=2) / case["tau"]
+            ranking = (torch.logsumexp(c_n, 1) - c_p).mean()
+        elif case["sampler"].get("mn") == "all":
             ranking = F.softplus(apart).sum(1).mean()
         else:
             ranking = torch.log1p(apart.exp().sum(1)).mean()
         if case.get("reg_rows") == "final":
             blocks = [e_u, e_p, e_n]
+        elif case.get("reg_rows"):  # layer1, layers
+            taken = slice(1, 2) if case["reg_rows"] == "layer1" else slice(None)
+            of_negatives = (negatives.transpose(0, 1) if case["sampler"]["name"] in ("mixgcf", "dins") else
+                            hops[:, [N_USERS + item for _, picked in made for item in picked]])
+            blocks = [hops[taken, users], hops[taken, [N_USERS + i for i in positives]], of_negatives[taken]]
         else:
             blocks = [params["users"][users], params["items"][positives], ego_n]
         squares = [(block ** 2).sum() for block in blocks]
@@ -171,6 +183,13 @@ def main():
         dict(base, name="lightgcn_dins_norms", layers=2, sampler=dins, reg="norm", negatives=2),
         dict(base, name="mf_dns_all_of_all_items", layers=0, sampler=dict(dns, mn="all", draw_from="all")),
         dict(base, name="lightgcn_mixgcf_of_all_items", layers=2, sampler=dict(mixgcf, draw_from="all")),
+        dict(base, name="mf_softmax_of_5", layers=0, sampler=dict(dns, name="rns"), negatives=5, loss="softmax", tau=0.3),
+        dict(base, name="lightgcn_softmax_mixgcf_3", layers=2, sampler=mixgcf, negatives=3, loss="softmax", tau=0.2),
+        dict(base, name="lightgcn_softmax_dins", layers=2, sampler=dins, loss="softmax", tau=0.5),
+        dict(base, name="lightgcn_dns_l2_of_layers", layers=3, sampler=dict(dns, pick=1), reg_rows="layers"),
+        dict(base, name="lightgcn_softmax_bsl", layers=2, sampler=dict(dns, name="rns"), negatives=4, loss="softmax", tau=0.15, reg_rows="layers"),
+        dict(base, name="lightgcn_dins_authors", layers=3, sampler=dins, pool="upper", reg_rows="layer1"),
+        dict(base, name="lightgcn_mixgcf_norms_of_layers", layers=2, sampler=mixgcf, negatives=2, reg="norm", reg_rows="layers"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

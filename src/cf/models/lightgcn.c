@@ -60,7 +60,8 @@ static uint64_t lightgcn_bytes(const HnTrainConfig *config, uint64_t n_local_use
 static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, uint64_t n_batch_items, bool exact) {
     const uint64_t layers = (uint64_t)config->model.layers, row = (uint64_t)config->model.dim * (exact ? 8 : 4);
     const bool all = hn_sampler_ops(config->sampler.name)->by_score;
-    return layers == 0 ? 0 : ((2 * layers - 1) * n_items + (all ? n_items : n_batch_items)) * row;
+    const uint64_t again = all && hn_batch_shape(config).row_hops > 0 ? (layers - 1) * n_items + n_batch_items : 0;
+    return layers == 0 ? 0 : ((2 * layers - 1) * n_items + (all ? n_items : n_batch_items) + again) * row;
 }
 
 /* Two blocks of rows: the host's; or one of its own, and the gradients, which are free until the end. */
@@ -142,6 +143,7 @@ static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *ba
 void hn_lightgcn_take(LightGcn *model, HnBatch *batch) {
     model->users.rows = batch->users, model->users.n_rows = batch->n_users;
     model->users.vectors = batch->user_vectors, model->users.d_vectors = batch->d_user_vectors;
+    model->users.hops = batch->user_hops, model->users.d_hops = batch->d_user_hops;
     model->items.rows = batch->items, model->items.n_rows = batch->n_items;
     model->items.vectors = batch->item_vectors, model->items.d_vectors = batch->d_item_vectors;
     model->items.hops = batch->item_hops, model->items.d_hops = batch->d_item_hops;
@@ -309,6 +311,9 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     if (items->d_hops != NULL) {
         hn_lightgcn_fold_hops(items, model->context.layers);
     }
+    if (users->d_hops != NULL) {
+        hn_lightgcn_fold_hops(users, model->context.layers);
+    }
     if (model->context.layers == 0) {
         spread(users, users->table->gradient, users_done);
         spread(items, items->table->gradient, items_done);
@@ -316,7 +321,9 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
     }
     Pass pass = {
         .model = model, .half = backward_half, .keep = keep, .users_then = users_done, .items_then = items_done};
-    HN_TRY(hn_lightgcn_bound(model, users->d_vectors, users->n_rows, &pass.first_bound, err));
+    const bool hops = users->d_hops != NULL;
+    const uint64_t n_sent = users->n_rows * (hops ? (uint64_t)model->context.layers + 1 : 1);
+    HN_TRY(hn_lightgcn_bound(model, hops ? users->d_hops : users->d_vectors, n_sent, &pass.first_bound, err));
     pass.added_bound = pass.first_bound;
     return hn_lightgcn_run(&pass, err);
 }

@@ -1,9 +1,10 @@
 /* Vectors of every layer ("hops"), for samplers that compare candidates hop by hop, and the way back of their
  * gradients.
  *
- * Hop l of a row is root * z_l. With gradients K_l of the items' hops, beside G of the final vectors, the backward pass
- * (lightgcn.c) adds G + (L + 1) K_l over root wherever it added g: l = L enters the first layer, l = 0 is added by the
- * last. (L + 1 is the divisor of pooling; G belongs to layers that are pooled only.)
+ * Hop l of a row is root * z_l. With gradients K_l of hops (of items where the sampler works by hop, of both sides'
+ * where L2 takes them), beside G of the final vectors, the backward pass (lightgcn.c) adds G + (L + 1) K_l over root
+ * wherever it added g: l = L enters the first layer, l = 0 is added by the last. (L + 1 is the divisor of pooling; G
+ * belongs to layers that are pooled only.)
  */
 #include <string.h>
 
@@ -37,16 +38,16 @@ void hn_lightgcn_hop_rows(void *context, uint64_t first, uint64_t last, float *v
     }
 }
 
-void hn_lightgcn_fold_hops(const Side *items, int layers) {
+void hn_lightgcn_fold_hops(const Side *side, int layers) {
     const HnRowOps *ops = hn_row_ops_cpu();
-    const int dim = items->table->dim;
-#pragma omp parallel for schedule(static) if (items->n_rows > 64)
-    for (uint32_t b = 0; b < items->n_rows; b++) {
-        float *gradient = items->d_vectors + (size_t)b * (size_t)dim;
-        float *hops = items->d_hops + (size_t)b * (size_t)(layers + 1) * (size_t)dim;
+    const int dim = side->table->dim;
+#pragma omp parallel for schedule(static) if (side->n_rows > 64)
+    for (uint32_t b = 0; b < side->n_rows; b++) {
+        float *gradient = side->d_vectors + (size_t)b * (size_t)dim;
+        float *hops = side->d_hops + (size_t)b * (size_t)(layers + 1) * (size_t)dim;
         for (int l = 0; l <= layers; l++) {
-            const float share = hn_lightgcn_pools(items, l, layers) ? 1.0f : 0.0f;
-            ops->mix(hops + l * dim, hn_lightgcn_divisor(items, layers), hops + l * dim, share, gradient, dim);
+            const float share = hn_lightgcn_pools(side, l, layers) ? 1.0f : 0.0f;
+            ops->mix(hops + l * dim, hn_lightgcn_divisor(side, layers), hops + l * dim, share, gradient, dim);
         }
         memcpy(gradient, hops + layers * dim, (size_t)dim * sizeof(float));
     }

@@ -21,7 +21,8 @@ typedef struct Side {
     uint32_t n_rows;
     float *vectors, *d_vectors;
     HnPoolRule pool;
-    float *hops, *d_hops; /* items, where the sampler works by hop: [n_rows][L + 1][dim]; else NULL */
+    float *hops,
+        *d_hops; /* [n_rows][L + 1][dim] of items where the sampler works by hop, of both where L2 does; else NULL */
     struct Side *other;
 } Side;
 
@@ -101,7 +102,7 @@ void hn_lightgcn_write_hops(const Work *work, uint64_t b, const float *last);
 /* An HnRowsDone of embedding: the items' rows of a layer to item_hops. */
 void hn_lightgcn_hop_rows(void *work, uint64_t first, uint64_t last, float *values);
 /* G + (L + 1) K_l in place of K_l, and that of l = L in place of G too. */
-void hn_lightgcn_fold_hops(const Side *items, int layers);
+void hn_lightgcn_fold_hops(const Side *side, int layers);
 /* What a backward layer adds to the batch's row b, times root. */
 const float *hn_lightgcn_added_row(const Work *work, uint32_t b);
 

@@ -128,12 +128,12 @@ static HnHopPair hop_pair(const HnHopMix *mix, const HnBatch *batch, uint32_t k,
                        .candidate = hops_of(batch, batch->negative[draw], batch->negative_row[draw]) + at};
 }
 
-/* Pools the mixed hops [hops][dim] of negative m of the batch; the first is what L2 takes. */
+/* Pools the mixed hops [hops][dim] of negative m of the batch; some are what L2 takes. */
 static void pool(const HnHopMix *mix, HnBatch *batch, size_t m, const float *hops) {
     const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)batch->dim;
     float *negative = batch->negative_vectors + m * (size_t)batch->width;
-    memcpy(batch->negative_ego + m * dim, hops, dim * sizeof(float));
+    memcpy(batch->negative_ego + m * batch->l2_n, hops + batch->l2_first, batch->l2_n * sizeof(float));
     if (mix->concat) {
         memcpy(negative, hops, (size_t)batch->width * sizeof(float));
         return;
@@ -177,8 +177,9 @@ static void hop_gradient(const HnHopMix *mix, const HnBatch *batch, size_t m, in
     } else {
         ops->scale(r, hn_model_hop_share(mix->context.config, hop), d_negative, batch->dim);
     }
-    if (hop == 0) {
-        ops->axpy(r, batch->negative_l2, batch->negative_ego + m * dim, batch->dim);
+    const size_t at = (size_t)hop * dim;
+    if (at >= batch->l2_first && at < batch->l2_first + batch->l2_n) {
+        ops->axpy(r, batch->negative_l2, batch->negative_ego + m * batch->l2_n + (at - batch->l2_first), batch->dim);
     }
 }
 
