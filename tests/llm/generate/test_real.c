@@ -97,7 +97,8 @@ static void walk(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter,
     hn_text_clear(text);
     for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
         assert_true(used < budget);
-        uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used), v->n_tokens);
+        uint32_t token =
+            draw(rng, hn_grammar_mask(g, filter, &state, budget - used, hn_grammar_share(g, budget)), v->n_tokens);
         size_t n_bytes = 0;
         const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
         assert_int_equal(hn_text_append(text, bytes, n_bytes, &err), HN_OK);
