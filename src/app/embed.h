@@ -68,8 +68,8 @@ HnStatus hn_embed_journal_copy(const char *folder, HnStoreWriter *writer, bool f
                                HnError *err);
 
 /* ---- embed_lines.c ---- */
-/* Embeds the lines of command->input into the sealed store command->output; goes on where it was stopped. HN_CONFLICT:
- * the store stands, or is half done, with other settings, or somebody else is writing it. */
+/* Embeds the lines of command->input ("-": of standard input) into the sealed store command->output; goes on where it
+ * was stopped. HN_CONFLICT: the store stands, or is half done, with other settings, or somebody else is writing it. */
 HnStatus hn_embed_lines(const HnEmbedCommand *command, HnError *err);
 
 #endif

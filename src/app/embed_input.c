@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/embed.h"
+#include "app/generate.h"
 #include "base/alloc.h"
 #include "base/file.h"
 
@@ -36,6 +37,8 @@ static HnStatus take_id(const json_t *id, uint64_t number, char **text, HnError 
 static HnStatus take(const json_t *object, uint64_t number, HnEmbedLine *line, HnError *err) {
     const json_t *text = json_object_get(object, "text"), *prompt = json_object_get(object, "prompt");
     const json_t *system = json_object_get(object, "system"), *input = text ? text : prompt;
+    static const char *const known[] = {"text", "prompt", "system", "id", NULL};
+    HN_TRY(hn_line_check_keys(object, known, err));
     if ((text == NULL) == (prompt == NULL) || !json_is_string(input) || (text && system) ||
         (system && !json_is_string(system))) {
         return hn_fail(err, HN_INPUT,

@@ -314,7 +314,7 @@ static void free_task(Task *task) {
     hn_free(task->folder);
 }
 
-HnStatus hn_embed_lines(const HnEmbedCommand *command, HnError *err) {
+static HnStatus embed_file(const HnEmbedCommand *command, HnError *err) {
     Task task = {.command = command, .options = command->embedder};
     bool found = false;
     HnStatus status = check_lines(&task, err);
@@ -327,5 +327,35 @@ HnStatus hn_embed_lines(const HnEmbedCommand *command, HnError *err) {
         status = claim_and_make(&task, err);
     }
     free_task(&task);
+    return status;
+}
+
+/* A file of its own, since lines are read more than once: checked, embedded, named. */
+static HnStatus keep_standard_input(const char *path, HnError *err) {
+    char block[65536];
+    size_t n = 0;
+    FILE *file = fopen(path, "w");
+    bool good = file != NULL;
+    while (good && (n = fread(block, 1, sizeof block, stdin)) > 0) {
+        good = fwrite(block, 1, n, file) == n;
+    }
+    good = good && !ferror(stdin);
+    good = file != NULL && fclose(file) == 0 && good;
+    return good ? HN_OK : hn_fail(err, HN_IO, "cannot keep standard input in %s", path);
+}
+
+HnStatus hn_embed_lines(const HnEmbedCommand *command, HnError *err) {
+    HnEmbedCommand of_file = *command;
+    if (strcmp(command->input, "-") != 0) {
+        return embed_file(command, err);
+    }
+    char *path = hn_path_printf(err, "%s.input", command->output);
+    HnStatus status = path ? keep_standard_input(path, err) : HN_MEMORY;
+    of_file.input = path;
+    status = status == HN_OK ? embed_file(&of_file, err) : status;
+    if (path) {
+        (void)remove(path);
+    }
+    hn_free(path);
     return status;
 }

@@ -34,7 +34,10 @@ static const char usage[] =
     "  --json KEY,KEY     the answer is a JSON object with exactly these keys and string values, whatever the model "
     "would like\n"
     "  --plain            no chat template: instruction, empty line, prompt\n"
-    "  --context N        longest prompt and answer together (default: the model's, at most 8192)\n"
+    "  --thinking         models that may think aloud before they answer (Qwen3) do; not with --json\n"
+    "  --context N        longest prompt and answer together (default: the model's, at most 8192); a longer prompt "
+    "loses\n"
+    "                     its middle: three quarters of the characters that are kept are its head\n"
     "  --slots N          prompts of a file that are answered side by side (default 8)\n"
     "  --memory-gb X      memory that may be used (default: what is free)\n"
     "  --mix-bits         goes on with an output that was begun where products have other bits (hnlmrec doctor)\n"
@@ -147,6 +150,8 @@ static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *h
         }
         if (strcmp(argv[i], "--plain") == 0) {
             command->author.plain = true;
+        } else if (strcmp(argv[i], "--thinking") == 0) {
+            command->author.thinking = true;
         } else if (strcmp(argv[i], "--mix-bits") == 0) {
             command->mix_bits = true;
         } else if (strcmp(argv[i], "--quiet") == 0) {
@@ -163,6 +168,10 @@ static HnStatus parse(int argc, char **argv, HnGenerateCommand *command, bool *h
     }
     if (command->prompt && command->output) {
         return hn_fail(err, HN_USAGE, "--output belongs to --input: the answer to --prompt is printed");
+    }
+    if (command->author.thinking && command->n_keys) {
+        return hn_fail(err, HN_USAGE,
+                       "--thinking and --json exclude each other: the object leaves no room for thoughts");
     }
     if (command->n_stops && command->n_keys) {
         return hn_fail(err, HN_USAGE, "--stop and --json exclude each other: the object's end is the answer's");

@@ -39,6 +39,9 @@ HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnG
 HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, uint64_t number, HnError *err);
 void hn_generate_output_close(HnGenerateOutput *output);
 
+/* A line of JSON that holds other keys than these (NULL at the end) says something that nobody heeds: HN_INPUT. */
+HnStatus hn_line_check_keys(const json_t *line, const char *const *known, HnError *err);
+
 /* Answers the lines of command->input, in their order, to command->output; lines that output holds already are not
  * answered again. HN_INTERRUPTED: a stop was asked for; the same command goes on. */
 HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, HnGrammar *grammar, HnError *err);

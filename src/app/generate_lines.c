@@ -30,9 +30,26 @@ static const char *text_of(const json_t *object, const char *key, const char *ot
     return json_is_string(value) ? json_string_value(value) : value == NULL ? otherwise : NULL;
 }
 
+HnStatus hn_line_check_keys(const json_t *line, const char *const *known, HnError *err) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)line, key, value) {
+        size_t i = 0;
+        while (known[i] && strcmp(known[i], key) != 0) {
+            i++;
+        }
+        if (known[i] == NULL) {
+            return hn_fail(err, HN_INPUT, "nobody knows the key \"%s\"", key);
+        }
+    }
+    return HN_OK;
+}
+
 static HnStatus submit(Lines *lines, json_t *object, HnError *err) {
     const HnGenerateCommand *command = lines->command;
+    static const char *const known[] = {"prompt", "system", "id", NULL};
     uint32_t n_cut = 0;
+    HN_TRY(hn_line_check_keys(object, known, err));
     HnAuthorPrompt prompt = {.key = lines->n_read,
                              .system = text_of(object, "system", command->system),
                              .input = text_of(object, "prompt", NULL),
@@ -69,7 +86,7 @@ static HnStatus read_one(Lines *lines, bool *end, HnError *err) {
                    : HN_OK;
     }
     bool before = lines->n_read < lines->output.n_before; /* answered by an earlier start */
-    json_t *object = json_loadb(lines->buffer, (size_t)n, 0, &bad);
+    json_t *object = json_loadb(lines->buffer, (size_t)n, JSON_REJECT_DUPLICATES, &bad);
     HnStatus status = !json_is_object(object) ? hn_fail(&inner, HN_INPUT, "this is no JSON object: %s", bad.text)
                       : before                ? hn_generate_output_check(&lines->output, object, lines->n_read, &inner)
                                               : submit(lines, object, &inner);

@@ -67,12 +67,13 @@ static HnStatus identify(const HnGenerateCommand *command, HnStageIdentity *iden
     identity->mix_hint = "--mix-bits";
     HnStatus status = hn_lm_folder_id(command->author.folder, model, err);
     if (status == HN_OK) {
-        status = hn_text_printf(&identity->lines, err,
-                                "model: %s\nweights: %s\nplain: %d\ncontext: %u\nmax-tokens: %u\ntemperature: %.17g\n"
-                                "top-k: %u\ntop-p: %.17g\nrepetition-penalty: %.17g\nseed: %llu\n",
-                                model, hn_weight_type_name(command->author.weights), command->author.plain,
-                                command->author.context, command->budget, sampling->temperature, sampling->top_k,
-                                sampling->top_p, sampling->repetition_penalty, (unsigned long long)sampling->seed);
+        status = hn_text_printf(
+            &identity->lines, err,
+            "model: %s\nweights: %s\nplain: %d\nthinking: %d\ncontext: %u\nmax-tokens: %u\ntemperature: %.17g\n"
+            "top-k: %u\ntop-p: %.17g\nrepetition-penalty: %.17g\nseed: %llu\n",
+            model, hn_weight_type_name(command->author.weights), command->author.plain, command->author.thinking,
+            command->author.context, command->budget, sampling->temperature, sampling->top_k, sampling->top_p,
+            sampling->repetition_penalty, (unsigned long long)sampling->seed);
     }
     status = status == HN_OK ? add_json(identity, "system", json_string(command->system), err) : status;
     status = status == HN_OK ? add_json(identity, "stop", json_incref(stops), err) : status;

@@ -172,14 +172,23 @@ static const char *const writer_keys[] = {"llm.provider",         "llm.http.api"
 static const char *const extractive_writer_keys[] = {
     "llm.provider",    "llm.http.api",         "llm.http.model",    "llm.http.temperature", "llm.http.max_tokens",
     "llm.max_reviews", "llm.max_review_words", "llm.profile_words", "llm.embed_dim",        NULL};
-static const char *const native_writer_keys[] = {"llm.provider",           "llm.native.weights",
-                                                 "llm.native.temperature", "llm.native.top_k",
-                                                 "llm.native.top_p",       "llm.native.repetition_penalty",
-                                                 "llm.native.seed",        "llm.native.max_tokens",
-                                                 "llm.native.json",        "llm.native.plain",
-                                                 "llm.native.pool_names",  "llm.native.context",
-                                                 "llm.max_reviews",        "llm.max_review_words",
-                                                 "llm.profile_words",      NULL};
+static const char *const native_writer_keys[] = {"llm.provider",
+                                                 "llm.native.weights",
+                                                 "llm.native.temperature",
+                                                 "llm.native.top_k",
+                                                 "llm.native.top_p",
+                                                 "llm.native.repetition_penalty",
+                                                 "llm.native.seed",
+                                                 "llm.native.max_tokens",
+                                                 "llm.native.json",
+                                                 "llm.native.plain",
+                                                 "llm.native.thinking",
+                                                 "llm.native.pool_names",
+                                                 "llm.native.context",
+                                                 "llm.max_reviews",
+                                                 "llm.max_review_words",
+                                                 "llm.profile_words",
+                                                 NULL};
 static const char *const negative_keys[] = {"llm.negatives_per_pair", NULL};
 static const char *const vector_keys[] = {"llm.embedder",  "llm.http.api",    "llm.http.embed_model",
                                           "llm.embed_dim", "llm.vector_type", NULL};

@@ -64,11 +64,15 @@ const char *hn_text_get(const HnText *text) {
     return text->data == NULL ? "" : text->data;
 }
 
-void hn_text_clear(HnText *text) {
-    text->length = 0;
-    if (text->data != NULL) {
-        text->data[0] = '\0';
+void hn_text_cut(HnText *text, size_t length) {
+    if (length <= text->length && text->data != NULL) {
+        text->length = length;
+        text->data[length] = '\0';
     }
+}
+
+void hn_text_clear(HnText *text) {
+    hn_text_cut(text, 0);
 }
 
 void hn_text_free(HnText *text) {

@@ -20,8 +20,9 @@ typedef struct HnText {
 HnStatus hn_text_append(HnText *text, const char *bytes, size_t n_bytes, HnError *err);
 HnStatus hn_text_puts(HnText *text, const char *string, HnError *err);
 HnStatus hn_text_printf(HnText *text, HnError *err, const char *format, ...) HN_PRINTF(3, 4);
-const char *hn_text_get(const HnText *text); /* "" when empty, never NULL */
-void hn_text_clear(HnText *text);            /* keeps the memory */
+const char *hn_text_get(const HnText *text);   /* "" when empty, never NULL */
+void hn_text_clear(HnText *text);              /* keeps the memory */
+void hn_text_cut(HnText *text, size_t length); /* keeps the first bytes, at most those that it has */
 void hn_text_free(HnText *text);
 
 /* True where all n_bytes are well-formed UTF-8 (no surrogates, no overlong forms); else *bad_offset is set (may be

@@ -190,6 +190,11 @@ static HnStatus check_llm(const Check *check) {
     if (llm->provider == HN_PROVIDER_NATIVE && llm->native.model[0] == '\0') {
         return complain(check, "llm.provider", "llm.provider native needs llm.native.model, a model folder");
     }
+    if (llm->provider == HN_PROVIDER_NATIVE && llm->native.thinking && llm->native.json) {
+        return complain(check, "llm.native.thinking",
+                        "llm.native.thinking needs llm.native.json false: nothing but the object can be written under "
+                        "it, so the model could not think");
+    }
     if (llm->embedder == HN_PROVIDER_NATIVE && llm->native.model[0] == '\0' && llm->native.embed_model[0] == '\0') {
         return complain(check, "llm.embedder", "llm.embedder native needs llm.native.embed_model or llm.native.model");
     }

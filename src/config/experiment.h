@@ -150,6 +150,7 @@ typedef struct HnNativeConfig { /* llm.native.*: the program's own transformer *
     bool json;          /* only answers of the prompt's form can be written */
     bool pool_names;    /* only names of pool items that the user does not have */
     bool plain;         /* no chat template */
+    bool thinking;      /* models that may think aloud before they answer do */
     double memory_gb;   /* a rank's; 0: its share of what is free */
     bool mix_bits;      /* half-done work goes on where products have other bits */
 } HnNativeConfig;

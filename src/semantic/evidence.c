@@ -1,5 +1,6 @@
 #include "evidence.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,10 +130,29 @@ HnStatus hn_evidence_item_field(HnEvidence *evidence, HnTextField field, uint32_
     return append(evidence->fields[field], item, 0, out, err);
 }
 
+/* As the item pool compares names: nothing is left of it when it is folded. */
+static HnStatus is_blank(const char *text, size_t n_bytes, bool *blank, HnError *err) {
+    HnText folded = {0};
+    *blank = false;
+    if (n_bytes > 0 && (isgraph((unsigned char)text[0]) || !hn_utf8_valid(text, n_bytes, NULL))) {
+        return HN_OK;
+    }
+    HnStatus status = hn_utf8_fold(text, n_bytes, &folded, err);
+    *blank = folded.length == 0;
+    hn_text_free(&folded);
+    return status;
+}
+
 HnStatus hn_evidence_item_name(HnEvidence *evidence, uint32_t item, HnText *out, HnError *err) {
     size_t before = out->length;
+    bool blank = false;
     HN_TRY(append(evidence->fields[HN_TEXT_TITLE], item, 0, out, err));
-    return out->length > before ? HN_OK : hn_evidence_item_id(evidence, item, out, err);
+    HN_TRY(is_blank(hn_text_get(out) + before, out->length - before, &blank, err));
+    if (!blank) {
+        return HN_OK;
+    }
+    hn_text_cut(out, before);
+    return hn_evidence_item_id(evidence, item, out, err);
 }
 
 HnStatus hn_evidence_item_summary(HnEvidence *evidence, uint32_t item, HnText *out, HnError *err) {

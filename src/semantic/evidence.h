@@ -29,7 +29,7 @@ HnStatus hn_evidence_item_id(HnEvidence *evidence, uint32_t item, HnText *out, H
 HnStatus hn_evidence_item_profile(HnEvidence *evidence, uint32_t item, HnText *out, HnError *err);
 /* A metadata field of an item, as it stands. */
 HnStatus hn_evidence_item_field(HnEvidence *evidence, HnTextField field, uint32_t item, HnText *out, HnError *err);
-/* What the item is called: its title, or its raw id where it has none. */
+/* What the item is called: its title, or its raw id where it has none or a blank one. */
 HnStatus hn_evidence_item_name(HnEvidence *evidence, uint32_t item, HnText *out, HnError *err);
 /* Its profile where there is one, else its description (cut to max_review_words), else its categories. */
 HnStatus hn_evidence_item_summary(HnEvidence *evidence, uint32_t item, HnText *out, HnError *err);

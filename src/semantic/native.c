@@ -66,7 +66,8 @@ static HnAuthorOptions author_options(const HnLlmConfig *config) {
                              .slots = (uint32_t)native->slots,
                              .context = (uint32_t)native->context,
                              .memory_limit = hn_native_memory(config),
-                             .plain = native->plain};
+                             .plain = native->plain,
+                             .thinking = native->thinking};
 }
 
 static HnStatus open_author(Native *self, HnError *err) {

@@ -4,11 +4,17 @@
 #include "evidence.h"
 #include "native.h"
 
-/* An item's name as the pool knows it (pool.h): its title, at most 20 words of it, or its raw id. */
+/* An item's name as the pool knows it (pool.h): its title, at most 20 words of it, or its raw id where there is no
+ * title or none that an answer may hold. */
 static HnStatus name_item(HnEvidence *evidence, uint32_t item, HnText *texts, HnNamed *named, HnError *err) {
     size_t begin = texts->length;
     HN_TRY(hn_evidence_item_name(evidence, item, texts, err));
     size_t n = hn_first_words(hn_text_get(texts) + begin, texts->length - begin, HN_MAX_ITEM_WORDS);
+    if (!hn_item_name_stands(hn_text_get(texts) + begin, n)) {
+        hn_text_cut(texts, begin);
+        HN_TRY(hn_evidence_item_id(evidence, item, texts, err));
+        n = texts->length - begin;
+    }
     /* The block of texts may move yet: for now the name is its place in it. */
     *named = (HnNamed){.name = NULL, .n_bytes = n, .item = (int32_t)item};
     return HN_OK;
@@ -34,8 +40,8 @@ HnStatus hn_native_names(const HnDataset *dataset, HnItemNames **names, HnError 
     }
     if (status == HN_OK && hn_item_names_left_out(*names) > 0) {
         hn_log(HN_LOG_WARN,
-               "%llu of %llu items cannot be named by a hard negative: their names are empty, say None, are no UTF-8, "
-               "or longer than %d bytes",
+               "%llu of %llu items cannot be named by a hard negative: titles and raw ids are empty, say None, are no "
+               "UTF-8, or longer than %d bytes",
                (unsigned long long)hn_item_names_left_out(*names), (unsigned long long)n_items, HN_NAME_LONGEST);
     }
     hn_evidence_close(&evidence);

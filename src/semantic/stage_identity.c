@@ -34,9 +34,10 @@ static HnStatus identify_native(const HnStageContext *context, bool embedder, Hn
     return hn_text_printf(
         &identity->lines, err,
         "llm.native: temperature %.17g, top_k %lld, top_p %.17g, repetition_penalty %.17g, seed %lld, "
-        "max_tokens %lld, json %d, pool_names %d, plain %d\n",
+        "max_tokens %lld, json %d, pool_names %d, plain %d, thinking %d\n",
         native->temperature, (long long)native->top_k, native->top_p, native->repetition_penalty,
-        (long long)native->seed, (long long)native->max_tokens, native->json, native->pool_names, native->plain);
+        (long long)native->seed, (long long)native->max_tokens, native->json, native->pool_names, native->plain,
+        native->thinking);
 }
 
 HnStatus hn_stage_identity_start(const HnStageContext *context, const char *stage, bool embedder,

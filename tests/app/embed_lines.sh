@@ -38,6 +38,9 @@ grep -q "computed $tokens of $tokens tokens" "$work/log" && pass "unshared compu
 export OMP_NUM_THREADS=2
 same "2 threads" --batch 1000
 unset OMP_NUM_THREADS
+rm -f "$work/other.h5"
+embed --input - --output "$work/other.h5" --type f32 <"$work/in.jsonl" && [ "$(store_of "$work/other.h5")" = "$reference" ] && [ ! -e "$work/other.h5.input" ] &&
+    pass "from a pipe: same contents" || { fail "from a pipe"; cat "$work/log"; }
 differs() { # WHAT ARGS...
     local what=$1
     shift
@@ -125,6 +128,8 @@ bad_line "no text" '{"id": 1}' '"text", or "prompt"'
 bad_line "text and prompt" '{"text": "a", "prompt": "b"}' '"text", or "prompt"'
 bad_line "text with a system" '{"text": "a", "system": "b"}' '"text", or "prompt"'
 bad_line "a text that is no string" '{"text": 5}' "strings"
+bad_line "a key that nobody knows" '{"text": "a", "sytem": "b"}' 'the key "sytem"'
+bad_line "a blank key" '{"text": "a", "": "b"}' 'the key ""'
 bad_line "a key twice" '{"text": "a", "text": "b"}' "duplicate"
 bad_line "an id that is a list" '{"text": "a", "id": []}' "neither a string nor a whole number"
 bad_line "bytes that are no UTF-8" "$(printf '{"text": "\xff"}')" "decode byte"

@@ -101,6 +101,19 @@ if [ -c /dev/full ]; then
     generate --prompt x --max-tokens 3 >/dev/full 2>"$work/log" && fail "an answer that nobody got: success" || pass "an answer that cannot be printed is an error"
 fi
 
+# Qwen3's thoughts: an object is written behind an empty thought, whatever is asked for; free text as it is asked for.
+qwen=${HNLMREC_TEST_DATA:-}/tokenizer-qwen
+if [ -f "$qwen/vocab.json" ] && grep -q enable_thinking "$qwen/tokenizer_config.json"; then
+    "$random_model" "$work/qwen" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 151936
+    rm "$work/qwen/tokenizer.json" && cp "$qwen"/*.json "$qwen/merges.txt" "$work/qwen"
+    read_tokens() { "$program" generate --model "$work/qwen" --prompt 'a lamp' --max-tokens 24 "$@" 2>&1 >/dev/null | sed -n 's/.*; \([0-9]*\) tokens of prompt.*/\1/p'; }
+    thinking=$(read_tokens --thinking) silent=$(read_tokens) object=$(read_tokens --json a)
+    # <think>, two line ends, </think>, two line ends
+    [ "$((thinking + 4))" = "$silent" ] && [ "$object" = "$silent" ] && pass "thoughts are empty unless asked for" || fail "thinking: $thinking, $silent, $object"
+else
+    skip "thinking: no tokenizer-qwen (HNLMREC_TEST_DATA)"
+fi
+
 refused() { # WHAT WORDS ARGS...
     local what=$1 words=$2
     shift 2
@@ -114,7 +127,14 @@ printf '{"prompt": "good"}\n{"prompt": 5}\n' >"$work/bad.jsonl"
 refused "a prompt that is no string" "bad.jsonl:2: " --input "$work/bad.jsonl"
 printf 'hello\n' >"$work/bad.jsonl"
 refused "a line that is no object" "bad.jsonl:1: " --input "$work/bad.jsonl"
+printf '{"prompt": "good", "sytem": "b"}\n' >"$work/bad.jsonl"
+refused "a key that nobody knows" 'bad.jsonl:1: .*"sytem"' --input "$work/bad.jsonl"
+printf '{"prompt": "good"}\n{"prompt": "good", "": "b"}\n' >"$work/bad.jsonl"
+refused "a blank key" 'bad.jsonl:2: .*the key ""' --input "$work/bad.jsonl"
+printf '{"prompt": "good", "prompt": "b"}\n' >"$work/bad.jsonl"
+refused "a key of a line twice" 'bad.jsonl:1: .*duplicate' --input "$work/bad.jsonl"
 refused "neither prompt nor input" "either --prompt or --input"
+refused "thoughts in an object" "exclude each other" --prompt x --thinking --json a
 refused "a wrong number" "top_p 7" --prompt x --top-p 7
 refused "a key twice" '"a" twice' --prompt x --json a,b,a
 refused "an output for one prompt" "--output belongs to --input" --prompt x --output "$work/none"

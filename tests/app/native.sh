@@ -124,5 +124,6 @@ HNLMREC_CPU=avx521 run 1 run "$work/native.yaml" --out "$work/bad" && fail "a pa
 grep -q 'avx512-bf16 or amx, not "avx521"' "$work/log" && pass "a path that does not exist: refused" || { fail "HNLMREC_CPU"; cat "$work/log"; }
 refused "no such folder" "nowhere" --set llm.native.model=/nowhere
 refused "a budget too small for the form" "its form alone takes .*llm.native.max_tokens is 8" --set llm.native.max_tokens=8
+refused "thoughts in an object" "llm.native.thinking needs llm.native.json false" --set llm.native.thinking=true
 refused "no room for the instruction" "the instruction takes .*llm.native.context 100)" --set llm.native.context=100
 finish

@@ -119,7 +119,7 @@ static void time_walks(Work *w, HnGrammar *g, const char *which) {
         for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
             int in_name = state.end > 0;
             double start = hn_clock_seconds();
-            const uint64_t *mask = hn_grammar_mask(g, &w->filter, &state, budget - used);
+            const uint64_t *mask = hn_grammar_mask(g, &w->filter, &state, budget - used, hn_grammar_share(g, budget));
             times[in_name][n[in_name]++] = hn_clock_seconds() - start;
             hn_grammar_advance(g, &w->filter, &state, draw(w, &rng, mask));
         }
@@ -173,7 +173,7 @@ static HnStatus time_sampling(Work *w, HnError *err) {
             uint32_t node = hn_token_tree_child(w->tree, 0, (unsigned char)*c);
             hn_grammar_advance(w->profile, NULL, &state, w->tree->tokens[w->tree->first[node]]);
         }
-        w->mask = i % 2 ? hn_grammar_mask(w->profile, NULL, &state, 1000) : NULL;
+        w->mask = i % 2 ? hn_grammar_mask(w->profile, NULL, &state, 1000, 0) : NULL;
         w->sampling = settings[i / 2];
         print(names[i / 2], bench_time(choose, w, 20, 0.3).median, i % 2 ? "with a string's mask" : "");
     }

@@ -93,7 +93,8 @@ static const char META[] =
     "{\"asin\": \"I3\", \"title\": \"Twin\", \"description\": [\"First of two.\"], \"categories\": [\"Games\"]}\n"
     "{\"asin\": \"I4\", \"title\": \"Twin\", \"description\": [\"Second of two.\"], \"categories\": [\"Games\"]}\n"
     "{\"asin\": \"I5\", \"title\": \"one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen twenty twentyone\", \"categories\": [\"Books\"]}\n";
+    "fifteen sixteen seventeen eighteen nineteen twenty twentyone\", \"categories\": [\"Books\"]}\n"
+    "{\"asin\": \"I6\", \"title\": \" \\u00a0\\t\"}\n";
 
 static const char REVIEWS[] =
     "{\"reviewerID\": \"U0\", \"asin\": \"I0\", \"overall\": 5, \"reviewText\": \"Flies \\\"high\\\"\\nand \\u00fcber "

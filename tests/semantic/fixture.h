@@ -28,9 +28,9 @@ const char *fixture_shared(const char *name);
 /* An experiment from key=value words, NULL at the end. Free with hn_experiment_free. */
 HnExperiment *fixture_experiment(const char *set, ...);
 
-/* A hand-made world in the Amazon field names: 6 users, 7 items with known titles (one title twice, one item without,
- * one of more than 20 words), reviews with quotes, line ends and characters beyond ASCII. Every interaction is a train
- * pair but two. Prepared into <folder>/<name>. */
+/* A hand-made world in the Amazon field names: 6 users, 7 items with known titles (one title twice, one item with a
+ * blank one, one of more than 20 words), reviews with quotes, line ends and characters beyond ASCII. Every interaction
+ * is a train pair but two. Prepared into <folder>/<name>. */
 void fixture_small_world(const char *name);
 /* The same world open, with evidence of at most 3 reviews of 5 words: set-up and tear-down of a group, in place of
  * fixture_open and fixture_close. */

@@ -160,6 +160,9 @@ HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_
 
 /* The prompt's tokens, into author->tokens. */
 static HnStatus render(HnAuthor *author, const HnAuthorPrompt *prompt, const char *input, HnError *err) {
+    if (author->chat) {
+        hn_chat_set_thinking(author->chat, author->options.thinking && prompt->grammar == NULL);
+    }
     return hn_turns_render(author->tokenizer, author->chat, prompt->system, input, true, &author->tokens, err);
 }
 

@@ -22,7 +22,8 @@ typedef struct HnAuthorOptions {
     uint32_t context;      /* prompt and answer at most, in tokens; 0: the model's, at most HN_AUTHOR_CONTEXT */
     uint64_t memory_limit; /* bytes; 0: what is free */
     bool plain;            /* no chat template */
-    HnOnText *on_text;     /* may be NULL */
+    bool thinking; /* models that may think aloud first (Qwen3) do; never under a grammar, which allows no thought */
+    HnOnText *on_text; /* may be NULL */
     void *on_text_context;
 } HnAuthorOptions;
 

@@ -23,12 +23,16 @@ static uint16_t add_state(Builder *b) {
         b->status = more > MAX_STATES
                         ? hn_fail(b->err, HN_RANGE, "the keys of an answer are too long to be enforced")
                         : hn_resize(&a->next, a->n * sizeof *a->next, more, sizeof *a->next, "grammar", b->err);
+        b->status = b->status != HN_OK
+                        ? b->status
+                        : hn_resize(&a->begun, a->n * sizeof *a->begun, more, sizeof *a->begun, "grammar", b->err);
         a->capacity = b->status == HN_OK ? more : a->capacity;
     }
     if (b->status != HN_OK) {
         return 0;
     }
     memset(a->next[a->n], 0xff, sizeof a->next[a->n]);
+    a->begun[a->n] = a->n_strings;
     return (uint16_t)a->n++;
 }
 
@@ -151,7 +155,11 @@ static void add_field(Builder *b, const HnGrammarField *field) {
     expect(b, ':');
     allow_blanks(b);
     expect(b, '"');
+    if (b->status != HN_OK) {
+        return;
+    }
     if (field->kind != HN_FIELD_NAME) {
+        b->a->begun[b->open[0]] = ++b->a->n_strings;
         add_string(b, field->kind == HN_FIELD_FILLED);
     } else {
         b->a->gap = b->open[0];
@@ -199,5 +207,6 @@ HnStatus hn_automaton_build(const HnGrammarField *fields, size_t n_fields, HnAut
 
 void hn_automaton_free(HnAutomaton *automaton) {
     hn_free(automaton->next);
+    hn_free(automaton->begun);
     *automaton = (HnAutomaton){0};
 }

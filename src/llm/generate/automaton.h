@@ -13,7 +13,9 @@
 
 typedef struct HnAutomaton {
     uint16_t (*next)[256]; /* [n]: HN_NO_STATE where a byte is not allowed */
+    uint16_t *begun;       /* [n]: strings that have begun at this state, names not counted */
     uint32_t n, capacity;
+    uint16_t n_strings;
     uint16_t gap, behind_gap; /* HN_NO_STATE: no field holds names */
     uint16_t end;             /* the whole answer is written */
 } HnAutomaton;

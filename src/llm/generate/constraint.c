@@ -58,6 +58,16 @@ uint32_t hn_grammar_least_budget(const HnGrammar *g) {
     return g->distance[0];
 }
 
+uint32_t hn_grammar_later(const HnGrammar *g, uint32_t place) {
+    const HnAutomaton *a = &g->automaton;
+    return a->gap != HN_NO_STATE && place <= a->gap ? 0 : (uint32_t)(a->n_strings - a->begun[place]);
+}
+
+uint32_t hn_grammar_share(const HnGrammar *g, uint32_t budget) {
+    const uint32_t least = hn_grammar_least_budget(g);
+    return budget > least && g->automaton.n_strings > 1 ? (budget - least) / (2U * g->automaton.n_strings) : 0;
+}
+
 uint64_t hn_grammar_bytes(const HnGrammar *g) {
     return g->n_bytes;
 }
@@ -115,8 +125,8 @@ bool hn_grammar_advance(const HnGrammar *g, const HnNameFilter *filter, HnGramma
 
 /* Whether the walk looked at names, so that the mask depends on the user. */
 static bool walk_from(const HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state, uint32_t limit,
-                      uint64_t *mask) {
-    HnWalk w = {.grammar = g, .filter = filter, .limit = limit, .mask = mask};
+                      uint32_t share, uint64_t *mask) {
+    HnWalk w = {.grammar = g, .filter = filter, .limit = limit, .share = share, .mask = mask};
     w.names_end = g->names ? hn_item_names_count(g->names) : 0;
     memset(mask, 0, g->n_words * sizeof *mask);
     if (state->place == g->automaton.gap) {
@@ -164,32 +174,39 @@ static void take_out(const HnGrammar *g, const HnNameFilter *filter, const HnGra
 }
 
 /* The place of a remembered mask, filled or to be filled. */
-static uint32_t place_of(const HnGrammarState *state, uint32_t limit) {
-    uint64_t hash = hn_mix64((uint64_t)state->place << 32 | limit);
+static uint32_t place_of(const HnGrammarState *state, uint32_t limit, uint32_t share) {
+    uint64_t hash = hn_mix64((uint64_t)state->place << 32 | limit) ^ share;
     hash = hn_mix64(hash ^ ((uint64_t)state->first << 32 | state->end));
     return (uint32_t)hn_mix64(hash ^ state->depth) % HN_MASKS;
 }
 
-static bool same_key(const HnMaskKey *key, const HnGrammarState *state, uint32_t limit) {
-    return key->filled && key->limit == limit && key->state.place == state->place && key->state.first == state->first &&
-           key->state.end == state->end && key->state.depth == state->depth;
+static bool same_key(const HnMaskKey *key, const HnGrammarState *state, uint32_t limit, uint32_t share) {
+    return key->filled && key->limit == limit && key->share == share && key->state.place == state->place &&
+           key->state.first == state->first && key->state.end == state->end && key->state.depth == state->depth;
 }
 
-const uint64_t *hn_grammar_mask(HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state,
-                                uint32_t n_left) {
+const uint64_t *hn_grammar_mask(HnGrammar *g, const HnNameFilter *filter, const HnGrammarState *state, uint32_t n_left,
+                                uint32_t share) {
     bool in_name = state->place == g->automaton.gap;
     bool behind = g->automaton.gap == HN_NO_STATE || state->place > g->automaton.gap;
     uint32_t longest = behind ? g->longest_behind : g->longest;
-    uint32_t limit = n_left > longest ? HN_NO_LIMIT : n_left - 1;
+    uint32_t later = hn_grammar_later(g, state->place), own = g->distance[state->place];
+    uint32_t most = later > 0 && n_left > own ? (n_left - own) / later : 0; /* what there is */
+    share = share < most ? share : most;
+    uint32_t limit = n_left - 1;
+    if (n_left > longest + share * later) {
+        limit = HN_NO_LIMIT;
+        share = 0;
+    }
     if (in_name && state->end - state->first < LARGE) {
-        walk_from(g, filter, state, limit, g->scratch);
+        walk_from(g, filter, state, limit, share, g->scratch);
         return g->scratch;
     }
-    uint32_t place = place_of(state, limit);
+    uint32_t place = place_of(state, limit, share);
     uint64_t *mask = g->masks + (size_t)place * g->n_words;
-    if (!same_key(&g->keys[place], state, limit)) {
-        bool depends = walk_from(g, in_name ? NULL : filter, state, limit, mask);
-        g->keys[place] = (HnMaskKey){.state = *state, .limit = limit, .filled = in_name || !depends};
+    if (!same_key(&g->keys[place], state, limit, share)) {
+        bool depends = walk_from(g, in_name ? NULL : filter, state, limit, share, mask);
+        g->keys[place] = (HnMaskKey){.state = *state, .limit = limit, .share = share, .filled = in_name || !depends};
     }
     if (!in_name || hn_name_filter_count(filter, state->first, state->end) == 0) {
         return mask;

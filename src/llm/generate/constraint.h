@@ -8,6 +8,10 @@
  * A token is allowed where its bytes lead somewhere from which the end can be reached within the tokens that are left.
  * Distances count tokens of this vocabulary. They are exact, but for the way to a name: before its quote is written,
  * the name reckoned with is None, which every user may be told.
+ *
+ * Lest the first string takes all, each string that is still to come is kept a share of what the budget holds beyond
+ * the shortest answer: half of that, divided by the number of strings (hn_grammar_share). A name is not cut short for
+ * it.
  */
 #ifndef HN_LLM_GENERATE_CONSTRAINT_H
 #define HN_LLM_GENERATE_CONSTRAINT_H
@@ -48,11 +52,14 @@ uint64_t hn_grammar_bytes(const HnGrammar *grammar); /* memory held, without tre
 
 HnGrammarState hn_grammar_begin(const HnGrammar *grammar);
 bool hn_grammar_at_end(const HnGrammar *grammar, const HnGrammarState *state);
-/* The tokens allowed at state where n_left (1 or more) may still be written, the next one included: bit t % 64 of word
+/* Tokens that are kept for each string to come, of an answer with this budget. */
+uint32_t hn_grammar_share(const HnGrammar *grammar, uint32_t budget);
+/* The tokens allowed at state where n_left (1 or more) may still be written, the next one included, and of these share
+ * (0: none) are kept for each string to come, as far as they are there: bit t % 64 of word
  * t / 64, of the vocabulary's n_tokens; valid until the next call. filter (may be NULL) leaves names out. There is
  * always one while n_left is at least the least budget at the beginning, and one less for each token since. */
 const uint64_t *hn_grammar_mask(HnGrammar *grammar, const HnNameFilter *filter, const HnGrammarState *state,
-                                uint32_t n_left);
+                                uint32_t n_left, uint32_t share);
 /* Moves state past a token; false, and state as before, where the token is not allowed there at all. */
 bool hn_grammar_advance(const HnGrammar *grammar, const HnNameFilter *filter, HnGrammarState *state, uint32_t token);
 

@@ -12,6 +12,7 @@ enum { HN_MASKS = 256 };             /* remembered masks */
 typedef struct HnMaskKey {
     HnGrammarState state;
     uint32_t limit; /* tokens left behind the next one, or HN_NO_LIMIT; 0 in an empty place */
+    uint32_t share; /* of them, for each string to come */
     bool filled;
 } HnMaskKey;
 
@@ -35,7 +36,7 @@ struct HnGrammar {
 typedef struct HnWalk {
     const HnGrammar *grammar;
     const HnNameFilter *filter;
-    uint32_t limit;
+    uint32_t limit, share;
     uint64_t *mask;
     unsigned char *marks;            /* [automaton.n] */
     uint16_t best_name;              /* with marks: the least distance of a place inside a name that was reached */
@@ -44,6 +45,8 @@ typedef struct HnWalk {
     uint16_t states[HN_TOKEN_LONGEST + 1]; /* of each depth of the tree */
 } HnWalk;
 
+/* Strings that begin behind a state; before names none are counted. */
+uint32_t hn_grammar_later(const HnGrammar *grammar, uint32_t place);
 /* The tokens below `node` (the vocabulary's), whose bytes so far led to this state of the table, or into this name. */
 void hn_walk_table(HnWalk *walk, uint32_t node, uint16_t state);
 void hn_walk_names(HnWalk *walk, uint32_t node, uint32_t first, uint32_t end, uint32_t depth);

@@ -32,7 +32,8 @@ static void land_in_table(HnWalk *w, uint32_t node, uint16_t state) {
     }
     if (w->marks) {
         w->marks[state] = 1;
-    } else if (w->grammar->distance[state] <= w->limit) {
+    } else if (w->grammar->distance[state] + (w->share ? w->share * hn_grammar_later(w->grammar, state) : 0) <=
+               w->limit) {
         set_tokens(w, node);
     }
 }

@@ -58,6 +58,7 @@ static HnStatus fill(const HnGenerator *g, const HnGenerateRequest *r, HnJob *jo
     HN_TRY(hn_text_stream_begin(&job->stream, r->stops, r->n_stops, err));
     if (r->grammar) {
         job->state = hn_grammar_begin(r->grammar);
+        job->string_share = hn_grammar_share(r->grammar, job->limit);
         if (r->grammar->names) {
             HN_TRY(hn_item_names_exclude(r->grammar->names, r->taken, r->n_taken, &job->filter, err));
         }
@@ -159,7 +160,7 @@ static HnStatus write_token(HnGenerator *g, HnJob *job, uint32_t token, HnError 
 
 const uint64_t *hn_job_mask(const HnJob *job) {
     uint32_t left = job->limit - (job->n_tokens - job->n_prompt);
-    return job->grammar ? hn_grammar_mask(job->grammar, &job->filter, &job->state, left) : NULL;
+    return job->grammar ? hn_grammar_mask(job->grammar, &job->filter, &job->state, left, job->string_share) : NULL;
 }
 
 HnStatus hn_job_choose(const HnJob *job, HnSampler *sampler, const uint64_t *mask, float *logits, uint32_t *token,

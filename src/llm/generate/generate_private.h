@@ -7,12 +7,12 @@
 
 typedef struct HnJob HnJob;
 struct HnJob {
-    HnJob *next;                 /* of the queue, or of the finished */
-    uint64_t key, number;        /* number: in the order of submission; age counts by it */
-    uint32_t *tokens;            /* prompt, then answer; room for limit of the answer's */
-    uint32_t n_prompt, n_tokens; /* n_tokens: of both */
-    uint32_t limit, n_shared;
-    bool cut; /* the limit is the context's, not the budget */
+    HnJob *next;                            /* of the queue, or of the finished */
+    uint64_t key, number;                   /* number: in the order of submission; age counts by it */
+    uint32_t *tokens;                       /* prompt, then answer; room for limit of the answer's */
+    uint32_t n_prompt, n_tokens;            /* n_tokens: of both */
+    uint32_t limit, n_shared, string_share; /* the last: hn_grammar_share */
+    bool cut;                               /* the limit is the context's, not the budget */
     bool ignore_eos, finished;
     HnStop stop;
     HnSampling sampling;

@@ -28,6 +28,8 @@ typedef struct HnNamed {
     int32_t item;
 } HnNamed;
 
+/* Whether a name can stand in an answer: it is not left out (but for one of blanks alone beyond ASCII). */
+bool hn_item_name_stands(const char *name, size_t n_bytes);
 /* An item may come under several names. */
 HnStatus hn_item_names_create(const HnNamed *named, size_t n, HnItemNames **names, HnError *err);
 void hn_item_names_free(HnItemNames **names);

@@ -52,21 +52,29 @@ static HnStatus spell(const char *name, size_t n_bytes, HnText *text, HnError *e
     return hn_text_append(text, "\"", 1, err);
 }
 
+static void trim(const char **name, size_t *n_bytes) {
+    for (; *n_bytes > 0 && is_blank((*name)[0]); ++*name) {
+        --*n_bytes;
+    }
+    while (*n_bytes > 0 && is_blank((*name)[*n_bytes - 1])) {
+        --*n_bytes;
+    }
+}
+
+bool hn_item_name_stands(const char *name, size_t n_bytes) {
+    trim(&name, &n_bytes);
+    return n_bytes > 0 && n_bytes <= HN_NAME_LONGEST && !memchr(name, 0, n_bytes) &&
+           hn_utf8_valid(name, n_bytes, NULL) && !says_none(name, n_bytes);
+}
+
 /* Adds one name to spelt; a name that cannot stand in an answer is counted instead. */
 static HnStatus take(const HnNamed *given, HnText *text, HnText *folded, Spelt *spelt, size_t *n, uint64_t *n_left_out,
                      HnError *err) {
     const char *name = given->name;
     size_t n_bytes = given->n_bytes;
-    for (; n_bytes > 0 && is_blank(name[0]); name++) {
-        n_bytes--;
-    }
-    while (n_bytes > 0 && is_blank(name[n_bytes - 1])) {
-        n_bytes--;
-    }
-    bool fits = n_bytes > 0 && n_bytes <= HN_NAME_LONGEST && !memchr(name, 0, n_bytes) &&
-                hn_utf8_valid(name, n_bytes, NULL) && (given->item == HN_NO_ITEM || !says_none(name, n_bytes));
+    trim(&name, &n_bytes);
     hn_text_clear(folded);
-    if (fits) {
+    if (given->item == HN_NO_ITEM || hn_item_name_stands(name, n_bytes)) {
         HN_TRY(hn_utf8_fold(name, n_bytes, folded, err));
     }
     if (folded->length == 0) {

@@ -66,6 +66,69 @@ static void test_profiles_always_parse(void **state) {
     }
 }
 
+/* The token whose whole text is this byte. */
+static uint32_t token_of(const HnTokenTree *v, char byte) {
+    for (uint32_t t = 0; t < v->n_tokens; t++) {
+        size_t n_bytes = 0;
+        const char *bytes = hn_token_tree_bytes(v, t, &n_bytes);
+        if (n_bytes == 1 && bytes[0] == byte) {
+            return t;
+        }
+    }
+    return 0;
+}
+
+/* A writer that never ends a string of its own accord: how many of its letters each of the two strings holds. */
+static void write_on(HnGrammar *g, const HnTokenTree *v, uint32_t budget, uint32_t share, size_t letters[2]) {
+    HnGrammarState state = hn_grammar_begin(g);
+    HnError err = HN_ERROR_INIT;
+    HnParsed parsed;
+    HnText text = {0};
+    const uint32_t letter = token_of(v, 'x');
+    for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
+        const uint64_t *mask = hn_grammar_mask(g, NULL, &state, budget - used, share);
+        uint32_t token = letter;
+        for (uint32_t t = 0; !mask_has(mask, token) && t < v->n_tokens; t++) {
+            size_t n_bytes = 0;
+            const char *bytes = hn_token_tree_bytes(v, t, &n_bytes);
+            token = n_bytes > 0 && strchr(" \t\n", bytes[0]) == NULL ? t : token;
+        }
+        size_t n_bytes = 0;
+        const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
+        assert_true(used < budget && mask_has(mask, token));
+        assert_int_equal(hn_text_append(&text, bytes, n_bytes, &err), HN_OK);
+        assert_true(hn_grammar_advance(g, NULL, &state, token));
+    }
+    assert_int_equal(hn_answer_parse(HN_TASK_USER_PROFILE, hn_text_get(&text), &parsed, &err), HN_OK);
+    assert_true(parsed.good && !parsed.repaired);
+    letters[0] = strlen(parsed.text);
+    letters[1] = strlen(parsed.reasoning);
+    hn_parsed_free(&parsed);
+    hn_text_free(&text);
+}
+
+static void test_strings_share_the_budget(void **state) {
+    (void)state;
+    static const uint32_t spare[] = {0, 1, 3, 4, 40, 400};
+    HnTokenTree *v = NULL;
+    vocabulary_make(VOCABULARY_BYTES, &v);
+    HnGrammar *g = make_grammar(v, PROFILE_FIELDS, 2, NULL);
+    uint32_t least = hn_grammar_least_budget(g);
+    for (size_t i = 0; i < sizeof spare / sizeof spare[0]; i++) {
+        size_t letters[2];
+        assert_int_equal(hn_grammar_share(g, least + spare[i]), spare[i] / 4);
+        write_on(g, v, least + spare[i], hn_grammar_share(g, least + spare[i]), letters);
+        /* The shortest answer has one letter. What is kept for the second string it gets, no less and no more. */
+        assert_int_equal(letters[0], 1 + spare[i] - spare[i] / 4);
+        assert_int_equal(letters[1], spare[i] / 4);
+        write_on(g, v, least + spare[i], 0, letters);
+        assert_int_equal(letters[0], 1 + spare[i]); /* all of it */
+        assert_int_equal(letters[1], 0);
+    }
+    hn_grammar_free(&g);
+    hn_token_tree_free(&v);
+}
+
 /* What the item pool would do with a name: the same name, folded, of an item that is not taken; or None. */
 static void assert_named(const char *text, const int32_t *taken, size_t n_taken, bool *seen) {
     HnError err = HN_ERROR_INIT;
@@ -140,7 +203,7 @@ static bool passes(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filte
         if (!reached[at]) {
             continue;
         }
-        const uint64_t *mask = hn_grammar_mask(g, filter, &states[at], 10000);
+        const uint64_t *mask = hn_grammar_mask(g, filter, &states[at], 10000, 0);
         for (uint32_t t = 0; t < v->n_tokens; t++) {
             size_t n_bytes = 0;
             const char *bytes = hn_token_tree_bytes(v, t, &n_bytes);
@@ -359,6 +422,7 @@ static void test_no_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_profiles_always_parse),
+        cmocka_unit_test(test_strings_share_the_budget),
         cmocka_unit_test(test_names_always_allowed),
         cmocka_unit_test(test_every_tokenisation),
         cmocka_unit_test(test_strings_as_jansson),

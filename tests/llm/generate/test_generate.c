@@ -58,7 +58,9 @@ static void write_plainly(const World *w, const HnGenerateRequest *r, HnGenerate
         }
         fake_lm_logits(w->lm, tokens, n, logits);
         HnChoice choice = {.logits = logits, .seen = seen, .n_seen = n_seen, .key = r->key, .position = used};
-        choice.mask = r->grammar ? hn_grammar_mask(r->grammar, &filter, &state, limit - used) : NULL;
+        choice.mask =
+            r->grammar ? hn_grammar_mask(r->grammar, &filter, &state, limit - used, hn_grammar_share(r->grammar, limit))
+                       : NULL;
         assert_int_equal(hn_sampler_choose(sampler, &r->sampling, &choice, &token, &err), HN_OK);
         tokens[n++] = token;
         const char *bytes = hn_token_tree_bytes(w->vocabulary, token, &n_bytes);

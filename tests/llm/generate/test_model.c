@@ -91,7 +91,9 @@ static void write_alone(World *w, uint32_t i) {
         uint32_t used = n - r->n_prompt;
         assert_int_equal(hn_lm_logits(w->lm, 1, hidden, logits, &err), HN_OK);
         HnChoice choice = {.logits = logits, .seen = seen, .n_seen = n_seen, .key = r->key, .position = used};
-        choice.mask = r->grammar ? hn_grammar_mask(r->grammar, NULL, &state, r->budget - used) : NULL;
+        choice.mask = r->grammar ? hn_grammar_mask(r->grammar, NULL, &state, r->budget - used,
+                                                   hn_grammar_share(r->grammar, r->budget))
+                                 : NULL;
         assert_int_equal(hn_sampler_choose(sampler, &r->sampling, &choice, &tokens[n++], &err), HN_OK);
         ended = used + 1 == r->budget || (tokens[n - 1] == 2 && !r->grammar && !r->ignore_eos);
         if (r->grammar) {

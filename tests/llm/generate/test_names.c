@@ -80,7 +80,7 @@ static void compare(HnGrammar *g, uint32_t n_tokens, const HnNameFilter *filter,
     for (uint32_t s = 0; s < search->n; s++) {
         for (uint32_t step = 1; step < longest + 4; step++) {
             uint32_t left = step == longest + 3 ? 100000 : step; /* the last: no limit, masks are remembered */
-            const uint64_t *mask = hn_grammar_mask(g, filter, &search->states[s], left);
+            const uint64_t *mask = hn_grammar_mask(g, filter, &search->states[s], left, 0);
             for (uint32_t t = 0; t < n_tokens; t++) {
                 uint32_t to = search->to[(size_t)s * n_tokens + t];
                 bool wanted = to != FAR && search->distance[to] <= left - 1;

@@ -105,10 +105,11 @@ void grammar_walk(HnGrammar *g, const HnTokenTree *v, const HnNameFilter *filter
                   HnText *text) {
     HnError err = HN_ERROR_INIT;
     HnGrammarState state = hn_grammar_begin(g);
+    uint32_t share = budget % 2 ? 0 : hn_grammar_share(g, budget);
     hn_text_clear(text);
     for (uint32_t used = 0; !hn_grammar_at_end(g, &state); used++) {
         assert_true(used < budget);
-        uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used), v->n_tokens);
+        uint32_t token = draw(rng, hn_grammar_mask(g, filter, &state, budget - used, share), v->n_tokens);
         size_t n_bytes = 0;
         const char *bytes = hn_token_tree_bytes(v, token, &n_bytes);
         assert_int_equal(hn_text_append(text, bytes, n_bytes, &err), HN_OK);
