@@ -197,7 +197,13 @@ HN_AVX2_F16C static void scales(const unsigned char *code, const float *step, fl
 }
 
 const HnLinearOps *hn_linear_avx2(void) {
-    static const HnLinearOps ops = {(HnWeightType)HN_LINEAR_PANEL, HN_LINEAR_ROWS, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {.panel = (HnWeightType)HN_LINEAR_PANEL,
+                                    .few = HN_LINEAR_ROWS,
+                                    .tile_rows = HN_LINEAR_ROWS,
+                                    .task_rows = 128,
+                                    .tile = tile_run,
+                                    .widen = widen,
+                                    .scales = scales};
     return &ops;
 }
 #else
