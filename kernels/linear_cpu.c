@@ -136,8 +136,15 @@ static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
     }
 }
 
+/* Tasks that a thread takes at once. For few rows weights are a stream from memory, which is fastest in long pieces:
+ * about four a thread, so that a late one does not hold up the rest much. */
+static int64_t tasks_at_once(int64_t m, int64_t n_tasks) {
+    return m > HN_LINEAR_MOST ? 1 : 1 + n_tasks / (4 * omp_get_max_threads());
+}
+
 static void linear_run(Linear *p, int64_t m, const float *x, int64_t ldx, uint16_t *rounded, int64_t runs) {
     const int64_t k = p->weight->k, n_tasks = p->layout.n_strips * runs;
+    const int64_t at_once = tasks_at_once(m, n_tasks);
     p->x = x;
     p->ldx = ldx;
     if (p->ops->round_x != NULL) {
@@ -152,7 +159,7 @@ static void linear_run(Linear *p, int64_t m, const float *x, int64_t ldx, uint16
                 p->ops->round_x(x + i * ldx, k, p->ldx, rounded + i * p->ldx);
             }
         }
-#pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, at_once)
         for (int64_t t = 0; t < n_tasks; t++) {
             task(p, t / runs, m * (t % runs) / runs, m * (t % runs + 1) / runs);
         }
