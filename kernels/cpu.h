@@ -2,7 +2,7 @@
  * HNLMREC_CPU=scalar|avx2|avx512|avx512-bf16|amx caps it.
  *
  * The level counts all of them; the path is what kernels in plain floats choose by, and ends at avx512: the levels
- * above differ from it in products of bf16 pairs only (linear.h). */
+ * above differ from it, and from each other, in products of bf16 only (linear.h). */
 #ifndef HN_KERNEL_CPU_H
 #define HN_KERNEL_CPU_H
 

@@ -19,8 +19,10 @@
  * 8.9e-2. Bytes a weight: 4, 2, 2, 1.03, 0.52, and outputs padded to a multiple of 64.
  *
  * Paths: with AVX512-BF16 (level avx512-bf16 of cpu.h) bf16, int8 and nf4 round x to bf16 and multiply pairs of inputs:
- * the processor's own order of the two, numbers below 2^-126 as zero. Elsewhere, and for f32 and f16 everywhere, the
- * chain is the plain one, W widened exactly: the same bits on scalar, avx2 and avx512. A weight that is not a number
+ * the processor's own order of the two, numbers below 2^-126 as zero. With AMX (level amx) they round x, too, and 32
+ * inputs of tiles are one step: two chains from zero, over inputs of even and of odd place, whose sum is added
+ * (linear_tiles.h; bits other than the pairs'). Elsewhere, and for f32 and f16 everywhere, the chain is the plain one,
+ * W widened exactly: the same bits on scalar, avx2 and avx512. A weight that is not a number
  * makes its output's products not a number; infinity may, in int8 and nf4, for all inputs of its scale.
  */
 #ifndef HN_KERNEL_LINEAR_H
@@ -63,10 +65,11 @@ size_t hn_linear_scratch_bytes(const HnWeight *weight, int64_t m);
 const char *hn_weight_type_name(HnWeightType type); /* "bf16", as options and stores spell it */
 bool hn_weight_type_find(const char *name, HnWeightType *type);
 
-/* How the products of this type are computed on the current path, for logs and provenance: "avx512-bf16 pairs", or
- * the path's name. */
+/* How the products of this type are computed on the current path, for logs and provenance: "avx512-bf16 pairs",
+ * "amx bf16 tiles", or the path's name. */
 const char *hn_linear_path(HnWeightType type);
-/* What of the current path decides the bits: "plain" (the same on scalar, avx2 and avx512), or "bf16 pairs". */
+/* What of the current path decides the bits: "plain" (the same on scalar, avx2 and avx512), "bf16 pairs",
+ * or "bf16 tiles". */
 const char *hn_linear_bits(HnWeightType type);
 
 #ifdef __cplusplus

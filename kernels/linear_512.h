@@ -38,6 +38,9 @@ HN_INLINE HN_AVX512 void hn_totals_end(const HnLinearTile *t, const int rows, co
 
 /* HnLinearOps.scales, in linear_avx512.c. */
 void hn_linear_scales_512(const unsigned char *code, const float *step, float *scale);
+/* HnLinearOps.widen and .round_x where pairs of bf16 are multiplied, in linear_bf16.c. */
+void hn_linear_widen_pairs(HnWeightType type, const unsigned char *w, int64_t k, void *panel);
+void hn_linear_round_pairs(const float *x, int64_t k, int64_t k_padded, uint16_t *out);
 
 #endif
 #endif

@@ -45,6 +45,29 @@ HN_INLINE HN_AVX2_F16C __m256 weights_of(const HnWeightType type, const unsigned
                             _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
 }
 
+/* nf4, one row: half of a pair's words, vectors half, half + 2, half + 4 and half + 6 of the strip's. Both bytes of the
+ * bf16 levels are looked up for two of a word's four outputs at a time. */
+HN_INLINE HN_AVX2_F16C void words_add(__m256 *total, const unsigned char *w, const int half, const __m256 even,
+                                      const __m256 odd) {
+    const __m256i packed = _mm256_loadu_si256((const void *)HN_NF4), byte = _mm256_set1_epi16(0xFF);
+    const __m256i levels = _mm256_packus_epi16(_mm256_and_si256(packed, byte), _mm256_srli_epi16(packed, 8));
+    const __m256i low = _mm256_permute4x64_epi64(levels, 0x88), high = _mm256_permute4x64_epi64(levels, 0xDD);
+    const __m256i words = _mm256_load_si256((const void *)(w + 32 * half)), nibble = _mm256_set1_epi8(15);
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; q++) { /* outputs 16 q and 16 (q + 2) behind the first */
+        const __m256i index = _mm256_and_si256(_mm256_srli_epi16(words, 4 * q), nibble);
+        const __m256i lows = _mm256_shuffle_epi8(low, index), highs = _mm256_shuffle_epi8(high, index);
+        const __m256i first = _mm256_or_si256(_mm256_and_si256(lows, byte), _mm256_slli_epi16(highs, 8));
+        const __m256i second = _mm256_or_si256(_mm256_srli_epi16(lows, 8), _mm256_andnot_si256(byte, highs));
+        const __m256i upper = _mm256_set1_epi32((int)0xFFFF0000u);
+        __m256 *a = total + 2 * q + half, *b = total + 2 * (q + 2) + half;
+        *a = _mm256_fmadd_ps(even, _mm256_castsi256_ps(_mm256_slli_epi32(first, 16)), *a);
+        *b = _mm256_fmadd_ps(even, _mm256_castsi256_ps(_mm256_slli_epi32(second, 16)), *b);
+        *a = _mm256_fmadd_ps(odd, _mm256_castsi256_ps(_mm256_and_si256(first, upper)), *a);
+        *b = _mm256_fmadd_ps(odd, _mm256_castsi256_ps(_mm256_and_si256(second, upper)), *b);
+    }
+}
+
 HN_INLINE HN_AVX2_F16C void input_add(__m256 (*total)[8], const HnWeightType type, const unsigned char *w,
                                       const int odd, const int rows, const int first, const int vectors, const float *x,
                                       int64_t ldx) {
@@ -83,6 +106,12 @@ HN_INLINE HN_AVX2_F16C void block_add(const HnLinearTile *t, const HnWeightType 
     }
     int64_t l = 0;
     for (; l + 2 <= k; l += 2, w += pair_bytes) {
+        if (type == HN_WEIGHT_NF4 && rows == 1) {
+            const __m256 even = _mm256_broadcast_ss(x + l), odd = _mm256_broadcast_ss(x + l + 1);
+            words_add(total[0], w, 0, even, odd);
+            words_add(total[0], w, 1, even, odd);
+            continue;
+        }
         input_add(total, type, w, 0, rows, first, vectors, x + l, t->ldx);
         input_add(total, type, w, 1, rows, first, vectors, x + l + 1, t->ldx);
     }
@@ -197,7 +226,13 @@ HN_AVX2_F16C static void scales(const unsigned char *code, const float *step, fl
 }
 
 const HnLinearOps *hn_linear_avx2(void) {
-    static const HnLinearOps ops = {(HnWeightType)HN_LINEAR_PANEL, HN_LINEAR_ROWS, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {.panel = (HnWeightType)HN_LINEAR_PANEL,
+                                    .few = HN_LINEAR_ROWS,
+                                    .tile_rows = HN_LINEAR_ROWS,
+                                    .task_rows = 128,
+                                    .tile = tile_run,
+                                    .widen = widen,
+                                    .scales = scales};
     return &ops;
 }
 #else

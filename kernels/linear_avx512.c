@@ -157,7 +157,13 @@ HN_AVX512 void hn_linear_scales_512(const unsigned char *code, const float *step
 }
 
 const HnLinearOps *hn_linear_avx512(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, HN_LINEAR_MOST, tile_run, widen, hn_linear_scales_512, NULL};
+    static const HnLinearOps ops = {.panel = HN_WEIGHT_F32,
+                                    .few = HN_LINEAR_MOST,
+                                    .tile_rows = HN_LINEAR_ROWS,
+                                    .task_rows = 128,
+                                    .tile = tile_run,
+                                    .widen = widen,
+                                    .scales = hn_linear_scales_512};
     return &ops;
 }
 #else

@@ -222,7 +222,7 @@ HN_INLINE HN_BF16 void widen_type(const HnWeightType type, const unsigned char *
     }
 }
 
-HN_BF16 static void widen(HnWeightType type, const unsigned char *w, int64_t k, void *panel) {
+HN_BF16 void hn_linear_widen_pairs(HnWeightType type, const unsigned char *w, int64_t k, void *panel) {
     if (type == HN_WEIGHT_INT8) {
         widen_type(HN_WEIGHT_INT8, w, k, panel);
     } else {
@@ -230,7 +230,7 @@ HN_BF16 static void widen(HnWeightType type, const unsigned char *w, int64_t k, 
     }
 }
 
-HN_BF16 static void round_x(const float *x, int64_t k, int64_t k_padded, uint16_t *out) {
+HN_BF16 void hn_linear_round_pairs(const float *x, int64_t k, int64_t k_padded, uint16_t *out) {
     for (int64_t l = 0; l < k_padded; l += 16) {
         const __mmask16 in = (__mmask16)(k - l >= 16 ? 0xFFFFu : k > l ? (1u << (k - l)) - 1u : 0u);
         _mm256_storeu_si256((void *)(out + l), (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(in, x + l)));
@@ -246,10 +246,12 @@ static void tile_run_vbmi(const HnLinearTile *t, int rows) {
     }
 }
 
+#define HN_LINEAR_PAIRS                                                                            \
+    .panel = HN_WEIGHT_BF16, .few = HN_LINEAR_MOST, .tile_rows = HN_LINEAR_ROWS, .task_rows = 128, \
+    .widen = hn_linear_widen_pairs, .scales = hn_linear_scales_512, .round_x = hn_linear_round_pairs
+
 const HnLinearOps *hn_linear_bf16(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_BF16, HN_LINEAR_MOST, tile_run, widen, hn_linear_scales_512, round_x};
-    static const HnLinearOps vbmi = {HN_WEIGHT_BF16, HN_LINEAR_MOST,       tile_run_vbmi,
-                                     widen,          hn_linear_scales_512, round_x};
+    static const HnLinearOps ops = {HN_LINEAR_PAIRS, .tile = tile_run}, vbmi = {HN_LINEAR_PAIRS, .tile = tile_run_vbmi};
     return __builtin_cpu_supports("avx512vbmi") ? &vbmi : &ops;
 }
 #else

@@ -8,7 +8,6 @@
 
 enum {
     WORTH_THREADS = 100000, /* multiply-adds */
-    MOST_ROWS = 128,        /* of a task */
     LEAST_ROWS = 48         /* where a strip's rows are shared out */
 };
 
@@ -28,11 +27,13 @@ bool hn_linear_pairs(HnWeightType type) {
 }
 
 const char *hn_linear_path(HnWeightType type) {
-    return hn_linear_pairs(type) ? "avx512-bf16 pairs" : hn_cpu_path_name(hn_cpu_path());
+    return !hn_linear_pairs(type)         ? hn_cpu_path_name(hn_cpu_path())
+           : hn_cpu_level() == HN_CPU_AMX ? "amx bf16 tiles"
+                                          : "avx512-bf16 pairs";
 }
 
 const char *hn_linear_bits(HnWeightType type) {
-    return hn_linear_pairs(type) ? "bf16 pairs" : "plain";
+    return !hn_linear_pairs(type) ? "plain" : hn_cpu_level() == HN_CPU_AMX ? "bf16 tiles" : "bf16 pairs";
 }
 
 static int64_t least(int64_t a, int64_t b) {
@@ -62,10 +63,11 @@ static void tile_any(const Linear *p, HnLinearTile *tile, int rows, int64_t colu
         p->ops->tile(tile, rows);
         return;
     }
-    float buffer[HN_LINEAR_MOST * HN_STRIP] = {0};
+    float buffer[HN_LINEAR_TALLEST * HN_STRIP];
     float *y = tile->y;
     for (int i = 0; i < rows; i++) {
         memcpy(buffer + i * HN_STRIP, y + i * p->ldy, (size_t)columns * sizeof *y);
+        memset(buffer + i * HN_STRIP + columns, 0, (size_t)(HN_STRIP - columns) * sizeof *y);
     }
     tile->y = buffer;
     tile->ldy = HN_STRIP;
@@ -100,7 +102,7 @@ static void run_rows(const Linear *p, HnLinearTile *tile, int64_t row0, int64_t 
     const int64_t column = strip * HN_STRIP, columns = least(HN_STRIP, p->weight->n - column);
     const size_t x_bytes = p->ops->round_x != NULL ? sizeof(uint16_t) : sizeof(float);
     const size_t run_bytes = p->layout.run_bytes;
-    const int64_t n_tiles = few ? 1 : (row1 - row0 + HN_LINEAR_ROWS - 1) / HN_LINEAR_ROWS;
+    const int64_t n_tiles = few ? 1 : (row1 - row0 + p->ops->tile_rows - 1) / p->ops->tile_rows;
     for (int64_t t = 0; t < n_tiles; t++) { /* of equal heights, nearly */
         const int64_t row = row0 + (row1 - row0) * t / n_tiles, end = row0 + (row1 - row0) * (t + 1) / n_tiles;
         const bool fetch = p->weight->type == p->ops->panel && n_tiles > 1 && t < 2; /* two tiles fetch the next run */
@@ -138,8 +140,15 @@ static void task(const Linear *p, int64_t strip, int64_t row0, int64_t row1) {
     }
 }
 
+/* Tasks that a thread takes at once. For few rows weights are a stream from memory, which is fastest in long pieces:
+ * about four a thread, so that a late one does not hold up the rest much. */
+static int64_t tasks_at_once(int64_t m, int64_t n_tasks) {
+    return m > HN_LINEAR_MOST ? 1 : 1 + n_tasks / (4 * omp_get_max_threads());
+}
+
 static void linear_run(Linear *p, int64_t m, const float *x, int64_t ldx, uint16_t *rounded, int64_t runs) {
     const int64_t k = p->weight->k, n_tasks = p->layout.n_strips * runs;
+    const int64_t at_once = tasks_at_once(m, n_tasks);
     p->x = x;
     p->ldx = ldx;
     if (p->ops->round_x != NULL) {
@@ -154,38 +163,46 @@ static void linear_run(Linear *p, int64_t m, const float *x, int64_t ldx, uint16
                 p->ops->round_x(x + i * ldx, k, p->ldx, rounded + i * p->ldx);
             }
         }
-#pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, at_once)
         for (int64_t t = 0; t < n_tasks; t++) {
             task(p, t / runs, m * (t % runs) / runs, m * (t % runs + 1) / runs);
+        }
+        if (p->ops->leave != NULL) {
+            p->ops->leave();
         }
     }
 }
 
-/* A strip's rows in runs of at most MOST_ROWS, so that they stay in the cache, and of fewer where threads outnumber
- * strips; each run widens the strip's blocks anew. */
-static int64_t runs_of(const HnLinearLayout *layout, int64_t m) {
+/* A strip's rows in runs of at most ops->task_rows, so that they stay in the cache, and of fewer where threads
+ * outnumber strips; each run widens the strip's blocks anew. */
+static int64_t runs_of(const HnLinearLayout *layout, int64_t most_rows, int64_t m) {
     const int64_t wanted = (4 * omp_get_max_threads() + layout->n_strips - 1) / (layout->n_strips + 1);
-    const int64_t least_runs = (m + MOST_ROWS - 1) / MOST_ROWS, most_runs = m / LEAST_ROWS;
+    const int64_t least_runs = (m + most_rows - 1) / most_rows, most_runs = m / LEAST_ROWS;
     return wanted <= least_runs || most_runs <= least_runs ? least_runs : least(wanted, most_runs);
 }
 
 static const HnLinearOps *ops_now(HnWeightType type) {
     if (hn_linear_pairs(type)) {
-        return hn_linear_bf16();
+        return hn_cpu_level() == HN_CPU_AMX ? hn_linear_amx() : hn_linear_bf16();
     }
     return hn_cpu_path() == HN_CPU_AVX512 ? hn_linear_avx512()
            : hn_cpu_path() == HN_CPU_AVX2 ? hn_linear_avx2()
                                           : hn_linear_scalar();
 }
 
-void hn_linear_cpu(const HnWeight *weight, const float *bias, int64_t m, const float *x, int64_t ldx, bool add,
-                   float *y, int64_t ldy, void *scratch) {
+void hn_linear_with(const HnLinearOps *ops, const HnWeight *weight, const float *bias, int64_t m, const float *x,
+                    int64_t ldx, bool add, float *y, int64_t ldy, void *scratch) {
     Linear p = {.weight = weight,
                 .layout = hn_linear_layout(weight->type, weight->n, weight->k),
-                .ops = ops_now(weight->type),
+                .ops = ops,
                 .bias = bias,
                 .ldy = ldy,
                 .add = add,
                 .y = y};
-    linear_run(&p, m, x, ldx, scratch, runs_of(&p.layout, m));
+    linear_run(&p, m, x, ldx, scratch, runs_of(&p.layout, ops->task_rows, m));
+}
+
+void hn_linear_cpu(const HnWeight *weight, const float *bias, int64_t m, const float *x, int64_t ldx, bool add,
+                   float *y, int64_t ldy, void *scratch) {
+    hn_linear_with(ops_now(weight->type), weight, bias, m, x, ldx, add, y, ldy, scratch);
 }

@@ -19,14 +19,15 @@
 
 enum {
     HN_STRIP = 64,
-    HN_LINEAR_K_PAD = 32, /* bf16 inputs are padded with zeros up to what AMX takes at once */
+    HN_LINEAR_K_PAD = 32, /* bf16 inputs are padded with zeros up to what a tile takes at once */
     HN_NF4_BLOCK = 64,    /* inputs that share a scale */
     HN_INT8_BLOCK = 128,
-    HN_LINEAR_GROUP = 256, /* nf4: scales that share a step */
-    HN_LINEAR_ROWS = 6,    /* of y that a register tile holds */
-    HN_LINEAR_MOST = 12,   /* or at most, where weights are widened in registers for all of a few rows */
-    HN_LINEAR_PANEL = 5,   /* no type of weights */
-    HN_LINEAR_RUN = 256    /* inputs that a tile takes at once; a multiple of every type's block */
+    HN_LINEAR_GROUP = 256,  /* nf4: scales that share a step */
+    HN_LINEAR_ROWS = 6,     /* of y that a register tile holds */
+    HN_LINEAR_MOST = 12,    /* or at most, where weights are widened in registers for all of a few rows */
+    HN_LINEAR_TALLEST = 32, /* rows of any path's tile */
+    HN_LINEAR_PANEL = 5,    /* no type of weights */
+    HN_LINEAR_RUN = 256     /* inputs that a tile takes at once; a multiple of every type's block */
 };
 
 typedef struct HnLinearLayout {
@@ -71,7 +72,7 @@ float hn_linear_value(const HnWeight *weight, const HnLinearLayout *layout, int6
 float hn_linear_scale(const HnWeight *weight, const HnLinearLayout *layout, int64_t row, int64_t block);
 /* The same of a pair that lies there. */
 float hn_linear_pair_value(HnWeightType type, const void *pair, int64_t column, int64_t odd);
-/* Whether the current path multiplies pairs of bf16 for this type, and thus rounds x. */
+/* Whether the current path multiplies bf16 for this type, in pairs or tiles, and thus rounds x. */
 bool hn_linear_pairs(HnWeightType type);
 
 /* One register tile: rows of y, one strip, a run of inputs: up to HN_LINEAR_RUN, whole blocks but for the last. */
@@ -92,13 +93,16 @@ typedef struct HnLinearTile {
 typedef struct HnLinearOps {
     HnWeightType panel; /* what runs are widened to where they serve many rows; HN_LINEAR_PANEL: in a way of its own */
     int few;            /* weights that are no `panel`: so many rows take them as they lie, in one tile */
-    void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. HN_LINEAR_ROWS, or few */
+    int tile_rows;      /* of the tiles of more */
+    int task_rows;      /* that meet a widened run before it goes */
+    void (*tile)(const HnLinearTile *tile, int rows); /* 1 .. the larger of few and tile_rows */
     /* k inputs as `panel` has them. */
     void (*widen)(HnWeightType type, const unsigned char *w, int64_t k, void *panel);
     /* nf4: scale[j] = fma(code[j], step[j], step[HN_STRIP + j]), a strip's. */
     void (*scales)(const unsigned char *code, const float *step, float *scale);
     /* x as bf16, zeros behind it up to k_padded; NULL: x is read as it is. */
     void (*round_x)(const float *x, int64_t k, int64_t k_padded, uint16_t *out);
+    void (*leave)(void); /* called on every thread after its tiles; or NULL */
 } HnLinearOps;
 
 const HnLinearOps *hn_linear_scalar(void);
@@ -106,6 +110,11 @@ const HnLinearOps *hn_linear_scalar(void);
 const HnLinearOps *hn_linear_avx2(void);
 const HnLinearOps *hn_linear_avx512(void);
 const HnLinearOps *hn_linear_bf16(void);
+const HnLinearOps *hn_linear_amx(void);
+
+/* hn_linear_cpu on a path that is named; what it needs must be there. */
+void hn_linear_with(const HnLinearOps *ops, const HnWeight *weight, const float *bias, int64_t m, const float *x,
+                    int64_t ldx, bool add, float *y, int64_t ldy, void *scratch);
 
 /* A switch over the rows of a tile, so that each number of rows has its own loop. */
 #define HN_LINEAR_BY_ROWS(body, tile, type, rows) \

@@ -43,6 +43,11 @@ static void scales(const unsigned char *code, const float *step, float *scale) {
 }
 
 const HnLinearOps *hn_linear_scalar(void) {
-    static const HnLinearOps ops = {HN_WEIGHT_F32, 0, tile_run, widen, scales, NULL};
+    static const HnLinearOps ops = {.panel = HN_WEIGHT_F32,
+                                    .tile_rows = HN_LINEAR_ROWS,
+                                    .task_rows = 128,
+                                    .tile = tile_run,
+                                    .widen = widen,
+                                    .scales = scales};
     return &ops;
 }

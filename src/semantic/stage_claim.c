@@ -46,8 +46,10 @@ static HnStatus conflict(const char *path, const char *afresh, const char *now, 
 
 /* How one gets products like these where others are the machine's own. */
 static const char *go_on_with(const char *products) {
-    return strcmp(products, "plain") == 0        ? "with HNLMREC_CPU=avx512 in the environment"
-           : strcmp(products, "bf16 pairs") == 0 ? "on a processor that multiplies bf16 pairs (hnlmrec doctor)"
+    return strcmp(products, "plain") == 0 ? "with HNLMREC_CPU=avx512 in the environment"
+           : strcmp(products, "bf16 pairs") == 0
+               ? "with HNLMREC_CPU=avx512-bf16 on a processor that multiplies bf16 pairs"
+           : strcmp(products, "bf16 tiles") == 0 ? "on a processor with AMX (hnlmrec doctor)"
                                                  : "as it was begun";
 }
 

@@ -63,7 +63,7 @@ double bench_product_gflops(bool trans_a, bool trans_b, int64_t m, int64_t n, in
 double bench_own_seconds(void);
 typedef struct BenchFloor BenchFloor;
 BenchFloor *bench_floor_multiply_adds(void);       /* floats that stay in registers */
-BenchFloor *bench_floor_pairs(void);               /* the same with bf16 pairs */
+BenchFloor *bench_floor_narrow(void);              /* the same with bf16, in pairs or, with AMX, tiles */
 BenchFloor *bench_floor_read(void);                /* 256 MiB read and dropped */
 double bench_floor_run(BenchFloor *floor);         /* seconds of one run */
 double bench_floor_units(const BenchFloor *floor); /* GFLOP or GB of it; 0: there is no such floor here */

@@ -108,10 +108,10 @@ static void beside_floor(Work *w, BenchFloor *floor, double units, BenchPeer *pe
 }
 
 static void prefill(Work *w, HnWeightType type, BenchPeer *peer, BenchLine *line) {
-    const bool pairs = strstr(hn_linear_path(type), "pairs") != NULL;
-    BenchFloor *floor = pairs ? bench_floor_pairs() : bench_floor_multiply_adds();
+    const bool narrow = strstr(hn_linear_path(type), "bf16") != NULL;
+    BenchFloor *floor = narrow ? bench_floor_narrow() : bench_floor_multiply_adds();
     line->goal = type == HN_WEIGHT_F32 ? 1.15 : 0.0;
-    line->floor = pairs ? "bf16 pairs in registers" : "multiply-adds in registers";
+    line->floor = narrow ? "bf16 products in registers" : "multiply-adds in registers";
     beside_floor(w, floor, 2e-9 * weights_a_layer() * (double)w->m, peer, line);
 }
 

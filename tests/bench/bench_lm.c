@@ -192,11 +192,11 @@ static void measure(Bench *b, void (*work)(void *), BenchFloor *floor, double un
 }
 
 static void bench_prefill(Bench *b, const char *folder, HnWeightType type, BenchPeer *peer, BenchLine *line) {
-    const bool pairs = strstr(hn_linear_path(type), "pairs") != NULL;
-    BenchFloor *floor = pairs ? bench_floor_pairs() : bench_floor_multiply_adds();
+    const bool narrow = strstr(hn_linear_path(type), "bf16") != NULL;
+    BenchFloor *floor = narrow ? bench_floor_narrow() : bench_floor_multiply_adds();
     measure(b, prefill, floor, 1e-9 * PROMPT * layer_flops(hn_lm_config(b->lm)), peer, line);
     line->goal = prefill_goal[type];
-    line->floor = pairs ? "bf16 pairs in registers" : "multiply-adds in registers";
+    line->floor = narrow ? "bf16 products in registers" : "multiply-adds in registers";
     if (type == HN_WEIGHT_NF4) {
         line->peer_ms = own_ms(folder, HN_WEIGHT_BF16, prefill);
     }

@@ -6,14 +6,14 @@
 #include "base/log.h"
 #include "bench.h"
 #include "cpu.h"
-#include "cpu_target.h"
+#include "linear_tiles.h"
 
-enum { ROUNDS = 1 << 18, CHAINS = 12, READ_BYTES = 1 << 28 };
+enum { ROUNDS = 1 << 18, CHAINS = 12, READ_BYTES = 1 << 28, TILE_PART = 16, TILE_DOTS = 4 };
 
 struct BenchFloor {
     void (*run)(BenchFloor *floor);
     double units; /* GB or GFLOP of a run */
-    bool pairs;
+    bool narrow;  /* bf16 */
     unsigned char *bytes;
     double sink;
 };
@@ -61,6 +61,36 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static float spi
     return sum;
 }
 
+#if HN_TILES
+/* Four sums of tiles, as many rounds as above of the same work in fewer steps. */
+HN_AMX static float spin_tiles(void) {
+    HnTileConfig config = {.palette = 1};
+    for (int tile = 0; tile < 6; tile++) {
+        config.rows[tile] = 16;
+        config.row_bytes[tile] = 64;
+    }
+    HN_TILE_CONFIGURE(&config);
+    HN_TILE_ZERO(0);
+    HN_TILE_ZERO(1);
+    HN_TILE_ZERO(2);
+    HN_TILE_ZERO(3);
+    HN_TILE_ZERO(4);
+    HN_TILE_ZERO(5);
+    for (int round = 0; round < ROUNDS / TILE_PART; round++) {
+        HN_TILE_DOT(0, 4, 5);
+        HN_TILE_DOT(1, 4, 5);
+        HN_TILE_DOT(2, 4, 5);
+        HN_TILE_DOT(3, 4, 5);
+    }
+    HN_TILE_RELEASE();
+    return 0.0f;
+}
+#else
+static float spin_tiles(void) {
+    return 0.0f;
+}
+#endif
+
 HN_AVX2 static float spin_avx2(void) {
     __m256 total[CHAINS], step = _mm256_set1_ps(1e-9f);
 #pragma GCC unroll 12
@@ -103,17 +133,30 @@ static uint64_t read_range(const unsigned char *bytes, size_t n) {
 }
 #endif
 
-/* Floats a vector holds, or twice that in pairs; 0 where there is no such loop. */
-static int spin_width(bool pairs) {
-    return hn_cpu_path() == HN_CPU_AVX512 ? (pairs ? 32 : 16) : hn_cpu_path() == HN_CPU_AVX2 ? 8 : 0;
+/* Multiply-adds of a thread; 0 where there is no such loop. */
+static double spin_products(bool narrow) {
+    if (narrow && hn_cpu_level() == HN_CPU_AMX) {
+        return (double)TILE_DOTS * 16 * 16 * 32 * (ROUNDS / TILE_PART);
+    }
+    const int width = hn_cpu_path() == HN_CPU_AVX512 ? (narrow ? 32 : 16) : hn_cpu_path() == HN_CPU_AVX2 ? 8 : 0;
+    return (double)CHAINS * ROUNDS * width;
 }
+
+#if HN_X86
+static float spin(bool narrow) {
+    return hn_cpu_path() != HN_CPU_AVX512 ? spin_avx2()
+           : !narrow                      ? spin_avx512()
+           : hn_cpu_level() == HN_CPU_AMX ? spin_tiles()
+                                          : spin_pairs();
+}
+#endif
 
 static void spin_once(BenchFloor *floor) {
     double sink = 0.0;
 #pragma omp parallel reduction(+ : sink)
     {
 #if HN_X86
-        sink += (double)(hn_cpu_path() != HN_CPU_AVX512 ? spin_avx2() : floor->pairs ? spin_pairs() : spin_avx512());
+        sink += (double)spin(floor->narrow);
 #endif
     }
     floor->sink += sink;
@@ -130,10 +173,10 @@ static void read_once(BenchFloor *floor) {
     floor->sink += (double)sink;
 }
 
-static BenchFloor *spin_floor(bool pairs) {
+static BenchFloor *spin_floor(bool narrow) {
     static BenchFloor floor;
-    floor = (BenchFloor){.run = spin_once, .pairs = pairs};
-    floor.units = 2e-9 * CHAINS * ROUNDS * spin_width(pairs) * omp_get_max_threads();
+    floor = (BenchFloor){.run = spin_once, .narrow = narrow};
+    floor.units = 2e-9 * spin_products(narrow) * omp_get_max_threads();
     return &floor;
 }
 
@@ -141,7 +184,7 @@ BenchFloor *bench_floor_multiply_adds(void) {
     return spin_floor(false);
 }
 
-BenchFloor *bench_floor_pairs(void) {
+BenchFloor *bench_floor_narrow(void) {
     return spin_floor(true);
 }
 
