@@ -28,9 +28,6 @@ typedef struct HnSpread {
     float *out, *window;
 } HnSpread;
 void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then);
-/* Rows first .. last-1 of such a table, whose row r is in[k] where rows[k] == r, to block [last - first][dim]. */
-void hn_rows_of_spread(const int32_t *rows, uint32_t n, const float *in, int dim, uint64_t first, uint64_t last,
-                       float *block);
 
 /* Asks for a row that will be read soon. */
 static inline void hn_row_fetch(const float *row, int dim) {
