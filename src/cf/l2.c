@@ -83,6 +83,16 @@ static Block table_squares(const HnTable *table, double limit) {
     return (Block){total, bad};
 }
 
+/* A pair's rows; of several negatives the first. */
+static void fetch_rows(const HnBatch *batch, const HnTable *users, const HnTable *items, uint32_t k) {
+    const size_t d = (size_t)batch->dim;
+    hn_row_fetch(users->value + (size_t)batch->user[k] * d, batch->dim);
+    hn_row_fetch(items->value + (size_t)batch->positive[k] * d, batch->dim);
+    if (batch->hops == 0) {
+        hn_row_fetch(items->value + (size_t)batch->negative[k * (size_t)batch->negatives] * d, batch->dim);
+    }
+}
+
 static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTable *items, HnLossSums *sums) {
     const double limit = hn_loss_limit(batch->n_positions);
     const size_t d = (size_t)batch->dim, negatives = (size_t)batch->negatives;
@@ -91,6 +101,7 @@ static void batch_squares(const HnBatch *batch, const HnTable *users, const HnTa
 #pragma omp parallel for schedule(static) reduction(+ : of_users, of_positives, of_negatives, bad) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
         Block user = {0, 0}, positive = {0, 0}, negative = {0, 0};
+        fetch_rows(batch, users, items, k + HN_FETCH_AHEAD < batch->n ? k + HN_FETCH_AHEAD : k);
         add_row(&user, users->value + (size_t)batch->user[k] * d, batch->dim, limit);
         add_row(&positive, items->value + (size_t)batch->positive[k] * d, batch->dim, limit);
         for (size_t m = k * negatives; m < (k + 1) * negatives; m++) {

@@ -20,8 +20,6 @@
 #include "cf/sampler.h"
 #include "row.h"
 
-enum { AHEAD = 8 }; /* rows of E that a batch names lie anywhere: fetched so far ahead */
-
 static void side_free(Side *side) {
     float *blocks[] = {side->own_z, side->last_scale, side->layers, side->batch_scale};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
@@ -169,7 +167,7 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
     const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim;
     for (uint64_t b = first; b < last; b++) {
         const size_t row = (size_t)side->rows[b];
-        const size_t soon = (size_t)side->rows[b + AHEAD < side->n_rows ? b + AHEAD : b];
+        const size_t soon = (size_t)side->rows[b + HN_FETCH_AHEAD < side->n_rows ? b + HN_FETCH_AHEAD : b];
         hn_row_fetch(side->table->value + soon * dim, (int)dim);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
         if (side->hops != NULL) {
