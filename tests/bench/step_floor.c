@@ -118,7 +118,7 @@ BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*step)(void *), void *
     const HnGraph *graph = &trainer->graph;
     const HnBatch *batch = &trainer->batch;
     const HnBackboneName backbone = trainer->config->model.backbone;
-    const HnAdamStep adam = hn_adam_step(1e-3, trainer->steps + 1);
+    const HnAdamStep adam = hn_adam_step(0.0, trainer->steps + 1); /* parameters stay as they are */
     const bool all_items = trainer->sampler->by_score;
     BenchStepFloor result = {0};
     Floor floor = {.layers = (int)hn_model_layers(trainer->config), .dim = trainer->dim};
