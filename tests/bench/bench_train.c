@@ -15,13 +15,12 @@
 #include "bench.h"
 #include "cf/trainer.h"
 #include "comm.h"
-#include "data/prepare.h"
 #include "gemm.h"
+#include "job.h"
 #include "step_floor.h"
 #include "store.h"
-#include "world.h"
 
-enum { DIM = 64, BATCH = 2048, CONFIG_KEYS = 14, SHARED_STEPS = 400 };
+enum { DIM = BENCH_DIM, BATCH = 2048, SHARED_STEPS = 400 };
 
 /* Goals: times the peer, on phone and on yelp2018. */
 typedef struct Step {
@@ -47,37 +46,11 @@ typedef struct Bench {
     const Step *step;
     BenchPeer *peer;
     uint64_t text_dim; /* 0 = random negatives */
-    char *dataset_path, *vectors_path;
-    HnExperiment *experiment;
-    HnDataset *dataset;
+    char *vectors_path;
+    BenchJob job;
     HnTrainer *trainer;
-    HnComm *world;
     HnError *err;
 } Bench;
-
-static HnStatus load_experiment(Bench *bench, HnError *err) {
-    char *sets[CONFIG_KEYS] = {0};
-    size_t n = 0;
-    sets[n++] = hn_path_printf(err, "data.format=lightgcn");
-    sets[n++] = hn_path_printf(err, "data.split=given");
-    sets[n++] = hn_path_printf(err, "data.interactions=[%s]", bench->lists);
-    sets[n++] = hn_path_printf(err, "data.test=[%s]", bench->test);
-    sets[n++] = hn_path_printf(err, "eval.select_on=test"); /* nothing is evaluated here */
-    sets[n++] = hn_path_printf(err, "model.backbone=%s", bench->step->backbone);
-    sets[n++] = hn_path_printf(err, "model.layers=%s", bench->step->layers);
-    sets[n++] = hn_path_printf(err, "model.dim=%d", DIM);
-    sets[n++] = hn_path_printf(err, "train.batch=%d", BATCH);
-    sets[n++] = hn_path_printf(err, "sampler.name=%s", bench->step->sampler);
-    sets[n++] = hn_path_printf(err, "sampler.candidates=32");
-    HnStatus status = sets[n - 1] == NULL ? HN_MEMORY : HN_OK;
-    if (status == HN_OK) {
-        status = hn_experiment_load(NULL, (const char *const *)sets, n, &bench->experiment, err);
-    }
-    for (size_t i = 0; i < n; i++) {
-        hn_free(sets[i]);
-    }
-    return status;
-}
 
 static HnStatus write_rows(HnStoreWriter *writer, uint64_t n_pairs, uint64_t dim, HnError *err) {
     enum { ROWS = 1024 };
@@ -97,11 +70,11 @@ static HnStatus write_rows(HnStoreWriter *writer, uint64_t n_pairs, uint64_t dim
 }
 
 static HnStatus write_vectors(Bench *bench, HnError *err) {
-    const uint64_t n_users = hn_dataset_users(bench->dataset);
+    const uint64_t n_users = hn_dataset_users(bench->job.dataset);
     HnPairs pairs = {0};
     HnStoreWriter *writer = NULL;
     const HnProvenance provenance = {.seed = -1, .synthetic = true};
-    HN_TRY(hn_dataset_pairs(bench->dataset, HN_PART_TRAIN, 0, n_users, &pairs, err));
+    HN_TRY(hn_dataset_pairs(bench->job.dataset, HN_PART_TRAIN, 0, n_users, &pairs, err));
     const uint64_t n = pairs.offsets[n_users];
     int32_t *users = hn_alloc(n, sizeof *users, "pairs", err);
     uint8_t *present = hn_alloc(n, 1, "marks", err);
@@ -129,18 +102,16 @@ static HnStatus write_vectors(Bench *bench, HnError *err) {
     return status;
 }
 
-static HnStatus set_up(Bench *bench, HnError *err) {
-    HnPrepareReport report;
-    bench->dataset_path = hn_path_printf(err, "%s/dataset.h5", bench->folder);
+static HnStatus set_up(Bench *bench, int *argc, char ***argv, HnError *err) {
+    char backbone[40], layers[40], batch[40], sampler[40];
+    const char *sets[] = {backbone, layers, batch, sampler, "sampler.candidates=32"};
+    snprintf(backbone, sizeof backbone, "model.backbone=%s", bench->step->backbone);
+    snprintf(layers, sizeof layers, "model.layers=%s", bench->step->layers);
+    snprintf(batch, sizeof batch, "train.batch=%d", BATCH);
+    snprintf(sampler, sizeof sampler, "sampler.name=%s", bench->step->sampler);
+    HN_TRY(bench_job_open(argc, argv, bench->lists, bench->test, bench->folder, sets, sizeof sets / sizeof sets[0],
+                          &bench->job, err));
     bench->vectors_path = hn_path_printf(err, "%s/vectors.h5", bench->folder);
-    HN_TRY(load_experiment(bench, err));
-    HnStatus status = HN_OK;
-    if (hn_comm_rank(bench->world) == 0) {
-        status = hn_folder_make(bench->folder, err);
-        status = status == HN_OK ? hn_prepare(&bench->experiment->data, "", bench->dataset_path, &report, err) : status;
-    }
-    HN_TRY(hn_comm_agree(bench->world, status, err));
-    HN_TRY(hn_dataset_open(bench->dataset_path, &bench->dataset, err));
     return bench->text_dim > 0 ? write_vectors(bench, err) : HN_OK;
 }
 
@@ -205,7 +176,7 @@ static void note_views(const Bench *bench, const BenchTime *time, BenchLine *lin
 
 static void note_step(Bench *bench, const BenchTime *time, BenchLine *line) {
     BenchStepFloor floor = {0};
-    if (hn_comm_size(bench->world) == 1) { /* ranks would have to agree on the number of steps */
+    if (hn_comm_size(bench->job.world) == 1) { /* ranks would have to agree on the number of steps */
         floor = bench_step_floor(bench->trainer, step_once, bench);
     }
     int n = snprintf(line->note, sizeof line->note, "%s; best step %.2f ms", bench->label, 1e3 * time->best);
@@ -219,24 +190,24 @@ static void note_step(Bench *bench, const BenchTime *time, BenchLine *line) {
 
 static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
     HnSamplerFacts before, after;
-    const HnTrainJob job = {.config = &bench->experiment->train,
+    const HnTrainJob job = {.config = &bench->job.experiment->train,
                             .variant = bench->name,
                             .seed = 1,
                             .reproducible = reproducible,
                             .threads = omp_get_max_threads(),
-                            .dataset = bench->dataset,
+                            .dataset = bench->job.dataset,
                             .vectors_path = bench->text_dim > 0 ? bench->vectors_path : NULL,
                             .folder = bench->folder,
                             .config_yaml = ""};
     char name[80];
     BenchLine line = {.name = name};
     snprintf(name, sizeof name, "%s%s", bench->name, reproducible ? " (repr.)" : "");
-    HnStatus status = hn_trainer_create(&job, bench->world, &bench->trainer, err);
+    HnStatus status = hn_trainer_create(&job, bench->job.world, &bench->trainer, err);
     if (status == HN_OK) {
         HnTrainer *trainer = bench->trainer;
         (void)trainer->sampler->facts(trainer->sampler_state, &before, err);
         const uint64_t steps_before = trainer->steps;
-        const bool alone = hn_comm_size(bench->world) == 1; /* ranks must agree on the number of steps */
+        const bool alone = hn_comm_size(bench->job.world) == 1; /* ranks must agree on the number of steps */
         const BenchTime time =
             bench_time_beside(step_once, bench, alone ? 10 : SHARED_STEPS, alone ? 3.0 : 0.0, bench->peer);
         (void)trainer->sampler->facts(trainer->sampler_state, &after, err);
@@ -256,23 +227,11 @@ static HnStatus run_mode(Bench *bench, bool reproducible, HnError *err) {
         }
         status = err->status;
     }
-    if (status == HN_OK && hn_comm_rank(bench->world) == 0) {
+    if (status == HN_OK && hn_comm_rank(bench->job.world) == 0) {
         bench_line_print(&line);
     }
     hn_trainer_free(&bench->trainer);
     return status;
-}
-
-static void clean_up(Bench *bench) {
-    HnError ignored = HN_ERROR_INIT;
-    hn_dataset_close(&bench->dataset);
-    hn_experiment_free(&bench->experiment);
-    hn_free(bench->dataset_path);
-    hn_free(bench->vectors_path);
-    if (hn_comm_rank(bench->world) == 0) {
-        (void)hn_folder_remove(bench->folder, &ignored);
-    }
-    hn_world_end(&bench->world);
 }
 
 /* The longest name that NAME begins with. */
@@ -307,17 +266,13 @@ int main(int argc, char **argv) {
                    .err = &err};
     bench.text_dim =
         strcmp(step->sampler, "semantic") == 0 ? strtoull(bench.name + strlen("semantic-step-"), NULL, 10) : 0;
-    HnStatus status = hn_world_start(&argc, &argv, &bench.world, &err);
-    if (status != HN_OK) {
-        fprintf(stderr, "bench_train: %s\n", err.message);
-        return 1;
-    }
     bench.peer = bench_peer_start(argc > 6 ? argv[6] : NULL);
-    status = set_up(&bench, &err);
+    HnStatus status = set_up(&bench, &argc, &argv, &err);
     for (int reproducible = 0; reproducible <= 1 && status == HN_OK; reproducible++) {
         status = run_mode(&bench, reproducible == 1, &err);
     }
-    clean_up(&bench);
+    bench_job_close(&bench.job);
+    hn_free(bench.vectors_path);
     bench_peer_stop(bench.peer);
     if (status != HN_OK) {
         fprintf(stderr, "bench_train: %s\n", err.message);
