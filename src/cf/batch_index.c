@@ -7,7 +7,10 @@
 static void drop_pairs_without_negative(HnBatch *batch) {
     const size_t draws = (size_t)batch->draws;
     uint32_t kept = 0;
-    for (uint32_t k = 0; k < batch->n; k++) {
+    while (kept < batch->n && batch->negative[kept * draws] >= 0) {
+        kept++;
+    }
+    for (uint32_t k = kept; k < batch->n; k++) {
         if (batch->negative[k * draws] >= 0) {
             batch->local[kept] = batch->local[k];
             batch->position[kept] = batch->position[k];

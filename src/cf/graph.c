@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 
+enum { ROWS_A_RUN = 1024, PIECE = 4096 }; /* rows that a thread looks through at a time, and edges */
+
 static HnStatus degrees_create(HnDegrees *degrees, uint64_t n, HnError *err) {
     degrees->n = n;
     degrees->root = hn_alloc(n, sizeof(float), "degree roots", err);
@@ -145,19 +147,22 @@ uint64_t hn_graph_part_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t 
     return (n_local_users + n_items) * 20 + n_local_pairs * 8;
 }
 
-HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_columns, HnSubgraph *sub, HnError *err) {
+HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_edges, uint64_t n_columns, HnSubgraph *sub, HnError *err) {
     *sub = (HnSubgraph){0};
     sub->offsets = hn_alloc(max_rows + 1, sizeof(uint64_t), "batch graph", err);
     sub->cursor = hn_alloc(max_rows + 1, sizeof(uint64_t), "batch graph", err);
-    sub->columns = hn_alloc(max_columns, sizeof(int32_t), "batch graph", err);
-    if (!sub->offsets || !sub->cursor || !sub->columns) {
+    sub->columns = hn_alloc(max_edges, sizeof(int32_t), "batch graph", err);
+    sub->place = hn_alloc(n_columns, sizeof(int32_t), "batch graph", err);
+    if (!sub->offsets || !sub->cursor || !sub->columns || !sub->place) {
         hn_subgraph_free(sub);
         return HN_MEMORY;
     }
+    memset(sub->place, 0xff, n_columns * sizeof *sub->place);
     return HN_OK;
 }
 
 void hn_subgraph_free(HnSubgraph *sub) {
+    hn_free(sub->place);
     hn_free(sub->columns);
     hn_free(sub->cursor);
     hn_free(sub->offsets);
@@ -194,4 +199,62 @@ void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *r
         }
     }
     sub->csr = (HnCsr){n_out, n_rows, sub->offsets, sub->columns, NULL};
+}
+
+static uint64_t run_end(const HnCsr *graph, uint64_t run) {
+    const uint64_t end = (run + 1) * ROWS_A_RUN;
+    return end < graph->n_rows ? end : graph->n_rows;
+}
+
+/* Rows first .. last-1, at the place in columns that their edges have in the graph: nobody else writes there. Edges go
+ * by in pieces, not rows: most rows are shorter than what a wrong guess at their end costs. */
+static void keep_columns(HnSubgraph *sub, const HnCsr *graph, uint64_t first, uint64_t last) {
+    const int32_t *place = sub->place;
+    const uint64_t *offsets = graph->offsets, end = offsets[last];
+    uint16_t kept[PIECE + 1]; /* of the piece's edges, those before each */
+    uint64_t n = offsets[first], r = first;
+    for (uint64_t begin = offsets[first], stop; begin < end; begin = stop) {
+        stop = end - begin < PIECE ? end : begin + PIECE;
+        int32_t *columns = sub->columns + n;
+        uint16_t so_far = 0;
+        for (uint64_t e = begin; e < stop; e++) {
+            const int32_t at = place[graph->columns[e]];
+            kept[e - begin] = so_far;
+            columns[so_far] = at;
+            so_far = (uint16_t)(so_far + (at >= 0));
+        }
+        kept[stop - begin] = so_far;
+        for (; r < last && offsets[r + 1] <= stop; r++) {
+            sub->offsets[r + 1] = n + kept[offsets[r + 1] - begin];
+        }
+        n += so_far;
+    }
+    for (; r < last; r++) { /* no edges at all */
+        sub->offsets[r + 1] = n;
+    }
+}
+
+void hn_subgraph_columns(HnSubgraph *sub, const HnCsr *graph, const int32_t *columns, uint64_t n) {
+    const uint64_t n_runs = (graph->n_rows + ROWS_A_RUN - 1) / ROWS_A_RUN;
+    for (uint64_t c = 0; c < n; c++) {
+        sub->place[columns[c]] = (int32_t)c;
+    }
+#pragma omp parallel for schedule(dynamic, 1)
+    for (uint64_t run = 0; run < n_runs; run++) {
+        keep_columns(sub, graph, run * ROWS_A_RUN, run_end(graph, run));
+    }
+    uint64_t end = 0;
+    for (uint64_t run = 0; run < n_runs; run++) { /* closes up */
+        const uint64_t first = run * ROWS_A_RUN, last = run_end(graph, run), begin = graph->offsets[first];
+        const uint64_t n_kept = sub->offsets[last] - begin;
+        memmove(sub->columns + end, sub->columns + begin, n_kept * sizeof *sub->columns);
+        for (uint64_t r = first; r < last; r++) {
+            sub->offsets[r + 1] -= begin - end;
+        }
+        end += n_kept;
+    }
+    for (uint64_t c = 0; c < n; c++) {
+        sub->place[columns[c]] = -1;
+    }
+    sub->csr = (HnCsr){graph->n_rows, n, sub->offsets, sub->columns, NULL};
 }

@@ -40,14 +40,18 @@ uint64_t hn_graph_part_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t 
 typedef struct HnSubgraph {
     HnCsr csr;
     uint64_t *offsets; /* [max_rows + 1] */
-    int32_t *columns;  /* [max_columns] */
+    int32_t *columns;  /* [max_edges] */
     uint64_t *cursor;  /* [max_rows] */
+    int32_t *place;    /* [n_columns] -1 between calls */
 } HnSubgraph;
-HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_columns, HnSubgraph *sub, HnError *err);
+/* n_columns: of the graph whose columns are chosen; 0 where none are. */
+HnStatus hn_subgraph_create(uint64_t max_rows, uint64_t max_edges, uint64_t n_columns, HnSubgraph *sub, HnError *err);
 void hn_subgraph_free(HnSubgraph *sub);
 /* The chosen rows of a graph, columns and their scale unchanged. */
 void hn_subgraph_rows(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows);
 /* The transpose of the chosen rows: one row per column of `graph`, whose columns are places 0 .. n_rows-1 in `rows`. */
 void hn_subgraph_transpose(HnSubgraph *sub, const HnCsr *graph, const int32_t *rows, uint64_t n_rows);
+/* All rows of a graph, with their edges to the chosen columns alone: these are places 0 .. n-1 in `columns` then. */
+void hn_subgraph_columns(HnSubgraph *sub, const HnCsr *graph, const int32_t *columns, uint64_t n);
 
 #endif

@@ -137,7 +137,7 @@ static HnStatus allocate(HnHostItems *h, uint64_t n_edges, HnError *err) {
     }
     const bool whole = h->offsets && h->users && h->user_offsets && h->user_items && h->senders && h->places;
     HN_TRY(whole && (h->totals || !h->exact || h->host.n_hosts == 1) ? HN_OK : HN_MEMORY);
-    return hn_subgraph_create(h->n_items, n_edges, &h->sub, err);
+    return hn_subgraph_create(h->n_items, n_edges, 0, &h->sub, err);
 }
 
 static HnCsr csr_by_item(const HnHostItems *h) {
@@ -308,13 +308,6 @@ typedef struct Slice {
 static void slice_rows(void *context, uint64_t first, uint64_t last, float *values) {
     const Slice *slice = context;
     slice->done->rows(slice->done->context, slice->first + first, slice->first + last, values);
-}
-
-void hn_host_items_fill(const HnHostItems *h, float *block, const HnRowsDone *done) {
-    Slice slice = {done, h->first};
-    meet(h->comm);
-    hn_rows_done_cpu(&(HnRowsDone){slice_rows, &slice}, block + h->first * (uint64_t)h->dim, h->last - h->first,
-                     h->dim);
 }
 
 /* Where all users' rows lie of which x are this rank's; NULL: nowhere yet. */

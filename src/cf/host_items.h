@@ -49,10 +49,6 @@ uint64_t hn_host_items_bytes(uint64_t n_users, uint64_t n_local_users, uint64_t 
  * rank writes its slice alone, and between start and finish. NULL for another k. */
 float *hn_host_items_of_users(const HnHostItems *items, int k);
 float *hn_host_items_of_items(const HnHostItems *items, int k);
-/* Fills the rank's slice of such a block, rows [first, last) by done; the others' are there after the next start. All
- * ranks have done with what was there. Collective. */
-void hn_host_items_fill(const HnHostItems *items, float *block, const HnRowsDone *done);
-
 /* Collective, one after the other on all ranks. Between them half->x may not change and no other half be started; what
  * else a rank has to do then, it does while it waits for others. */
 HnStatus hn_host_items_start(HnHostItems *items, const HnHostHalf *half, HnError *err);

@@ -116,6 +116,16 @@ static const float *drawn_row(const HnBatch *batch, const HnTable *items, size_t
                : items->value + (size_t)batch->negative[m] * d;
 }
 
+/* Asks for a pair's rows; of several negatives for the first. */
+static void fetch_pair(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users, const HnTable *items,
+                       uint32_t k) {
+    const PairRows rows = rows_of_pair(config, batch, users, items, k);
+    hn_row_fetch(rows.user, rows.n);
+    hn_row_fetch(rows.positive, rows.n);
+    hn_row_fetch(rows.negatives != NULL ? rows.negatives : drawn_row(batch, items, k * (size_t)batch->negatives),
+                 rows.n);
+}
+
 static void batch_squares(const HnTrainConfig *config, const HnBatch *batch, const HnTable *users, const HnTable *items,
                           HnLossSums *sums) {
     const double limit = hn_loss_limit(batch->n_positions);
@@ -126,6 +136,7 @@ static void batch_squares(const HnTrainConfig *config, const HnBatch *batch, con
     for (uint32_t k = 0; k < batch->n; k++) {
         Block user = {0, 0}, positive = {0, 0}, negative = {0, 0};
         const PairRows rows = rows_of_pair(config, batch, users, items, k);
+        fetch_pair(config, batch, users, items, k + HN_FETCH_AHEAD < batch->n ? k + HN_FETCH_AHEAD : k);
         add_row(&user, rows.user, rows.n, limit);
         add_row(&positive, rows.positive, rows.n, limit);
         for (size_t m = 0; m < negatives; m++) {

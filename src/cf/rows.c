@@ -36,13 +36,12 @@ HnPlaces hn_rows_within(const int32_t *rows, uint32_t n, uint64_t first, uint64_
     return (HnPlaces){begin, end};
 }
 
-void hn_rows_of_spread(const int32_t *rows, uint32_t n, const float *in, int dim, uint64_t first, uint64_t last,
-                       float *block) {
-    const size_t d = (size_t)dim;
-    const HnPlaces within = hn_rows_within(rows, n, first, last);
-    memset(block, 0, (last - first) * d * sizeof *block);
+static void spread_rows(const HnSpread *spread, uint64_t first, uint64_t last, float *block) {
+    const size_t dim = (size_t)spread->dim;
+    const HnPlaces within = hn_rows_within(spread->rows, spread->n, first, last);
+    memset(block, 0, (last - first) * dim * sizeof *block);
     for (uint32_t b = within.begin; b < within.end; b++) {
-        memcpy(block + ((uint64_t)rows[b] - first) * d, in + b * d, d * sizeof *block);
+        memcpy(block + ((uint64_t)spread->rows[b] - first) * dim, spread->in + b * dim, dim * sizeof *block);
     }
 }
 
@@ -55,7 +54,7 @@ void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then) {
         const uint64_t last = first + (left < at_once ? left : at_once);
         float *block = spread->out != NULL ? spread->out + first * dim
                                            : spread->window + (size_t)omp_get_thread_num() * at_once * dim;
-        hn_rows_of_spread(spread->rows, spread->n, spread->in, spread->dim, first, last, block);
+        spread_rows(spread, first, last, block);
         if (then != NULL) {
             then->rows(then->context, first, last, block);
         }

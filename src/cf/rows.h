@@ -28,19 +28,23 @@ typedef struct HnSpread {
     float *out, *window;
 } HnSpread;
 void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then);
-/* Rows first .. last-1 of such a table, whose row r is in[k] where rows[k] == r, to block [last - first][dim]. */
-void hn_rows_of_spread(const int32_t *rows, uint32_t n, const float *in, int dim, uint64_t first, uint64_t last,
-                       float *block);
 
-/* Asks for a row that will be read soon. */
-static inline void hn_row_fetch(const float *row, int dim) {
+/* What a batch names lies anywhere: asked for so many turns of a loop before its own. */
+enum { HN_FETCH_AHEAD = 8 };
+
+/* Asks for a cache line that will be read soon. */
+static inline void hn_fetch(const void *line) {
 #if defined(__GNUC__)
-    for (int c = 0; c < dim; c += 16) { /* a cache line */
-        __builtin_prefetch(row + c);
-    }
+    __builtin_prefetch(line);
 #else
-    (void)row, (void)dim;
+    (void)line;
 #endif
+}
+
+static inline void hn_row_fetch(const float *row, int dim) {
+    for (int c = 0; c < dim; c += 16) {
+        hn_fetch(row + c);
+    }
 }
 
 #endif

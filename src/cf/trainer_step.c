@@ -7,8 +7,8 @@
 #include "cf/sums.h"
 #include "cf/trainer.h"
 
-/* Parameters and moments in bytes: more than the last cache keeps beside the layers. */
-#define LARGE_TABLES ((uint64_t)24 << 20)
+/* Bytes that a large last cache keeps from one step to the next. */
+#define LAST_CACHE ((uint64_t)32 << 20)
 
 /* Final vectors of all rows, for a sampler that chooses by score. Models without layers have them at hand. */
 static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
@@ -238,13 +238,16 @@ void hn_trainer_update(HnTrainer *trainer) {
     finish_update(trainer);
 }
 
-static uint64_t tables_bytes(const HnTrainer *trainer) {
-    return (trainer->users.n_rows + trainer->items.n_rows) * (uint64_t)trainer->dim * 3 * sizeof(float);
+/* Whether a step goes over more than that: parameters, both moments, and a layer where there are any. */
+static bool past_cache(const HnTrainer *trainer) {
+    const uint64_t blocks = hn_model_layers(trainer->config) > 0 ? 4 : 3;
+    return (trainer->users.n_rows + trainer->items.n_rows) * (uint64_t)trainer->dim * blocks * sizeof(float) >
+           LAST_CACHE;
 }
 
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
     HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
-    adam.past_cache = tables_bytes(trainer) > LARGE_TABLES;
+    adam.past_cache = past_cache(trainer);
     HN_TRY(run_or_explain(trainer, NULL, &adam, report, err));
     finish_update(trainer);
     for (int i = 0; i < HN_N_LOSSES; i++) {

@@ -20,8 +20,6 @@
 #include "cf/sampler.h"
 #include "row.h"
 
-enum { AHEAD = 8 }; /* rows of E that a batch names lie anywhere: fetched so far ahead */
-
 static void side_free(Side *side) {
     float *blocks[] = {side->own_z, side->last_scale, side->layers, side->batch_scale};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
@@ -51,7 +49,7 @@ static uint64_t lightgcn_bytes(const HnTrainConfig *config, uint64_t n_local_use
     const uint64_t row = (uint64_t)shape.dim * sizeof(float), layers = (uint64_t)config->model.layers;
     const uint64_t batch_rows = n_positions + hn_batch_most_items(&shape, n_positions, n_items);
     return (n_local_users + n_items) * (row + 4) + batch_rows * ((layers - 1) * row + 4) + 8 * n_local_pairs +
-           32 * (n_items + batch_rows) + hn_propagation_bytes(n_items, shape.dim, exact) +
+           16 * n_local_users + 20 * n_items + hn_propagation_bytes(n_items, shape.dim, exact) +
            hn_propagate_window(shape.dim) * sizeof(float);
 }
 
@@ -115,8 +113,8 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     if (model->window == NULL) {
         return HN_MEMORY;
     }
-    HN_TRY(hn_subgraph_create(some_users, n_pairs, &model->users.sub, err));
-    HN_TRY(hn_subgraph_create(n_items, n_pairs, &model->items.sub, err));
+    HN_TRY(hn_subgraph_create(model->users.table->n_rows, n_pairs, n_items, &model->users.sub, err));
+    HN_TRY(hn_subgraph_create(n_items, n_pairs, 0, &model->items.sub, err));
     return hn_propagation_create(context->comm, context->exact, context->dim, n_items, context->host_items,
                                  &model->propagation, err);
 }
@@ -171,7 +169,7 @@ static void pool_rows(void *context, uint64_t first, uint64_t last, float *value
     const size_t dim = (size_t)side->table->dim, layer = side->n_rows * dim;
     for (uint64_t b = first; b < last; b++) {
         const size_t row = (size_t)side->rows[b];
-        const size_t soon = (size_t)side->rows[b + AHEAD < side->n_rows ? b + AHEAD : b];
+        const size_t soon = (size_t)side->rows[b + HN_FETCH_AHEAD < side->n_rows ? b + HN_FETCH_AHEAD : b];
         hn_row_fetch(side->table->value + soon * dim, (int)dim);
         float *vector = values + (b - first) * dim, *sum = work->layer > 1 ? side->layers + b * dim : vector;
         if (side->hops != NULL) {
@@ -238,24 +236,11 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
  * With gradients K_l of the items' hops, the layer that adds g to them adds g + (L + 1) K_l / root instead: l = L
  * enters the first one, l = 0 is added last. */
 
-/* Rows of G, zero but for the batch's. */
-static void spread_rows(void *context, uint64_t first, uint64_t last, float *values) {
-    const Side *side = context;
-    hn_rows_of_spread(side->rows, side->n_rows, side->d_vectors, side->table->dim, first, last, values);
-}
-
-static void spread(Side *side, float *out, const HnRowsDone *then) {
-    const HnSpread rows = {side->rows, side->d_vectors, side->n_rows, side->table->dim, side->table->n_rows, out, NULL};
+/* Without layers: rows of G, zero but for the batch's. */
+static void spread(Side *side, const HnRowsDone *then) {
+    const HnSpread rows = {side->rows,          side->d_vectors,       side->n_rows, side->table->dim,
+                           side->table->n_rows, side->table->gradient, NULL};
     hn_rows_spread(&rows, then);
-}
-
-/* Into the first layer of the backward pass. */
-static void spread_items(const LightGcn *model, Side *items, float *out) {
-    if (items->own_z == NULL) {
-        hn_host_items_fill(model->context.host_items, out, &(HnRowsDone){spread_rows, items});
-    } else {
-        spread(items, out, NULL);
-    }
 }
 
 /* "+ g" of the batch's rows; of the last layer, share * G, and what the caller wants done with the gradient. */
@@ -276,22 +261,23 @@ static void add_own_rows(void *context, uint64_t first, uint64_t last, float *va
     }
 }
 
-/* In the first layer only the batch's users send, and the items' G is spread over all items, the last time that the
- * block it goes to was needed being over. */
+/* In the first layer only the batch's rows send. */
 static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     LightGcn *model = pass->model;
-    Side *users = &model->users;
+    Side *users = &model->users, *other = side->other;
     const bool of_users = side == users, last = layer == model->context.layers;
     const int left = model->context.layers - layer;
-    hn_lightgcn_start(work, pass, side, layer, hn_lightgcn_block(pass, side->other, left + 1),
+    hn_lightgcn_start(work, pass, side, layer, layer == 1 ? other->d_vectors : hn_lightgcn_block(pass, other, left + 1),
                       last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
     work->half.changes = true;
     if (layer == 1 && of_users) {
-        spread_items(model, side->other, hn_lightgcn_block(pass, side->other, left + 1));
+        hn_subgraph_columns(&side->sub, side->graph, other->rows, other->n_rows);
+        work->half.graph = side->sub.csr;
     } else if (layer == 1) {
         hn_half_from_users(&model->propagation, &work->half, &side->sub, users->graph, users->rows, users->n_rows);
-        work->half.x = users->d_vectors;
-        work->half.graph.column_scale = hn_lightgcn_pick(users, users->degrees->inv_root);
+    }
+    if (layer == 1) {
+        work->half.graph.column_scale = hn_lightgcn_pick(other, other->degrees->inv_root);
     }
     if (last) {
         work->share = 1.0f / hn_lightgcn_divisor(side, layer);
@@ -315,8 +301,8 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
         hn_lightgcn_fold_hops(users, model->context.layers);
     }
     if (model->context.layers == 0) {
-        spread(users, users->table->gradient, users_done);
-        spread(items, items->table->gradient, items_done);
+        spread(users, users_done);
+        spread(items, items_done);
         return HN_OK;
     }
     Pass pass = {

@@ -35,18 +35,15 @@ void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer
     work->half.done = rows != NULL ? &work->done : NULL;
 }
 
-static float max_of_items(const LightGcn *model, const float *item_rows) {
-    return hn_max_magnitude_cpu(item_rows, model->context.items->n_rows * (uint64_t)model->context.dim);
-}
-
 /* A bound on the elements of the users' rows that enter a layer, which all ranks share without asking: after a layer a
  * user row is a mean of item rows, which are the same everywhere, and scaling makes none larger; so their largest
- * element bounds it but for rounding. items_before: the items' half two layers before. */
-static float bound_of(const Pass *pass, int layer, const float *items_before) {
-    if (!pass->model->context.exact || layer == 1) {
+ * element bounds it but for rounding. before: the users' half of the layer before. */
+static float bound_of(const Pass *pass, int layer, const HnHalf *before) {
+    const HnModelContext *context = &pass->model->context;
+    if (!context->exact || layer == 1) {
         return pass->first_bound;
     }
-    return 1.125f * max_of_items(pass->model, items_before) + pass->added_bound;
+    return 1.125f * hn_max_magnitude_cpu(before->x, before->graph.n_cols * (uint64_t)context->dim) + pass->added_bound;
 }
 
 HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err) {
@@ -61,16 +58,16 @@ HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_
 /* One chain: the halves that make first's rows in layer 1, the other side's in layer 2, and so on. */
 static HnStatus run_chain(Pass *pass, Side *first, HnError *err) {
     LightGcn *model = pass->model;
-    const float *items_before = NULL;
+    HnHalf before = {0};
     for (int layer = 1; layer <= model->context.layers; layer++) {
         Work work;
         Side *side = (layer & 1) != 0 ? first : first->other;
         pass->half(pass, side, layer, &work);
         if (side == &model->users) {
-            items_before = work.half.x;
+            before = work.half;
             hn_propagation_users(&model->propagation, &work.half);
         } else {
-            HN_TRY(hn_propagation_items(&model->propagation, &work.half, bound_of(pass, layer, items_before), err));
+            HN_TRY(hn_propagation_items(&model->propagation, &work.half, bound_of(pass, layer, &before), err));
         }
     }
     return HN_OK;
@@ -78,14 +75,14 @@ static HnStatus run_chain(Pass *pass, Side *first, HnError *err) {
 
 HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err) {
     LightGcn *model = pass->model;
-    const float *items_before = NULL;
+    HnHalf before = {0};
     for (int layer = 1; layer <= model->context.layers; layer++) {
         Work users, items;
-        const float bound = bound_of(pass, layer, items_before);
+        const float bound = bound_of(pass, layer, &before);
         pass->half(pass, &model->users, layer, &users);
         pass->half(pass, &model->items, layer, &items);
         HN_TRY(hn_propagation_layer(&model->propagation, &users.half, &items.half, bound, err));
-        items_before = users.half.x;
+        before = users.half;
     }
     return HN_OK;
 }

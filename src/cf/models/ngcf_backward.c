@@ -112,10 +112,13 @@ static HnHalf back_half(const Back *back, const HnRowsDone *done, bool keep) {
     half.graph.column_scale = sent;
     if (first && of_items) {
         hn_half_from_users(&model->propagation, &half, &side->sub, other->graph, other->rows, other->n_rows);
+    } else if (first) {
+        hn_subgraph_columns(&side->sub, side->graph, other->rows, other->n_rows);
+        half.graph = side->sub.csr;
+    }
+    if (first) { /* of the batch's rows alone */
         half.graph.column_scale = hn_ngcf_pick(other, sent);
         half.x = other->last_d;
-    } else if (first) {
-        spread(other, block(other, back->layer + 1), other->last_d, NULL);
     }
     return half;
 }

@@ -52,7 +52,7 @@ uint64_t hn_ngcf_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint
     const uint64_t threads = (uint64_t)omp_get_max_threads(), n_layer = hn_ngcf_layer_parameters(config);
     return (n_local_users + n_items) * (2 * layers * row + layers * (dim + 4) + 8) + batch_rows * (5 * row + dim + 8) +
            layers * (24 * n_layer + 8 * dim * dim) + threads * (12 * n_layer + 4 * hn_interact_scratch(shape.dim)) +
-           8 * n_local_pairs + 16 * (n_items + batch_rows) + hn_propagation_bytes(n_items, shape.dim, exact) +
+           8 * n_local_pairs + 16 * n_local_users + 20 * n_items + hn_propagation_bytes(n_items, shape.dim, exact) +
            4 * hn_propagate_window(shape.dim);
 }
 
@@ -150,8 +150,9 @@ HnStatus hn_ngcf_allocate(Ngcf *model, const HnBatch *batch, HnError *err) {
     HN_TRY(side_create(&model->users, model, shards->begin + shards->first,
                        (uint64_t)(shards->last - shards->first) + 1, batch->capacity, err));
     HN_TRY(side_create(&model->items, model, all_items, 2, batch->most_items, err));
-    HN_TRY(hn_subgraph_create(batch->capacity, shards->n_local_pairs, &model->users.sub, err));
-    HN_TRY(hn_subgraph_create(shards->n_items, shards->n_local_pairs, &model->items.sub, err));
+    HN_TRY(
+        hn_subgraph_create(model->users.table->n_rows, shards->n_local_pairs, shards->n_items, &model->users.sub, err));
+    HN_TRY(hn_subgraph_create(shards->n_items, shards->n_local_pairs, 0, &model->items.sub, err));
     HN_TRY(threads_create(model, err));
     model->turned = hn_alloc(2 * layers * square, sizeof(float), "NGCF weights", err);
     model->totals = hn_alloc(layers * model->n_layer, sizeof(int64_t), "NGCF gradients", err);

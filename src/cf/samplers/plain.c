@@ -96,6 +96,8 @@ void hn_plain_draw(HnBatch *batch, const HnUserShards *shards, uint64_t seed, Hn
 #pragma omp parallel for schedule(static) if (batch->n > 64)
     for (uint32_t k = 0; k < batch->n; k++) {
         const uint64_t *range = shards->train.offsets + batch->user[k];
+        const uint32_t soon = k + HN_FETCH_AHEAD < batch->n ? k + HN_FETCH_AHEAD : k;
+        hn_fetch(shards->train.items + (shards->train.offsets[batch->user[soon]] - base));
         const HnDrawPair pair = {k, shards->train.items + (range[0] - base), batch->draw_all ? 0 : range[1] - range[0]};
         HnRng rng;
         hn_rng_start(&rng, seed, HN_STREAM_NEGATIVE, batch->epoch, hn_batch_draw_key(batch, base, k));
