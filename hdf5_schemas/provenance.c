@@ -22,7 +22,8 @@ const HnAttribute hn_provenance_attributes[] = {
     {"libraries", HN_STRINGS, "versions of what it was built with"},
     {"processor_path", HN_STRINGS, "which instruction set the kernels used"},
     {"products", HN_STRINGS,
-     "what decides the bits of a native model's products: plain, bf16 pairs, bf16 tiles, or mixed; empty: no such model"},
+     "what decides the bits of a native model's products: plain, bf16 pairs, bf16 tiles, or mixed; empty: no such "
+     "model"},
     {"created", HN_STRINGS, "when, UTC"},
     {"config", HN_STRINGS, "effective configuration (YAML)"},
     {"inputs", HN_STRINGS, "SHA-256 and name of each input, one a line"},
