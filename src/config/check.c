@@ -107,6 +107,14 @@ static HnStatus check_inputs(const Check *check) {
     if (synthetic && given) {
         return complain(check, "data.split", "data.split given needs files; the synthetic world has none");
     }
+    bool numbers =
+        data->format != HN_FORMAT_SYNTHETIC && data->format != HN_FORMAT_AMAZON && data->format != HN_FORMAT_YELP;
+    if (data->catalogue != HN_CATALOGUE_SEEN && !numbers) {
+        return complain(
+            check, "data.catalogue",
+            "data.catalogue to_largest and joint count up to the largest id, and ids of this data.format are "
+            "no numbers; set data.catalogue: seen");
+    }
     if (!synthetic && data->interactions.n == 0) {
         return complain(check, "data.format",
                         "data.interactions is empty; name the files that hold the interactions, e.g. "

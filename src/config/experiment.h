@@ -36,6 +36,7 @@ typedef enum {
     HN_FORMAT_SYNTHETIC
 } HnDataFormat;
 typedef enum { HN_SPLIT_BY_RATIO, HN_SPLIT_LEAVE_ONE_OUT, HN_SPLIT_BY_TIME, HN_SPLIT_GIVEN } HnSplitRule;
+typedef enum { HN_CATALOGUE_SEEN, HN_CATALOGUE_TO_LARGEST, HN_CATALOGUE_JOINT } HnCatalogueRule;
 typedef enum { HN_PROVIDER_EXTRACTIVE, HN_PROVIDER_HTTP, HN_PROVIDER_NATIVE } HnProviderFamily;
 typedef enum { HN_VECTORS_OF_NEGATIVES, HN_VECTORS_OF_PROMPTS } HnVectorsOf;
 typedef enum { HN_API_OPENAI, HN_API_OLLAMA } HnHttpApi;
@@ -108,7 +109,8 @@ typedef struct HnDataConfig { /* data.* */
     HnSplitRule split;
     HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
-    double train_share;   /* of each user's train pairs, kept */
+    double train_share; /* of each user's train pairs, kept */
+    HnCatalogueRule catalogue;
     bool keep_crossing;   /* split given: pairs of two parts stay in both */
     double max_bad_share; /* share of malformed lines above which the run fails */
     struct {              /* data.synthetic.* */

@@ -40,34 +40,45 @@ static HnStatus sort_numeric(const HnIntern *ids, uint32_t *source, uint64_t n, 
     return HN_OK;
 }
 
-/* Numbers the ids that occur: *source new -> interned, *index interned -> new. */
-static HnStatus number_ids(const HnWork *work, bool users, uint32_t **source, uint32_t **index, uint64_t *n,
-                           HnError *err) {
+/* The ids that occur, in the order of their new numbers. */
+static HnStatus list_seen(const HnWork *work, bool users, uint32_t **source, uint64_t *n, HnError *err) {
     const HnIntern *ids = users ? work->users : work->items;
     uint32_t n_ids = hn_intern_count(ids);
+    uint8_t *seen = hn_alloc(n_ids, sizeof *seen, "marks of ids", err);
+    if (seen == NULL) {
+        return HN_MEMORY;
+    }
+    for (uint64_t p = 0; p < work->table.n; p++) {
+        seen[users ? work->table.pairs[p].user : work->table.pairs[p].item] = 1;
+    }
+    *n = 0;
+    for (uint32_t id = 0; id < n_ids; id++) {
+        *n += seen[id];
+    }
+    *source = hn_alloc(*n, sizeof **source, users ? "kept users" : "kept items", err);
+    for (uint32_t id = 0, at = 0; *source != NULL && id < n_ids; id++) {
+        if (seen[id] != 0) {
+            (*source)[at++] = id;
+        }
+    }
+    hn_free(seen);
+    if (*source == NULL) {
+        return HN_MEMORY;
+    }
+    return work->ops->numeric_ids ? sort_numeric(ids, *source, *n, err) : HN_OK;
+}
+
+/* *source: new number -> interned; *index: interned -> new. */
+static HnStatus number_ids(HnWork *work, bool users, uint32_t **source, uint32_t **index, uint64_t *n, HnError *err) {
+    HN_TRY(work->config->catalogue == HN_CATALOGUE_SEEN ? list_seen(work, users, source, n, err)
+                                                        : hn_catalogue_fill(work, users, source, n, err));
+    uint32_t n_ids = hn_intern_count(users ? work->users : work->items);
     *index = hn_alloc(n_ids, sizeof **index, users ? "user index" : "item index", err);
     if (*index == NULL) {
         return HN_MEMORY;
     }
-    for (uint64_t p = 0; p < work->table.n; p++) {
-        (*index)[users ? work->table.pairs[p].user : work->table.pairs[p].item] = 1;
-    }
-    *n = 0;
     for (uint32_t id = 0; id < n_ids; id++) {
-        *n += (*index)[id];
-    }
-    *source = hn_alloc(*n, sizeof **source, users ? "kept users" : "kept items", err);
-    if (*source == NULL) {
-        return HN_MEMORY;
-    }
-    for (uint32_t id = 0, at = 0; id < n_ids; id++) {
-        if ((*index)[id] != 0) {
-            (*source)[at++] = id;
-        }
         (*index)[id] = HN_NO_ID;
-    }
-    if (work->ops->numeric_ids) {
-        HN_TRY(sort_numeric(ids, *source, *n, err));
     }
     for (uint32_t at = 0; at < *n; at++) {
         (*index)[(*source)[at]] = at;

@@ -95,6 +95,10 @@ HnStatus hn_recipe(const HnWork *work, HnText *recipe, HnError *err) {
         HN_TRY(hn_text_printf(recipe, err, "; k-core to a fixed point: %lld per user, %lld per item",
                               (long long)config->core_users, (long long)config->core_items));
     }
+    if (config->catalogue != HN_CATALOGUE_SEEN) {
+        HN_TRY(hn_text_printf(recipe, err, "; catalogue: every number up to the largest id%s",
+                              config->catalogue == HN_CATALOGUE_JOINT ? ", items behind the users" : ""));
+    }
     HN_TRY(recipe_split(work, recipe, err));
     return hn_split_recipe_share(&work->split, recipe, err);
 }
@@ -135,7 +139,7 @@ static HnStatus count(const HnWork *work, HnPrepareReport *report, HnError *err)
         return hn_fail(err, HN_INPUT, "no train pair is left: check data.interactions, data.split and the filters");
     }
     if (report->users_untrained > 0) {
-        hn_log(HN_LOG_WARN, "%llu users have no train pair (given files): they are kept, never trained",
+        hn_log(HN_LOG_WARN, "%llu users have no train pair: they are kept, never trained",
                (unsigned long long)report->users_untrained);
     }
     if (report->n_test == 0) {

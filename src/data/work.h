@@ -51,6 +51,9 @@ typedef struct HnWork {
 HnStatus hn_work_collect(HnWork *work, HnError *err);
 /* Duplicates, k-core, new indices, parts. */
 HnStatus hn_work_arrange(HnWork *work, HnError *err);
+/* The numbers of data.catalogue to_largest and joint as ids: *source new number -> interned (owned by the caller).
+ * Items come after users. Ids that are no numbers, or far too large for the pairs, are HN_INPUT. */
+HnStatus hn_catalogue_fill(HnWork *work, bool users, uint32_t **source, uint64_t *n, HnError *err);
 /* Reviews of train pairs and texts of items. beside: where runs may be written. */
 HnStatus hn_work_texts(HnWork *work, const char *beside, HnError *err);
 HnStatus hn_work_write(HnWork *work, const char *config_yaml, const char *out_path, HnError *err);

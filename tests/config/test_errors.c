@@ -174,6 +174,7 @@ static void across_keys(void **state) {
         {"data:\n  date_from: 2018-01-01\n  date_to: 2017-01-01\n", 3, {"before data.date_from"}},
         {"data.synthetic: {users: 10, items: 10, interactions: 60}\n", 1, {"over half"}},
         {"data.dataset: d.h5\ndata.train_share: 0.5\n", 2, {"hnlmrec prepare", "data.train_share"}},
+        {"data.catalogue: to_largest\n", 1, {"data.catalogue", "no numbers", "seen"}},
         {"data.train_share: 0\n", 1, {"data.train_share"}},
         {"eval.activity_bounds: [5, 5]\n", 1, {"must ascend"}},
         {"eval.popularity_shares: [0.8, 0.1]\n", 1, {"sum to 1", "0.9"}},

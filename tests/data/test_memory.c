@@ -68,6 +68,15 @@ static void files(void **state) {
     fail_every_allocation(sets, sizeof sets / sizeof sets[0]);
 }
 
+static void catalogue(void **state) {
+    (void)state;
+    fixture_text("train.txt", "4 7 2\n0 2 3\n");
+    char in[8192];
+    (void)snprintf(in, sizeof in, "data.interactions=[%s]", fixture_path("train.txt"));
+    const char *const sets[] = {"data.format=lightgcn", in, "data.catalogue=to_largest", "eval.select_on=test"};
+    fail_every_allocation(sets, sizeof sets / sizeof sets[0]);
+}
+
 static void world(void **state) {
     (void)state;
     const char *const sets[] = {"data.format=synthetic", "data.synthetic.users=5", "data.synthetic.items=30",
@@ -76,6 +85,6 @@ static void world(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(world)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(catalogue), cmocka_unit_test(world)};
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
