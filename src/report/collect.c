@@ -159,7 +159,8 @@ static HnStatus read_result(HnResults *results, const HnStore *store, const char
     results->synthetic = results->synthetic || synthetic != 0;
     char *config = NULL;
     HN_TRY(hn_store_get_text(store, "config", &config, err));
-    results->on_test = results->on_test || strstr(config, "select_on: test") != NULL;
+    results->rows[r].on_test = results->rows[r].on_test || strstr(config, "select_on: test") != NULL;
+    results->on_test = results->on_test || results->rows[r].on_test;
     hn_free(config);
     result->path = hn_strdup(path, err);
     HN_TRY(result->path == NULL ? HN_MEMORY : HN_OK);

@@ -43,7 +43,7 @@ static void put_missing(const HnResults *results, const HnResultRow *row, FILE *
 HnStatus hn_csv_write(const HnResults *results, const HnCell *cells, FILE *out, HnError *err) {
     (void)err;
     (void)fputs("variant,metric,n_seeds,mean,sample_deviation,least,most,best,n_pairs,difference_to_first,paired_t_p,"
-                "wilcoxon_p,missing_seeds,synthetic\n",
+                "wilcoxon_p,missing_seeds,synthetic,selected_on_test\n",
                 out);
     for (size_t r = 0; r < results->n_rows; r++) {
         for (size_t m = 0; m < results->n_metrics; m++) {
@@ -59,7 +59,7 @@ HnStatus hn_csv_write(const HnResults *results, const HnCell *cells, FILE *out, 
             put_number(cell->t_p, out);
             put_number(cell->wilcoxon_p, out);
             put_missing(results, &results->rows[r], out);
-            (void)fprintf(out, ",%d\n", results->synthetic ? 1 : 0);
+            (void)fprintf(out, ",%d,%d\n", results->synthetic ? 1 : 0, results->rows[r].on_test ? 1 : 0);
         }
     }
     return HN_OK;
@@ -113,8 +113,8 @@ static json_t *row_object(const HnResults *results, const HnCell *cells, size_t 
         good = json_object_set_new(metrics, results->metrics[m],
                                    cell_object(&cells[r * results->n_metrics + m], r == 0)) == 0;
     }
-    json_t *object = good ? json_pack("{s:s, s:O, s:O, s:O}", "variant", row->name, "metrics", metrics, "seeds", seeds,
-                                      "missing_seeds", missing)
+    json_t *object = good ? json_pack("{s:s, s:b, s:O, s:O, s:O}", "variant", row->name, "selected_on_test",
+                                      (int)row->on_test, "metrics", metrics, "seeds", seeds, "missing_seeds", missing)
                           : NULL;
     json_decref(seeds);
     json_decref(missing);

@@ -19,6 +19,7 @@ typedef struct HnResult { /* one row, one seed */
 
 typedef struct HnResultRow {
     char *name;
+    bool on_test;      /* some epoch of it was selected on the test part */
     HnResult *results; /* [n_seeds] */
 } HnResultRow;
 
@@ -27,7 +28,7 @@ typedef struct HnResults {
     char *note;       /* why not */
     bool synthetic;
     bool untested;      /* some result is of data in which no user has a test item: its metrics are NaN */
-    bool on_test;       /* some epoch was selected on the test part */
+    bool on_test;       /* of any row */
     double train_share; /* data.train_share; 0 where the experiment could not be read */
     int64_t *seeds;     /* those of the experiment, then others that were found, ascending */
     size_t n_seeds;

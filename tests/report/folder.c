@@ -55,7 +55,8 @@ static void put_groups(HnStoreWriter *writer, size_t n, const double *values) {
 void folder_put_result(const char *folder, const char *slug, const char *variant, int64_t seed, size_t n,
                        const char *const *metrics, const double *values, bool synthetic) {
     HnError err = HN_ERROR_INIT;
-    HnProvenance provenance = {.seed = seed, .synthetic = synthetic};
+    HnProvenance provenance = {
+        .config = seed == 7 ? "eval.select_on: test\n" : "", .seed = seed, .synthetic = synthetic};
     HnStoreWriter *writer = NULL;
     char *place = hn_path_printf(&err, "%s/train/%s/seed-%lld", folder, slug, (long long)seed);
     assert_int_equal(hn_folder_make(place, &err), HN_OK);

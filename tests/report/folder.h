@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* Names of metrics and values, as many as n. Two epochs of losses and validations stand beside them,
- * and, but for seed 9, two groups of users. Seed 8 is of data in which no user has a test item. */
+ * and, but for seed 9, two groups of users. Seed 8 is of data in which no user has a test item; seed
+ * 7 chose its epoch on test. */
 void folder_put_result(const char *folder, const char *slug, const char *variant, int64_t seed, size_t n,
                        const char *const *metrics, const double *values, bool synthetic);
 /* Trial `number` of six of a tuning: its learning rate, and its value of recall@10; failed: the value is no more. */

@@ -123,7 +123,7 @@ static void csv_has_full_precision(void **state) {
     }
     assert_int_equal(lines, 1 + 3 * 2);
     assert_says("\"Zeta, first\",recall@10,3,");
-    assert_says("not run,recall@10,0,,,,,0,0,,,,1 2 3,0\n");
+    assert_says("not run,recall@10,0,,,,,0,0,,,,1 2 3,0,0\n");
     const char *alpha = strstr(output, "Alpha,recall@10,2,");
     assert_non_null(alpha);
     double mean = strtod(alpha + strlen("Alpha,recall@10,2,"), NULL);
@@ -191,23 +191,28 @@ static void one_seed_has_no_deviation(void **state) {
     assert_null(strstr(output, "0.1250 \u00b1"));
     assert_null(strstr(output, "nan"));
     assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
-    assert_says("only,recall@10,1,0.125,,0.125,0.125,0,0,,,,,0\n");
+    assert_says("only,recall@10,1,0.125,,0.125,0.125,0,0,,,,,0,0\n");
     hn_free(folder);
 }
 
+/* And in the part that the epoch was selected on. */
 static void rows_may_differ_in_metrics(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
     char *folder = hn_path_join(top, "mixed", NULL);
     const char *const other[] = {"ndcg@10", "mrr@5"};
     folder_put_result(folder, "a", "a", 1, 2, metrics, (double[]){0.1, 0.2}, false);
-    folder_put_result(folder, "b", "b", 1, 2, other, (double[]){0.3, 0.4}, false);
+    folder_put_result(folder, "b", "b", 7, 2, other, (double[]){0.3, 0.4}, false);
     assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
     assert_says("a,recall@10,1,0.1");
-    assert_says("a,mrr@5,0,");
-    assert_says("b,recall@10,0,");
     assert_says("b,ndcg@10,1,0.2999");
     assert_says("b,mrr@5,1,0.4");
+    assert_says("missing_seeds,synthetic,selected_on_test\n");
+    assert_says("a,mrr@5,0,,,,,0,0,,,,7,0,0\nb,recall@10,0,");
+    assert_says(",1,0,1\nb,ndcg@10,");
+    assert_int_equal(report(folder, HN_REPORT_JSON, &err), HN_OK);
+    assert_says("\"variant\": \"a\",\n      \"selected_on_test\": false");
+    assert_says("\"variant\": \"b\",\n      \"selected_on_test\": true");
     hn_free(folder);
 }
 
