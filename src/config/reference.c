@@ -34,17 +34,32 @@ static HnStatus add_heading(const HnKey *key, char *section, size_t n_bytes, HnT
                           length == 0 ? "The run" : section);
 }
 
+/* What a file may hold besides keys. On the page it stands above the tables. */
+static const struct {
+    const char *name, *value, *about;
+} no_keys[] = {
+    {"tune.ranges", "maps keys to the values that `hnlmrec tune` may give them",
+     "A list, or {from: .., to: .., steps: .., log: true}; keys of model, sampler, semantic, align, loss and train "
+     "that "
+     "change the result and take one plain value."},
+    {"compare", "a list of rows for the table",
+     "Each has a name and keys of model, sampler, semantic, align, loss, train and eval that replace those above it."},
+};
+
 static HnStatus add_all(bool markdown, const char *prefix, HnText *text, size_t *n_found, HnError *err) {
     char section[32] = "?"; /* no section yet */
     if (markdown) {
-        HN_TRY(hn_text_puts(
-            text,
-            "# Keys of an experiment file\n\nMade by `hnlmrec help config --markdown`. A file is YAML; "
-            "`train: {epochs: 5}` and `train.epochs: 5` mean the same. `--set key=value` replaces a "
-            "value; lists are written `[1, 2]`. Relative paths begin at the file's own folder; those of "
-            "`--set` at the current one.\n\n`compare` is a list of rows for the table: each has a `name` "
-            "and keys of model, sampler, semantic, align, loss, train and eval that replace those above it.\n",
-            err));
+        HN_TRY(
+            hn_text_puts(text,
+                         "# Keys of an experiment file\n\nMade by `hnlmrec help config --markdown`. A file is YAML; "
+                         "`train: {epochs: 5}` and `train.epochs: 5` mean the same. `--set key=value` replaces a "
+                         "value; lists are written `[1, 2]`. Relative paths begin at the file's own folder; those of "
+                         "`--set` at the current one.\n\n`compare` is a list of rows for the table: each has a `name` "
+                         "and keys of model, sampler, semantic, align, loss, train and eval that replace those above "
+                         "it. `tune.ranges` maps "
+                         "keys to the values that `hnlmrec tune` may give them: a list, or `{from: .., to: .., steps: "
+                         ".., log: true}`.\n",
+                         err));
     }
     for (size_t k = 0; k < hn_n_keys; k++) {
         const HnKey *key = &hn_keys[k];
@@ -59,13 +74,11 @@ static HnStatus add_all(bool markdown, const char *prefix, HnText *text, size_t 
             HN_TRY(add_terminal(key, text, err));
         }
     }
-    if (!markdown && (prefix[0] == '\0' || strcmp(prefix, "compare") == 0)) {
-        (*n_found)++;
-        HN_TRY(
-            hn_text_puts(text,
-                         "compare                           a list of rows for the table\n    Each has a name and keys "
-                         "of model, sampler, semantic, align, loss, train and eval that replace those above it.\n",
-                         err));
+    for (size_t k = 0; !markdown && k < sizeof no_keys / sizeof no_keys[0]; k++) {
+        if (strncmp(no_keys[k].name, prefix, strlen(prefix)) == 0) {
+            (*n_found)++;
+            HN_TRY(hn_text_printf(text, err, "%-34s%s\n    %s\n", no_keys[k].name, no_keys[k].value, no_keys[k].about));
+        }
     }
     return HN_OK;
 }

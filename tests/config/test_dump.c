@@ -187,12 +187,17 @@ static void the_reference_names_every_key(void **state) {
             assert_non_null(strstr(text, hn_keys[k].about));
         }
         assert_non_null(strstr(text, "compare"));
+        assert_non_null(strstr(text, "tune.ranges"));
         hn_free(text);
     }
     char *text = NULL;
     assert_int_equal(hn_config_reference(false, "align", &text, &err), HN_OK);
     assert_non_null(strstr(text, "align.tau"));
     assert_null(strstr(text, "train.epochs"));
+    hn_free(text);
+    assert_int_equal(hn_config_reference(false, "tune", &text, &err), HN_OK);
+    assert_non_null(strstr(text, "\ntune.ranges  "));
+    assert_null(strstr(text, "compare  "));
     hn_free(text);
     assert_int_equal(hn_config_reference(false, "aling.tau", &text, &err), HN_USAGE);
     assert_non_null(strstr(err.message, "did you mean align.tau"));
