@@ -258,7 +258,8 @@ static void run_in_world(Options *options, int argc, char **argv, HnError *err) 
         }
     }
     if (first && status == HN_OK) {
-        hn_log(HN_LOG_INFO, "everything is in %s", run->out);
+        hn_log(HN_LOG_INFO, run->plan ? "nothing was run; what the plan counted is in %s" : "everything is in %s",
+               run->out);
     }
     free_run(run);
     hn_free(default_out);

@@ -14,6 +14,7 @@ expect_error "native provider" "native" 1 run "$tiny" --out "$work/native" --set
 expect_error "out is a file" "" 1 run "$tiny" --out "$tiny/x"
 
 run 1 run "$tiny" --out "$work/made" --plan || { fail "plan"; cat "$work/log"; }
+grep -q 'nothing was run' "$work/log" && ! grep -q 'everything is in' "$work/log" && pass "a plan says that nothing was run" || { fail "a plan's last line"; cat "$work/log"; }
 run 1 profile "$tiny" --out "$work/made" --set train.epochs=7 && pass "a plan settles no configuration" || { fail "after a plan"; cat "$work/log"; }
 expect_error "another configuration" "train.learning_rate" 1 run "$tiny" --out "$work/made" --set train.epochs=7 --set train.learning_rate=0.5
 expect_error "ranks know it together" "train.learning_rate" 3 run "$tiny" --out "$work/made" --set train.epochs=7 --set train.learning_rate=0.5
