@@ -63,15 +63,15 @@ static void print_table(const HnPrepareReport *report, const char *out, bool gen
 
 static void warn(const HnPrepareReport *report) {
     if (report->kept_users_unseen + report->kept_items_unseen > 0) {
-        hn_log(HN_LOG_WARN, "%llu users and %llu items of the keep lists have no interaction",
+        hn_log(HN_LOG_WARN, "on the keep lists without an interaction: users %llu, items %llu",
                (unsigned long long)report->kept_users_unseen, (unsigned long long)report->kept_items_unseen);
     }
     if (report->users_untested > 0) {
-        hn_log(HN_LOG_INFO, "%llu users have no test item and do not count in the ranking",
+        hn_log(HN_LOG_INFO, "users without a test item, who do not count in the ranking: %llu",
                (unsigned long long)report->users_untested);
     }
     if (report->items_untrained > 0) {
-        hn_log(HN_LOG_INFO, "%llu items have no train pair", (unsigned long long)report->items_untrained);
+        hn_log(HN_LOG_INFO, "items without a train pair: %llu", (unsigned long long)report->items_untrained);
     }
     if (report->n_titles + report->n_descriptions + report->n_categories + report->n_reviews == 0) {
         hn_log(HN_LOG_WARN, "the data set has no text at all: profiles can only be imported, and text negatives have "

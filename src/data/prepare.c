@@ -139,7 +139,7 @@ static HnStatus count(const HnWork *work, HnPrepareReport *report, HnError *err)
         return hn_fail(err, HN_INPUT, "no train pair is left: check data.interactions, data.split and the filters");
     }
     if (report->users_untrained > 0) {
-        hn_log(HN_LOG_WARN, "%llu users have no train pair: they are kept, never trained",
+        hn_log(HN_LOG_WARN, "users without a train pair, who are kept and never trained: %llu",
                (unsigned long long)report->users_untrained);
     }
     if (report->n_test == 0) {
