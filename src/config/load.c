@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 
 enum { MAX_FILE_BYTES = 1 << 20, MAX_DEPTH = 8, MAX_NAME = 128 };
 
@@ -261,7 +262,9 @@ static HnStatus walk(HnYaml *yaml, const HnKeySink *sink, yaml_node_t *map, cons
 HnStatus hn_yaml_give_keys(HnYaml *yaml, const HnKeySink *sink, HnError *err) {
     yaml_node_t *root = yaml_document_get_root_node(&yaml->document);
     if (root == NULL || is_null(root)) {
-        return HN_OK; /* an empty file: all defaults */
+        hn_log(HN_LOG_INFO, "%s holds no key: all but what --set gives is the default, synthetic data above all",
+               yaml->path);
+        return HN_OK;
     }
     if (root->type != YAML_MAPPING_NODE) {
         return hn_fail(err, HN_CONFIG, "%s:%zu: an experiment file is a map of keys (\"name: demo\")", yaml->path,

@@ -13,7 +13,10 @@ expect_error "missing endpoint" "127.0.0.1:9" 1 run "$tiny" --out "$work/http" -
 expect_error "native provider" "native" 1 run "$tiny" --out "$work/native" --set llm.provider=native
 expect_error "out is a file" "" 1 run "$tiny" --out "$tiny/x"
 
-run 1 run "$tiny" --out "$work/made" --plan || { fail "plan"; cat "$work/log"; }
+: >"$work/empty.yaml"
+run 1 run "$work/empty.yaml" --out "$work/empty" --plan
+grep -q 'empty.yaml holds no key: .* synthetic data' "$work/log" && pass "an empty file is said" || { fail "an empty file"; cat "$work/log"; }
+run 1 run "$tiny" --out "$work/made" --plan && ! grep -q 'holds no key' "$work/log" || { fail "plan"; cat "$work/log"; }
 grep -q 'nothing was run' "$work/log" && ! grep -q 'everything is in' "$work/log" && pass "a plan says that nothing was run" || { fail "a plan's last line"; cat "$work/log"; }
 run 1 profile "$tiny" --out "$work/made" --set train.epochs=7 && pass "a plan settles no configuration" || { fail "after a plan"; cat "$work/log"; }
 expect_error "another configuration" "train.learning_rate" 1 run "$tiny" --out "$work/made" --set train.epochs=7 --set train.learning_rate=0.5
