@@ -39,30 +39,26 @@ static HnStatus allocate(HnGraph *graph, uint64_t n_users, uint64_t n_items, uin
     return degrees_create(&graph->item_degrees, n_items, err);
 }
 
-/* Item rows from user rows: filling them in user order leaves their columns ascending. */
-static HnStatus turn(HnGraph *graph, HnError *err) {
+/* Item rows from user rows: filling them in user order leaves their columns ascending. An item's offset runs from its
+ * begin to its end meanwhile, which is the next one's begin. */
+static void turn(HnGraph *graph) {
     const HnCsr *users = &graph->users;
     uint64_t *offsets = graph->item_offsets;
-    uint64_t *cursor = hn_alloc(users->n_cols, sizeof(uint64_t), "transposed graph", err);
-    if (cursor == NULL) {
-        return HN_MEMORY;
-    }
     memset(offsets, 0, (users->n_cols + 1) * sizeof *offsets);
     for (uint64_t p = 0; p < users->offsets[users->n_rows]; p++) {
         offsets[users->columns[p] + 1]++;
     }
     for (uint64_t i = 0; i < users->n_cols; i++) {
-        cursor[i] = offsets[i];
         offsets[i + 1] += offsets[i];
     }
     for (uint64_t u = 0; u < users->n_rows; u++) {
         for (uint64_t p = users->offsets[u]; p < users->offsets[u + 1]; p++) {
-            graph->item_users[cursor[users->columns[p]]++] = (int32_t)u;
+            graph->item_users[offsets[users->columns[p]]++] = (int32_t)u;
         }
     }
-    hn_free(cursor);
+    memmove(offsets + 1, offsets, users->n_cols * sizeof *offsets);
+    offsets[0] = 0;
     graph->items = (HnCsr){users->n_cols, users->n_rows, offsets, graph->item_users, NULL};
-    return HN_OK;
 }
 
 static HnStatus build_local(const HnUserShards *shards, HnGraph *graph, HnError *err) {
@@ -72,7 +68,8 @@ static HnStatus build_local(const HnUserShards *shards, HnGraph *graph, HnError 
         graph->user_offsets[u] = shards->train.offsets[u] - base;
     }
     graph->users = (HnCsr){n_users, shards->n_items, graph->user_offsets, shards->train.items, NULL};
-    return turn(graph, err);
+    turn(graph);
+    return HN_OK;
 }
 
 static HnStatus build_degrees(HnComm *comm, HnGraph *graph, HnError *err) {
@@ -129,7 +126,7 @@ HnStatus hn_graph_create_part(const HnGraph *whole, HnGraph *part, HnError *err)
     return HN_OK;
 }
 
-HnStatus hn_graph_keep(const HnGraph *whole, const uint8_t *keep, HnComm *comm, HnGraph *part, HnError *err) {
+void hn_graph_keep_pairs(const HnGraph *whole, const uint8_t *keep, HnGraph *part) {
     uint64_t n = 0;
     for (uint64_t u = 0; u < whole->users.n_rows; u++) {
         for (uint64_t p = whole->user_offsets[u]; p < whole->user_offsets[u + 1]; p++) {
@@ -139,7 +136,11 @@ HnStatus hn_graph_keep(const HnGraph *whole, const uint8_t *keep, HnComm *comm, 
         part->user_offsets[u + 1] = n;
     }
     part->users = (HnCsr){whole->users.n_rows, whole->users.n_cols, part->user_offsets, part->user_items, NULL};
-    HN_TRY(hn_comm_agree(comm, turn(part, err), err));
+    turn(part);
+}
+
+HnStatus hn_graph_keep(const HnGraph *whole, const uint8_t *keep, HnComm *comm, HnGraph *part, HnError *err) {
+    hn_graph_keep_pairs(whole, keep, part);
     return build_degrees(comm, part, err);
 }
 

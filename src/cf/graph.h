@@ -31,8 +31,10 @@ HnStatus hn_graph_create(const HnUserShards *shards, HnComm *comm, HnGraph *grap
 void hn_graph_free(HnGraph *graph);
 
 /* Room for a graph over some of the pairs of another, and that graph: pair p of the whole, by user in order, where
- * keep[p] is not 0. Degrees are those of the part. create is local, keep collective. */
+ * keep[p] is not 0. Degrees are those of the part; keep_pairs leaves them unset. keep is collective, the others are
+ * local. */
 HnStatus hn_graph_create_part(const HnGraph *whole, HnGraph *part, HnError *err);
+void hn_graph_keep_pairs(const HnGraph *whole, const uint8_t *keep, HnGraph *part);
 HnStatus hn_graph_keep(const HnGraph *whole, const uint8_t *keep, HnComm *comm, HnGraph *part, HnError *err);
 uint64_t hn_graph_part_bytes(uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs);
 

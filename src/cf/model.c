@@ -14,7 +14,8 @@ uint64_t hn_model_layers(const HnTrainConfig *config) {
 }
 
 bool hn_model_on_host(const HnTrainConfig *config) {
-    return hn_model_ops(config->model.backbone)->on_host && hn_model_layers(config) > 0;
+    const bool whole = config->model.edge_dropout <= 0.0; /* host_items knows the whole graph's edges */
+    return hn_model_ops(config->model.backbone)->on_host && hn_model_layers(config) > 0 && whole;
 }
 
 int hn_model_width(const HnTrainConfig *config) {

@@ -51,6 +51,32 @@ static const char *rows_of_l2(const HnTrainConfig *train, const char **key) {
     return NULL;
 }
 
+/* How the model's layers are made and pooled. */
+static const char *model_layers(const HnTrainConfig *train, const char **key) {
+    const HnBackboneName backbone = train->model.backbone;
+    if (train->model.edge_dropout > 0.0 && (backbone != HN_BACKBONE_LIGHTGCN || train->model.layers == 0)) {
+        *key = "model.edge_dropout";
+        return "model.edge_dropout is for model.backbone lightgcn with at least one layer: set it to 0";
+    }
+    const bool without_ego = train->model.pool == HN_POOL_FINAL || train->model.pool == HN_POOL_UPPER;
+    *key = "model.pool";
+    if (backbone == HN_BACKBONE_SGL && without_ego) {
+        return "model.pool final and upper do not go with model.backbone sgl, whose views are of all layers together: "
+               "set "
+               "model.pool: mean";
+    }
+    if (backbone == HN_BACKBONE_LIGHTGCN && train->model.pool == HN_POOL_UPPER && train->model.layers == 0) {
+        return "model.pool upper is the mean of layers 1 to the last, of which model.layers 0 has none: set "
+               "model.layers to "
+               "at least 1, or model.pool: mean";
+    }
+    if (backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
+        return "model.pool is for model.backbone lightgcn, sgl and dgcf: NGCF puts layers side by side; set "
+               "model.pool: mean";
+    }
+    return NULL;
+}
+
 const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
     const bool in_batch = train->sampler.name == HN_SAMPLER_IN_BATCH;
     if (in_batch && train->sampler.draw_from == HN_DRAW_ALL) {
@@ -62,30 +88,12 @@ const char *hn_train_conflict(const HnTrainConfig *train, const char **key) {
         *key = "train.batch";
         return "sampler.name in_batch takes negatives from the other pairs of the batch: set train.batch to at least 2";
     }
-    const bool without_ego = train->model.pool == HN_POOL_FINAL || train->model.pool == HN_POOL_UPPER;
-    if (train->model.backbone == HN_BACKBONE_SGL && without_ego) {
-        *key = "model.pool";
-        return "model.pool final and upper do not go with model.backbone sgl, whose views are of all layers together: "
-               "set "
-               "model.pool: mean";
-    }
-    if (train->model.backbone == HN_BACKBONE_LIGHTGCN && train->model.pool == HN_POOL_UPPER &&
-        train->model.layers == 0) {
-        *key = "model.pool";
-        return "model.pool upper is the mean of layers 1 to the last, of which model.layers 0 has none: set "
-               "model.layers to "
-               "at least 1, or model.pool: mean";
-    }
-    if (train->model.backbone == HN_BACKBONE_NGCF && train->model.pool != HN_POOL_MEAN) {
-        *key = "model.pool";
-        return "model.pool is for model.backbone lightgcn, sgl and dgcf: NGCF puts layers side by side; set "
-               "model.pool: mean";
-    }
     if (train->model.backbone == HN_BACKBONE_DGCF && train->model.dim % train->dgcf.factors != 0) {
         *key = "dgcf.factors";
         return "dgcf.factors cuts a row into as many equal chunks: set it to a divisor of model.dim, or change "
                "model.dim";
     }
-    const char *conflict = rows_of_l2(train, key);
+    const char *conflict = model_layers(train, key);
+    conflict = conflict != NULL ? conflict : rows_of_l2(train, key);
     return conflict != NULL ? conflict : several_negatives(train, key);
 }

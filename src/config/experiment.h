@@ -182,7 +182,8 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         int64_t dim, layers;
         HnInitRule init;
         HnPoolRule pool;
-        double init_std;
+        double init_std, edge_dropout;
+        bool edge_rescale;
     } model; /* model.* */
     struct {
         HnNgcfVariant variant;

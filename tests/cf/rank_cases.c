@@ -49,6 +49,17 @@ static size_t add_hop_cases(Case *cases, size_t n) {
     return n;
 }
 
+static size_t add_edge_cases(Case *cases, size_t n) {
+    cases[n] = (Case){.name = "dropped edges, mixgcf", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3, cases[n].config.model.edge_dropout = 0.4;
+    cases[n].cut = true;
+    cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "dropped edges, summed", .config = small_config(), .n_users = 90, .n_items = 700};
+    cases[n].config.model.edge_dropout = 0.2, cases[n].config.model.edge_rescale = false;
+    cases[n++].config.model.pool = HN_POOL_SUM;
+    return n;
+}
+
 static size_t make_cases(Case *cases) {
     size_t n = 0;
     cases[n] = (Case){.name = "mf", .config = small_config(), .n_users = 61, .n_items = 43};
@@ -71,6 +82,7 @@ static size_t make_cases(Case *cases) {
     cases[n] = (Case){.name = "popularity", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n++].config.sampler.name = HN_SAMPLER_POPULARITY;
     n = add_hop_cases(cases, n);
+    n = add_edge_cases(cases, n);
     cases[n] = (Case){.name = "softmax in batch, summed", .config = small_config(), .n_users = 61, .n_items = 43};
     cases[n].config.sampler.name = HN_SAMPLER_IN_BATCH, cases[n].config.train.batch = 150;
     cases[n].config.model.pool = HN_POOL_SUM, cases[n].config.loss.reduce = HN_REDUCE_SUM;

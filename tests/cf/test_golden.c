@@ -176,7 +176,11 @@ static HnTrainConfig config_of(const json_t *one) {
         config.ngcf.variant = (HnNgcfVariant)word(ngcf, "variant", variants);
         config.ngcf.dropout = real(ngcf, "dropout");
     }
-    const json_t *dgcf = json_object_get(one, "dgcf");
+    const json_t *dgcf = json_object_get(one, "dgcf"), *edges = json_object_get(one, "edges");
+    if (edges != NULL) {
+        config.model.edge_dropout = real(edges, "dropout");
+        config.model.edge_rescale = json_is_true(json_object_get(edges, "rescale"));
+    }
     if (dgcf != NULL) {
         config.model.backbone = HN_BACKBONE_DGCF;
         config.dgcf.factors = integer(dgcf, "factors");

@@ -240,6 +240,20 @@ static void test_gradients_of_random_negatives(void **state) {
     }
 }
 
+static void test_gradients_with_dropped_edges(void **state) {
+    (void)state;
+    const HnSamplerName names[] = {HN_SAMPLER_RNS, HN_SAMPLER_MIXGCF, HN_SAMPLER_DINS};
+    for (int way = 0; way < 9; way++) {
+        HnTrainConfig config = small_config();
+        config.model.layers = 1 + way % 3;
+        config.model.edge_dropout = 0.4, config.model.edge_rescale = way % 2 == 0;
+        config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
+        config.sampler.name = names[way / 3];
+        config.train.l2 = 0.05;
+        check_gradients(&config, false, way / 2 % 2 == 0);
+    }
+}
+
 static void test_gradients_of_views(void **state) {
     (void)state;
     const HnAugmentRule rules[] = {HN_AUGMENT_EDGE, HN_AUGMENT_NODE, HN_AUGMENT_WALK};
@@ -418,6 +432,7 @@ int main(void) {
         cmocka_unit_test(test_mf_is_lightgcn_without_layers),
         cmocka_unit_test(test_gradients_of_random_negatives),
         cmocka_unit_test(test_gradients_of_views),
+        cmocka_unit_test(test_gradients_with_dropped_edges),
         cmocka_unit_test(test_gradients_of_semantic_negatives),
         cmocka_unit_test(test_gradients_by_hop),
         cmocka_unit_test(test_gradients_by_hop_of_all_backbones),

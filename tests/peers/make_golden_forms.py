@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 import draws
 from make_golden import BATCH, DIM, KINK, N_ITEMS, N_USERS, STEPS, flat, make_graph, single
-from make_golden_hops import layers_of
+from make_golden_hops import kept_edges, layers_of
 
 SEED, EPOCH, CANDIDATES = 1, 0, 6
 CLOSE = 1e-5  # scores nearer than this could be in another order in single precision
@@ -91,7 +91,7 @@ def render(case, seed):
         batch = rng.choice(len(pairs), BATCH, replace=False).tolist()
         users, positives = [pairs[p][0] for p in batch], [pairs[p][1] for p in batch]
         optimiser.zero_grad()
-        final = pooled(layers_of(params["users"], params["items"], rows, case["layers"]), case["forms"]["pool"])
+        final = pooled(layers_of(params["users"], params["items"], rows, case["layers"], kept_edges(case, rows, step)), case["forms"]["pool"])
         negatives = [chosen(case["sampler"], lists, final, p) for p in batch]
         e_u, e_p, e_n = (final[users], *(final[[N_USERS + i for i in items]] for items in (positives, negatives)))
         if case["sampler"]["name"] == "in_batch":
@@ -117,11 +117,11 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=default)
     out = parser.parse_args().out
 
-    def case(name, layers, sampler, loss="bpr", margin=0.0, **forms):
+    def case(name, layers, sampler, loss="bpr", margin=0.0, edges=None, **forms):
         settings = dict(name=sampler, similarity="product", draw_from="outside", weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
         settings.update({k: forms.pop(k) for k in list(forms) if k in settings})
         return dict(name=name, loss=loss, margin=margin, l2=1e-2, learning_rate=1e-2, semantic=None, layers=layers, sampler=settings,
-                    forms=dict(FORMS, **forms))
+                    forms=dict(FORMS, **forms), **({} if edges is None else {"edges": edges}))
 
     cases = [
         case("mf_popularity", 0, "popularity"),
@@ -143,6 +143,10 @@ def main():
         case("mf_ahns_cosine", 0, "ahns", similarity="cosine"),
         case("lightgcn_ahns_distance", 2, "ahns", similarity="distance"),
         case("mf_dns_distance", 0, "dns", similarity="distance"),
+        case("lightgcn_dropped_edges", 3, "popularity", edges=dict(dropout=0.3, rescale=True)),
+        case("lightgcn_dropped_edges_rlmrec", 2, "popularity", pool="sum", reg="all_params", edges=dict(dropout=0.5, rescale=False)),
+        case("lightgcn_dropped_edges_dns", 3, "dns", edges=dict(dropout=0.2, rescale=True)),
+        case("lightgcn_dropped_edges_one_layer", 1, "dns", edges=dict(dropout=0.7, rescale=True)),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

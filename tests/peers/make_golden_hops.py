@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import draws
 from draws import MIX, NEGATIVE, Sequence
 from make_golden import BATCH, DIM, N_ITEMS, N_USERS, STEPS, flat, make_graph, single
 
@@ -19,15 +20,28 @@ SEED, EPOCH, CANDIDATES = 1, 0, 6
 CLOSE = 1e-5  # scores nearer than this could be in another order in single precision
 
 
-def layers_of(users, items, rows, n_layers):
-    """[n_layers + 1][nodes][dim]: vectors after 0, 1 .. layers of D^-1/2 A D^-1/2."""
+def kept_edges(case, rows, step):
+    """[nodes][nodes]: what an edge counts in this step under model.edge_dropout, or 1. Those to users and those to items are dropped one
+    by one, by the number of their pair."""
+    counts = torch.ones(N_USERS + N_ITEMS, N_USERS + N_ITEMS, dtype=torch.float64)
+    if "edges" in case:
+        pairs = [(user, N_USERS + item) for user, taken in enumerate(rows) for item in taken]
+        for part in (0, 1):
+            kept = draws.kept(SEED, step, part, len(pairs) // 128 + 1, 128, case["edges"]["dropout"]).reshape(-1)
+            for number, (user, item) in enumerate(pairs):
+                counts[(user, item) if part == 0 else (item, user)] = kept[number] if case["edges"]["rescale"] else float(kept[number] > 0)
+    return counts
+
+
+def layers_of(users, items, rows, n_layers, counts):
+    """[n_layers + 1][nodes][dim]: vectors after 0, 1 .. layers of D^-1/2 A D^-1/2, times counts."""
     adjacency = torch.zeros(N_USERS + N_ITEMS, N_USERS + N_ITEMS, dtype=torch.float64)
     for user, taken in enumerate(rows):
         for item in taken:
             adjacency[user, N_USERS + item] = adjacency[N_USERS + item, user] = 1.0
     degree = adjacency.sum(1)
     root = torch.where(degree > 0, degree.clamp(min=1).rsqrt(), torch.zeros_like(degree))
-    normal = root[:, None] * adjacency * root[None, :]
+    normal = root[:, None] * adjacency * root[None, :] * counts
     hops = [torch.cat([users, items])]
     for _ in range(n_layers):
         hops.append(normal @ hops[-1])
@@ -111,7 +125,7 @@ def render(case, seed):
         batch = rng.choice(len(pairs), BATCH, replace=False).tolist()
         users, positives = [pairs[p][0] for p in batch], [pairs[p][1] for p in batch]
         optimiser.zero_grad()
-        hops, pooled = layers_of(params["users"], params["items"], rows, case["layers"]), POOLS[case["pool"]]
+        hops, pooled = layers_of(params["users"], params["items"], rows, case["layers"], kept_edges(case, rows, step)), POOLS[case["pool"]]
         final = pooled(hops)
         e_u, e_p = final[users], final[[N_USERS + i for i in positives]]
         if case["sampler"]["name"] in ("dns", "rns"):
@@ -190,6 +204,9 @@ def main():
         dict(base, name="lightgcn_softmax_bsl", layers=2, sampler=dict(dns, name="rns"), negatives=4, loss="softmax", tau=0.15, reg_rows="layers"),
         dict(base, name="lightgcn_dins_authors", layers=3, sampler=dins, pool="upper", reg_rows="layer1"),
         dict(base, name="lightgcn_mixgcf_norms_of_layers", layers=2, sampler=mixgcf, negatives=2, reg="norm", reg_rows="layers"),
+        dict(base, name="lightgcn_mixgcf_dropped_edges", layers=3, sampler=mixgcf, edges=dict(dropout=0.5, rescale=True)),
+        dict(base, name="lightgcn_dins_authors_dropped_edges", layers=2, sampler=dins, pool="upper", reg_rows="layer1",
+             edges=dict(dropout=0.25, rescale=True)),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

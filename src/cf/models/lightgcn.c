@@ -10,7 +10,7 @@
  * else a row needs is done while it is in the cache: see the functions named *_rows.
  *
  * model.pool sum leaves 1/(L+1) out; final is root * z_L alone, and no backward layer adds g; upper leaves E0 out, and
- * 1/L takes the place of 1/(L+1).
+ * 1/L takes the place of 1/(L+1). With model.edge_dropout a step's passes go over some of the edges (lightgcn_edges.c).
  */
 #include <string.h>
 
@@ -35,6 +35,7 @@ static void lightgcn_free(void *state) {
     }
     side_free(&model->users);
     side_free(&model->items);
+    hn_lightgcn_edges_free(model);
     hn_propagation_free(&model->propagation);
     hn_free(model->window);
     hn_free(model);
@@ -50,7 +51,8 @@ static uint64_t lightgcn_bytes(const HnTrainConfig *config, uint64_t n_local_use
     const uint64_t batch_rows = n_positions + hn_batch_most_items(&shape, n_positions, n_items);
     return (n_local_users + n_items) * (row + 4) + batch_rows * ((layers - 1) * row + 4) + 8 * n_local_pairs +
            16 * n_local_users + 20 * n_items + hn_propagation_bytes(n_items, shape.dim, exact) +
-           hn_propagate_window(shape.dim) * sizeof(float);
+           hn_propagate_window(shape.dim) * sizeof(float) +
+           hn_lightgcn_edges_bytes(config, n_local_users, n_items, n_local_pairs);
 }
 
 /* The items' half of every layer, forward and backward; the last one forward is of the batch's items alone, unless all
@@ -74,13 +76,12 @@ static HnStatus blocks_create(Side *side, float *z, float *other_z, HnError *err
     return z != NULL ? HN_OK : HN_MEMORY;
 }
 
-static HnStatus side_create(Side *side, HnTable *table, const HnCsr *graph, const HnDegrees *degrees, uint64_t n_batch,
-                            int layers, HnPoolRule pool, HnError *err) {
+static HnStatus side_create(Side *side, HnTable *table, const HnDegrees *degrees, uint64_t n_batch, int layers,
+                            HnPoolRule pool, HnError *err) {
     const char *what = "LightGCN layers";
     const size_t row = (size_t)table->dim * sizeof(float);
     side->table = table;
     side->pool = pool;
-    side->graph = graph;
     side->degrees = degrees;
     side->last_scale = hn_alloc(table->n_rows, sizeof(float), what, err);
     side->layers = hn_alloc((uint64_t)(layers - 1) * n_batch, row, what, err);
@@ -100,9 +101,9 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     const uint64_t n_items = context->items->n_rows;
     const uint64_t n_pairs = context->shards->n_local_pairs, some_users = batch->capacity;
     const uint64_t some_items = batch->most_items;
-    HN_TRY(side_create(&model->users, context->users, &graph->users, &graph->user_degrees, some_users, context->layers,
+    HN_TRY(side_create(&model->users, context->users, &graph->user_degrees, some_users, context->layers,
                        context->config->model.pool, err));
-    HN_TRY(side_create(&model->items, context->items, &graph->items, &graph->item_degrees, some_items, context->layers,
+    HN_TRY(side_create(&model->items, context->items, &graph->item_degrees, some_items, context->layers,
                        context->config->model.pool, err));
     const HnHostItems *host = context->host_items;
     HN_TRY(blocks_create(&model->users, host != NULL ? hn_host_items_of_users(host, 0) : NULL,
@@ -115,6 +116,7 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     }
     HN_TRY(hn_subgraph_create(model->users.table->n_rows, n_pairs, n_items, &model->users.sub, err));
     HN_TRY(hn_subgraph_create(n_items, n_pairs, 0, &model->items.sub, err));
+    HN_TRY(hn_lightgcn_edges_create(model, err));
     return hn_propagation_create(context->comm, context->exact, context->dim, n_items, context->host_items,
                                  &model->propagation, err);
 }
@@ -139,6 +141,7 @@ static HnStatus lightgcn_create(const HnModelContext *context, const HnBatch *ba
 }
 
 void hn_lightgcn_take(LightGcn *model, HnBatch *batch) {
+    hn_lightgcn_edges_draw(model, batch->step);
     model->users.rows = batch->users, model->users.n_rows = batch->n_users;
     model->users.vectors = batch->user_vectors, model->users.d_vectors = batch->d_user_vectors;
     model->users.hops = batch->user_hops, model->users.d_hops = batch->d_user_hops;
@@ -207,7 +210,7 @@ void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work) {
             hn_subgraph_rows(&side->sub, &work->half.graph, side->rows, side->n_rows);
             work->half.graph = side->sub.csr;
         }
-        work->half.scale = hn_lightgcn_pick(side, side->degrees->scale);
+        work->half.scale = hn_lightgcn_pick(side, side->scale);
     }
 }
 
@@ -223,6 +226,7 @@ static HnStatus lightgcn_forward(void *state, HnBatch *batch, HnError *err) {
         }
         return HN_OK;
     }
+    hn_lightgcn_edges_take(model, EDGES_STEP);
     Pass pass = {.model = model, .half = hn_lightgcn_forward_half};
     HN_TRY(hn_lightgcn_bound(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
     HN_TRY(hn_lightgcn_run(&pass, err));
@@ -274,7 +278,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
         hn_subgraph_columns(&side->sub, side->graph, other->rows, other->n_rows);
         work->half.graph = side->sub.csr;
     } else if (layer == 1) {
-        hn_half_from_users(&model->propagation, &work->half, &side->sub, users->graph, users->rows, users->n_rows);
+        hn_half_from_users(&model->propagation, &work->half, &side->sub, model->senders, users->rows, users->n_rows);
     }
     if (layer == 1) {
         work->half.graph.column_scale = hn_lightgcn_pick(other, other->degrees->inv_root);
@@ -305,6 +309,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
         spread(items, items_done);
         return HN_OK;
     }
+    hn_lightgcn_edges_take(model, EDGES_BACK);
     Pass pass = {
         .model = model, .half = backward_half, .keep = keep, .users_then = users_done, .items_then = items_done};
     const bool hops = users->d_hops != NULL;

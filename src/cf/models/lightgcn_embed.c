@@ -80,8 +80,7 @@ static void embed_half(Pass *pass, Side *side, int layer, Work *work) {
     }
 }
 
-HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err) {
-    LightGcn *model = state;
+HnStatus hn_lightgcn_embed_over(LightGcn *model, float *users_out, float *items_out, float *item_hops, HnError *err) {
     const HnTable *users = model->users.table, *items = model->items.table;
     const size_t row = (size_t)model->context.dim * sizeof(float);
     if (model->context.layers == 0) {
@@ -96,4 +95,12 @@ HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, floa
         .model = model, .half = embed_half, .users_out = users_out, .items_out = items_out, .item_hops = item_hops};
     HN_TRY(hn_lightgcn_bound(model, users->value, users->n_rows, &pass.first_bound, err));
     return hn_lightgcn_run_layers(&pass, err);
+}
+
+HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err) {
+    LightGcn *model = state;
+    if (model->context.layers > 0) {
+        hn_lightgcn_edges_take(model, EDGES_ALL);
+    }
+    return hn_lightgcn_embed_over(model, users_out, items_out, item_hops, err);
 }

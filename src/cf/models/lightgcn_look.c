@@ -62,11 +62,14 @@ static void look_half(Pass *pass, Side *side, int layer, Work *work) {
 HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *items_out, float *item_hops,
                           HnError *err) {
     LightGcn *model = state;
-    if (model->context.layers != LAYERS) {
-        return hn_lightgcn_embed(state, users_out, items_out, item_hops, err);
-    }
     Side *users = &model->users;
     hn_lightgcn_take(model, batch);
+    if (model->context.layers > 0) {
+        hn_lightgcn_edges_take(model, EDGES_STEP);
+    }
+    if (model->context.layers != LAYERS) {
+        return hn_lightgcn_embed_over(model, users_out, items_out, item_hops, err);
+    }
     Pass pass = {.model = model, .half = look_half, .items_out = items_out, .item_hops = item_hops};
     HN_TRY(hn_lightgcn_bound(model, users->table->value, users->table->n_rows, &pass.first_bound, err));
     HN_TRY(hn_lightgcn_run(&pass, err));

@@ -26,7 +26,7 @@ const float *hn_lightgcn_pick(const Side *side, const float *values) {
 /* side's rows from the other side's rows x; x is not scaled yet where it enters the first layer. */
 void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer, const float *x, float *y,
                        void (*rows)(void *, uint64_t, uint64_t, float *)) {
-    *work = (Work){.half = {.graph = *side->graph, .x = x, .scale = side->degrees->scale, .y = y, .edges.known = true},
+    *work = (Work){.half = {.graph = *side->graph, .x = x, .scale = side->scale, .y = y, .edges.known = true},
                    .done = {rows, work},
                    .side = side,
                    .layer = layer,
@@ -37,13 +37,15 @@ void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer
 
 /* A bound on the elements of the users' rows that enter a layer, which all ranks share without asking: after a layer a
  * user row is a mean of item rows, which are the same everywhere, and scaling makes none larger; so their largest
- * element bounds it but for rounding. before: the users' half of the layer before. */
+ * element bounds it but for rounding, or for what edges count that dropout leaves. before: the users' half of the layer
+ * before. */
 static float bound_of(const Pass *pass, int layer, const HnHalf *before) {
     const HnModelContext *context = &pass->model->context;
     if (!context->exact || layer == 1) {
         return pass->first_bound;
     }
-    return 1.125f * hn_max_magnitude_cpu(before->x, before->graph.n_cols * (uint64_t)context->dim) + pass->added_bound;
+    const float largest = hn_max_magnitude_cpu(before->x, before->graph.n_cols * (uint64_t)context->dim);
+    return 1.125f * pass->model->gain * largest + pass->added_bound;
 }
 
 HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_rows, float *bound, HnError *err) {

@@ -1,5 +1,6 @@
 /* Private to LightGCN: its state, and how a pass over the layers is run (lightgcn_pass.c) whatever its halves do
- * (lightgcn.c), all rows (lightgcn_embed.c) and the hops (lightgcn_hops.c). */
+ * (lightgcn.c), which edges it goes over (lightgcn_edges.c), all rows (lightgcn_embed.c) and the hops
+ * (lightgcn_hops.c). */
 #ifndef HN_CF_LIGHTGCN_PRIVATE_H
 #define HN_CF_LIGHTGCN_PRIVATE_H
 
@@ -10,11 +11,13 @@
 typedef struct Side {
     HnTable *table;
     const HnDegrees *degrees;
-    const HnCsr *graph;
+    const HnCsr *graph; /* of the edges taken, and their scale [n_rows], 1 / degree but for dropout */
+    const float *scale;
     HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
     float *z, *other_z;  /* a layer, all rows: blocks of the host's ranks, or own_z and the table's gradients */
     float *own_z;        /* NULL: the host's */
     float *last_scale;   /* row scales of the last backward layer */
+    float *kept_scale;   /* row scales where edges are dropped, else NULL */
     float *layers;       /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
     float *batch_scale;  /* a number for each of the batch's rows */
     const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
@@ -26,11 +29,27 @@ typedef struct Side {
     struct Side *other;
 } Side;
 
+/* What a step leaves of the edges to users [0] and of those to items [1]. */
+typedef struct EdgeDrop {
+    uint32_t threshold; /* see HnKeep; 0: nothing is dropped, nothing below is used */
+    float gain;         /* what an edge that is kept counts */
+    bool drawn;         /* graphs are those of `step` */
+    uint64_t step;
+    uint8_t *marks[2];
+    HnGraph graphs[2]; /* without degrees */
+} EdgeDrop;
+
+/* Which edges a pass goes over: those of the whole graph, the step's, or their transpose. */
+typedef enum Edges { EDGES_ALL, EDGES_STEP, EDGES_BACK } Edges;
+
 typedef struct LightGcn {
     HnModelContext context;
     HnPropagation propagation;
     Side users, items;
-    float *window; /* see HnHalf */
+    EdgeDrop drop;
+    const HnCsr *senders; /* of the edges taken: users' rows of those that lead to items */
+    float gain;           /* of the edges taken: what one counts, beside 1 / degree */
+    float *window;        /* see HnHalf */
 } LightGcn;
 
 struct Work;
@@ -85,17 +104,28 @@ HnStatus hn_lightgcn_bound(const LightGcn *model, const float *rows, uint64_t n_
 HnStatus hn_lightgcn_run(Pass *pass, HnError *err);
 HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err);
 
-/* lightgcn.c. Whose rows the batch names; a half of the forward pass; final rows of the batch from its layers. */
+/* lightgcn.c. Whose rows the batch names, and the edges of its step; a half of the forward pass; final rows of the
+ * batch from its layers. */
 void hn_lightgcn_take(LightGcn *model, HnBatch *batch);
 void hn_lightgcn_forward_half(Pass *pass, Side *side, int layer, Work *work);
 void hn_lightgcn_pool(const Side *side, int layers);
+
+/* lightgcn_edges.c, for models with layers. take is called before a pass; draw, for a step's first one, before that:
+ * local. Bytes of what edge dropout needs. */
+HnStatus hn_lightgcn_edges_create(LightGcn *model, HnError *err);
+void hn_lightgcn_edges_free(LightGcn *model);
+void hn_lightgcn_edges_draw(LightGcn *model, uint64_t step);
+void hn_lightgcn_edges_take(LightGcn *model, Edges which);
+uint64_t hn_lightgcn_edges_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items,
+                                 uint64_t n_local_pairs);
 
 /* lightgcn_look.c. See HnModelOps. */
 HnStatus hn_lightgcn_look(void *state, HnBatch *batch, float *users_out, float *items_out, float *item_hops,
                           HnError *err);
 
-/* lightgcn_embed.c. See HnModelOps. */
+/* lightgcn_embed.c. See HnModelOps; and the same over the edges taken. */
 HnStatus hn_lightgcn_embed(void *state, float *users_out, float *items_out, float *item_hops, HnError *err);
+HnStatus hn_lightgcn_embed_over(LightGcn *model, float *users_out, float *items_out, float *item_hops, HnError *err);
 
 /* lightgcn_hops.c. Hops of the batch's row b, before its layers are pooled; last is z_L. */
 void hn_lightgcn_write_hops(const Work *work, uint64_t b, const float *last);
