@@ -122,6 +122,22 @@ HnStatus hn_claim_try(const char *path, HnClaim **claim, HnError *err) {
     return start_beating(path, claim, err);
 }
 
+HnStatus hn_claim_output(const char *output, HnClaim **claim, HnError *err) {
+    char *path = hn_path_printf(err, "%s.claim", output);
+    HnStatus status = path ? HN_OK : HN_MEMORY;
+    *claim = NULL;
+    for (int i = 0; i < 2 && *claim == NULL && status == HN_OK; i++) { /* the first may take away a dead one's */
+        status = hn_claim_try(path, claim, err);
+    }
+    if (status == HN_OK && *claim == NULL) {
+        status = hn_fail(err, HN_CONFLICT,
+                         "another process is writing %s (its claim is %s); if it is dead, try again in a minute",
+                         output, path);
+    }
+    hn_free(path);
+    return status;
+}
+
 void hn_claim_release(HnClaim **claim_address) {
     HnClaim *claim = *claim_address;
     if (claim == NULL) {

@@ -11,6 +11,8 @@ typedef struct HnClaim HnClaim;
 
 /* Tries once. *claim = NULL and HN_OK: another holder is alive (or may be: ask again later). */
 HnStatus hn_claim_try(const char *path, HnClaim **claim, HnError *err);
+/* Claims OUTPUT.claim at once. HN_CONFLICT: another holder is alive, or may be. */
+HnStatus hn_claim_output(const char *output, HnClaim **claim, HnError *err);
 void hn_claim_release(HnClaim **claim);
 
 #endif

@@ -287,22 +287,10 @@ static HnStatus claim_folder_and_make(Task *task, HnError *err) {
 
 static HnStatus claim_and_make(Task *task, HnError *err) {
     HnClaim *claim = NULL;
-    char *path = hn_path_printf(err, "%s.claim", task->command->output);
     task->folder = hn_path_printf(err, "%s.work", task->command->output);
-    HnStatus status = path && task->folder ? HN_OK : HN_MEMORY;
-    for (int i = 0; i < 2 && claim == NULL && status == HN_OK; i++) { /* the first may take away a dead one's */
-        status = hn_claim_try(path, &claim, err);
-    }
-    if (status == HN_OK && claim == NULL) {
-        status = hn_fail(err, HN_CONFLICT,
-                         "another process is writing %s (its claim is %s); if it is dead, try again in a minute",
-                         task->command->output, path);
-    }
-    if (claim != NULL) {
-        status = claim_folder_and_make(task, err);
-    }
+    HnStatus status = task->folder ? hn_claim_output(task->command->output, &claim, err) : HN_MEMORY;
+    status = status == HN_OK ? claim_folder_and_make(task, err) : status;
     hn_claim_release(&claim);
-    hn_free(path);
     return status;
 }
 
@@ -350,12 +338,15 @@ HnStatus hn_embed_lines(const HnEmbedCommand *command, HnError *err) {
         return embed_file(command, err);
     }
     char *path = hn_path_printf(err, "%s.input", command->output);
-    HnStatus status = path ? keep_standard_input(path, err) : HN_MEMORY;
+    HnClaim *claim = NULL; /* another start would write over what this one reads again and again */
+    HnStatus status = path ? hn_claim_output(path, &claim, err) : HN_MEMORY;
+    status = status == HN_OK ? keep_standard_input(path, err) : status;
     of_file.input = path;
     status = status == HN_OK ? embed_file(&of_file, err) : status;
-    if (path) {
+    if (claim) {
         (void)remove(path);
     }
+    hn_claim_release(&claim);
     hn_free(path);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "app/claim.h"
 #include "llm/generate/author.h"
 
 enum { HN_GENERATE_MAX_STOPS = 16, HN_GENERATE_MAX_KEYS = 8 };
@@ -27,13 +28,15 @@ typedef struct HnGenerateCommand {
 typedef struct HnGenerateOutput {
     const char *path; /* NULL: standard output */
     FILE *file;
+    HnClaim *claim;    /* OUTPUT.claim: nobody else writes it meanwhile */
     FILE *earlier;     /* the file again, to compare what it holds with the input; NULL: it was empty */
     uint64_t n_before; /* answers of earlier starts */
     char *buffer;
     size_t capacity;
 } HnGenerateOutput;
-/* What it was begun with stands beside it in OUTPUT.settings. HN_CONFLICT: it holds something else than answers, or
- * was begun with other settings; it stays as it is then. */
+/* What it was begun with stands beside it in OUTPUT.settings. HN_CONFLICT: it holds something else than answers, was
+ * begun with other settings, or another process writes it; it stays as it is then. What is no regular file (a pipe, a
+ * device) is written as standard output is: nothing to go on with, nothing beside it. */
 HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnGenerateOutput *output, HnError *err);
 /* Whether its next line is an answer to this line of the input, the number-th from 0: one with its id. */
 HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, uint64_t number, HnError *err);

@@ -116,12 +116,17 @@ static HnStatus take_up(const HnGenerateCommand *command, HnGenerateOutput *outp
 }
 
 HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnGenerateOutput *output, HnError *err) {
+    struct stat there;
     *output = (HnGenerateOutput){.path = command->output};
-    output->file = output->path ? fopen(output->path, "a+") : stdout;
+    bool stream = output->path == NULL || (stat(output->path, &there) == 0 && !S_ISREG(there.st_mode));
+    if (!stream) { /* two processes that append to one file would mix their lines */
+        HN_TRY(hn_claim_output(output->path, &output->claim, err));
+    }
+    output->file = output->path == NULL ? stdout : fopen(output->path, stream ? "w" : "a+");
     if (output->file == NULL) {
         return hn_fail(err, HN_IO, "cannot write %s", output->path);
     }
-    if (output->path == NULL) {
+    if (stream) {
         return HN_OK;
     }
     return same_file(in, output->file)
@@ -152,6 +157,7 @@ void hn_generate_output_close(HnGenerateOutput *output) {
     if (output->file && output->file != stdout) {
         (void)fclose(output->file);
     }
+    hn_claim_release(&output->claim);
     free(output->buffer);
     *output = (HnGenerateOutput){0};
 }

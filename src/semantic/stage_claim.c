@@ -79,10 +79,20 @@ static HnStatus write_identity(const char *path, const HnStageIdentity *identity
     return status;
 }
 
+/* The last line, if it is of products; the words may stand within other lines (an instruction), too. */
+static char *find_products(char *text) {
+    size_t n = strlen(text);
+    char *line = text + (n && text[n - 1] == '\n' ? n - 1 : n);
+    while (line > text && line[-1] != '\n') {
+        line--;
+    }
+    return strncmp(line, PRODUCTS, strlen(PRODUCTS)) == 0 ? line : NULL;
+}
+
 /* old: what the file holds; it is cut before its line of products. */
 static HnStatus compare(const char *path, const char *afresh, char *old, HnStageIdentity *identity, HnError *err) {
-    char *line = strstr(old, PRODUCTS);
-    if (line != NULL && (line == old || line[-1] == '\n')) {
+    char *line = find_products(old);
+    if (line != NULL) {
         line[strcspn(line, "\n")] = '\0';
     }
     const char *products = line != NULL ? line + strlen(PRODUCTS) : identity->products[0] ? "unknown" : "";

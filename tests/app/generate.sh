@@ -58,6 +58,24 @@ grep -q 'half.jsonl.settings is not there' "$work/log" && pass "answers whose se
 cp "$work/out.jsonl.settings" "$work/half.jsonl.settings"
 generate --input "$work/in.jsonl" --output "$work/half.jsonl" --max-tokens 2 2>"$work/log" && pass "no answer yet: other settings are taken" || { fail "no answer yet"; cat "$work/log"; }
 
+# The words that say the products may stand in an instruction, too.
+said() { generate --input "$work/in.jsonl" --output "$work/said.jsonl" --max-tokens 4 --system $'Good\nproducts: many' 2>"$work/log"; }
+said || { fail "an instruction that speaks of products"; cat "$work/log"; }
+cp "$work/said.jsonl" "$work/before" && head -n 9 "$work/before" >"$work/said.jsonl"
+said && cmp -s "$work/said.jsonl" "$work/before" && pass "an instruction that speaks of products is gone on with" || { fail "an instruction that speaks of products: resume"; cat "$work/log"; }
+
+# Two processes would mix their lines; a pipe is no file to go on with.
+echo "$(hostname) $$" >"$work/two.jsonl.claim"
+generate --input "$work/in.jsonl" --output "$work/two.jsonl" --max-tokens 2 2>"$work/log" && fail "another process writes the output: accepted"
+grep -q 'another process is writing' "$work/log" && [ ! -e "$work/two.jsonl" ] && pass "another process writes the output: refused" || { fail "two processes"; cat "$work/log"; }
+sh -c "echo \"$(hostname) \$\$\"" >"$work/two.jsonl.claim" # of a process that is gone
+generate --input "$work/in.jsonl" --output "$work/two.jsonl" --max-tokens 2 2>"$work/log" && [ ! -e "$work/two.jsonl.claim" ] && pass "a dead process's claim is taken over" || { fail "a dead claim"; cat "$work/log"; }
+mkfifo "$work/pipe"
+timeout -s KILL 60 cat "$work/pipe" >"$work/piped" &
+timeout -s KILL 60 "$program" generate --model "$model" --weights f32 --plain --input "$work/in.jsonl" --output "$work/pipe" --max-tokens 2 --quiet
+wait $!
+cmp -s "$work/piped" "$work/two.jsonl" && [ ! -e "$work/pipe.settings" ] && pass "--output may be a pipe" || fail "--output into a pipe"
+
 # Products of other bits: bf16 weights with and without pairs of bf16.
 if pairs_here; then
     narrow() { "$program" generate --model "$model" --weights bf16 --plain --input "$work/in.jsonl" --output "$work/narrow.jsonl" --max-tokens 10 "$@" 2>"$work/log"; }

@@ -267,7 +267,7 @@ static void products(void **state) {
     char *said = NULL;
     size_t n_bytes = 0;
     const char *folder = fixture_path("products");
-    assert_int_equal(hn_stage_identity_line(&identity, "stage", "it", &err), HN_OK);
+    assert_int_equal(hn_stage_identity_line(&identity, "stage", "of products: it", &err), HN_OK);
     assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
     become(&identity, "plain"); /* nothing is answered yet */
     assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
@@ -283,7 +283,7 @@ static void products(void **state) {
     assert_int_equal(hn_stage_claim(folder, &identity, &err), HN_OK);
     assert_string_equal(identity.products, "mixed");
     assert_int_equal(hn_file_read(fixture_path("products/identity.txt"), 1000, &said, &n_bytes, &err), HN_OK);
-    assert_string_equal(said, "stage: it\nproducts: mixed\n");
+    assert_string_equal(said, "stage: of products: it\nproducts: mixed\n");
     hn_free(said);
     become(&identity, "plain"); /* once mixed, never whole again */
     identity.mix_bits = false;
