@@ -168,7 +168,9 @@ static void widen(HnWeightType type, const unsigned char *w, int64_t k, void *pa
 }
 
 const HnLinearOps *hn_linear_amx(void) {
-    static const HnLinearOps ops = {.panel = HN_WEIGHT_BF16,
+    static const HnLinearOps ops = {.path = "amx bf16 tiles",
+                                    .bits = "bf16 tiles",
+                                    .panel = HN_WEIGHT_BF16,
                                     .tile_rows = 2 * TALL,
                                     .task_rows = 512, /* widening is dear beside the products */
                                     .tile = tile_run,

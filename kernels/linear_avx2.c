@@ -226,7 +226,9 @@ HN_AVX2_F16C static void scales(const unsigned char *code, const float *step, fl
 }
 
 const HnLinearOps *hn_linear_avx2(void) {
-    static const HnLinearOps ops = {.panel = (HnWeightType)HN_LINEAR_PANEL,
+    static const HnLinearOps ops = {.path = "avx2",
+                                    .bits = "plain",
+                                    .panel = (HnWeightType)HN_LINEAR_PANEL,
                                     .few = HN_LINEAR_ROWS,
                                     .tile_rows = HN_LINEAR_ROWS,
                                     .task_rows = 128,

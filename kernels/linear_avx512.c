@@ -157,7 +157,9 @@ HN_AVX512 void hn_linear_scales_512(const unsigned char *code, const float *step
 }
 
 const HnLinearOps *hn_linear_avx512(void) {
-    static const HnLinearOps ops = {.panel = HN_WEIGHT_F32,
+    static const HnLinearOps ops = {.path = "avx512",
+                                    .bits = "plain",
+                                    .panel = HN_WEIGHT_F32,
                                     .few = HN_LINEAR_MOST,
                                     .tile_rows = HN_LINEAR_ROWS,
                                     .task_rows = 128,

@@ -246,9 +246,10 @@ static void tile_run_vbmi(const HnLinearTile *t, int rows) {
     }
 }
 
-#define HN_LINEAR_PAIRS                                                                            \
-    .panel = HN_WEIGHT_BF16, .few = HN_LINEAR_MOST, .tile_rows = HN_LINEAR_ROWS, .task_rows = 128, \
-    .widen = hn_linear_widen_pairs, .scales = hn_linear_scales_512, .round_x = hn_linear_round_pairs
+#define HN_LINEAR_PAIRS                                                                                            \
+    .path = "avx512-bf16 pairs", .bits = "bf16 pairs", .panel = HN_WEIGHT_BF16, .few = HN_LINEAR_MOST,             \
+    .tile_rows = HN_LINEAR_ROWS, .task_rows = 128, .widen = hn_linear_widen_pairs, .scales = hn_linear_scales_512, \
+    .round_x = hn_linear_round_pairs
 
 const HnLinearOps *hn_linear_bf16(void) {
     static const HnLinearOps ops = {HN_LINEAR_PAIRS, .tile = tile_run}, vbmi = {HN_LINEAR_PAIRS, .tile = tile_run_vbmi};

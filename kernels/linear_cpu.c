@@ -26,16 +26,6 @@ bool hn_linear_pairs(HnWeightType type) {
     return type >= HN_WEIGHT_BF16 && hn_cpu_level() >= HN_CPU_AVX512_BF16;
 }
 
-const char *hn_linear_path(HnWeightType type) {
-    return !hn_linear_pairs(type)         ? hn_cpu_path_name(hn_cpu_path())
-           : hn_cpu_level() == HN_CPU_AMX ? "amx bf16 tiles"
-                                          : "avx512-bf16 pairs";
-}
-
-const char *hn_linear_bits(HnWeightType type) {
-    return !hn_linear_pairs(type) ? "plain" : hn_cpu_level() == HN_CPU_AMX ? "bf16 tiles" : "bf16 pairs";
-}
-
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -188,6 +178,14 @@ static const HnLinearOps *ops_now(HnWeightType type) {
     return hn_cpu_path() == HN_CPU_AVX512 ? hn_linear_avx512()
            : hn_cpu_path() == HN_CPU_AVX2 ? hn_linear_avx2()
                                           : hn_linear_scalar();
+}
+
+const char *hn_linear_path(HnWeightType type) {
+    return ops_now(type)->path;
+}
+
+const char *hn_linear_bits(HnWeightType type) {
+    return ops_now(type)->bits;
 }
 
 void hn_linear_with(const HnLinearOps *ops, const HnWeight *weight, const float *bias, int64_t m, const float *x,

@@ -91,6 +91,7 @@ typedef struct HnLinearTile {
 } HnLinearTile;
 
 typedef struct HnLinearOps {
+    const char *path, *bits; /* as hn_linear_path and hn_linear_bits say it */
     HnWeightType panel; /* what runs are widened to where they serve many rows; HN_LINEAR_PANEL: in a way of its own */
     int few;            /* weights that are no `panel`: so many rows take them as they lie, in one tile */
     int tile_rows;      /* of the tiles of more */

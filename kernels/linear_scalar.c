@@ -43,7 +43,9 @@ static void scales(const unsigned char *code, const float *step, float *scale) {
 }
 
 const HnLinearOps *hn_linear_scalar(void) {
-    static const HnLinearOps ops = {.panel = HN_WEIGHT_F32,
+    static const HnLinearOps ops = {.path = "scalar",
+                                    .bits = "plain",
+                                    .panel = HN_WEIGHT_F32,
                                     .tile_rows = HN_LINEAR_ROWS,
                                     .task_rows = 128,
                                     .tile = tile_run,
