@@ -70,10 +70,7 @@ static HnStatus identify(Task *task, HnError *err) {
         normalise[embedding->normalise], embedding->max_tokens, hn_embed_kinds[command->kind], command->embedder.plain,
         command->f32 ? "f32" : "f16"));
     HN_TRY(hn_text_printf(&task->identity.inputs, err, "%s  input\n%s  model\n", task->input_id, task->model_id));
-    (void)snprintf(task->identity.products, sizeof task->identity.products, "%s",
-                   hn_linear_bits(command->embedder.weights));
-    task->identity.mix_bits = command->mix_bits;
-    task->identity.mix_hint = "--mix-bits";
+    hn_stage_identity_products(&task->identity, command->embedder.weights, command->mix_bits, "--mix-bits");
     return hn_stage_identity_finish(&task->identity, err);
 }
 

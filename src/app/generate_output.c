@@ -62,9 +62,7 @@ static HnStatus identify(const HnGenerateCommand *command, HnStageIdentity *iden
     for (size_t i = 0; i < command->n_keys; i++) {
         json_array_append_new(keys, json_string_nocheck(command->keys[i].key));
     }
-    (void)snprintf(identity->products, sizeof identity->products, "%s", hn_linear_bits(command->author.weights));
-    identity->mix_bits = command->mix_bits;
-    identity->mix_hint = "--mix-bits";
+    hn_stage_identity_products(identity, command->author.weights, command->mix_bits, "--mix-bits");
     HnStatus status = hn_lm_folder_id(command->author.folder, model, err);
     if (status == HN_OK) {
         status = hn_text_printf(

@@ -241,13 +241,18 @@ static void add_all(const HnTable *table, double weight, uint64_t first, uint64_
     }
 }
 
+/* Final rows and hops have their L2 in the pairs' and hops' gradients already. */
+static bool of_tables(const HnL2 *l2, const HnBatch *batch) {
+    return l2->config->train.reg_rows != HN_ROWS_FINAL && batch->row_hops == 0;
+}
+
 void hn_l2_gradient_users(const HnL2 *l2, const HnBatch *batch, const HnTable *users, uint64_t first, uint64_t last,
                           float *gradients) {
     if (l2->config->train.reg == HN_REG_ALL_PARAMS) {
         add_all(users, l2->user, first, last, gradients);
         return;
     }
-    if (l2->config->train.reg_rows == HN_ROWS_FINAL || batch->row_hops > 0) {
+    if (!of_tables(l2, batch)) {
         return;
     }
     const HnPlaces in = hn_rows_within(batch->users, batch->n_users, first, last);
@@ -264,7 +269,7 @@ void hn_l2_gradient_items(const HnL2 *l2, const HnBatch *batch, const HnTable *i
         add_all(items, l2->positive, first, last, gradients);
         return;
     }
-    if (l2->config->train.reg_rows == HN_ROWS_FINAL || batch->row_hops > 0) {
+    if (!of_tables(l2, batch)) {
         return;
     }
     const bool alike = l2->positive == l2->negative;

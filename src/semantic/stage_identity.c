@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
-#include "linear.h"
 #include "provider.h"
 #include "store.h"
 
@@ -17,13 +16,17 @@ HnStatus hn_stage_identity_number(HnStageIdentity *identity, const char *key, in
     return hn_text_printf(&identity->lines, err, "%s: %lld\n", key, (long long)value);
 }
 
+void hn_stage_identity_products(HnStageIdentity *identity, HnWeightType weights, bool mix_bits, const char *mix_hint) {
+    (void)snprintf(identity->products, sizeof identity->products, "%s", hn_linear_bits(weights));
+    identity->mix_bits = mix_bits;
+    identity->mix_hint = mix_hint;
+}
+
 /* The model by content, not by path, and what else its numbers and texts depend on. */
 static HnStatus identify_native(const HnStageContext *context, bool embedder, HnStageIdentity *identity, HnError *err) {
     const HnNativeConfig *native = &context->config->native;
     const char *id = embedder ? context->embedder_id : context->writer_id;
-    (void)snprintf(identity->products, sizeof identity->products, "%s", hn_linear_bits((HnWeightType)native->weights));
-    identity->mix_bits = native->mix_bits;
-    identity->mix_hint = "llm.native.mix_bits: true";
+    hn_stage_identity_products(identity, (HnWeightType)native->weights, native->mix_bits, "llm.native.mix_bits: true");
     HN_TRY(hn_stage_identity_line(identity, "model", id ? id : "unknown", err));
     HN_TRY(hn_text_printf(&identity->inputs, err, "%s  model\n", id ? id : "unknown"));
     HN_TRY(hn_stage_identity_number(identity, "llm.native.weights", native->weights, err));

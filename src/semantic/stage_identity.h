@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/text.h"
+#include "linear.h"
 #include "stages.h"
 
 /* "key: value" lines, and the inputs for the provenance. Zero-initialise; hn_stage_identity_free. */
@@ -26,6 +27,8 @@ HnStatus hn_stage_identity_start(const HnStageContext *context, const char *stag
 /* A sealed store that the stage reads (NULL: none), by its content. */
 HnStatus hn_stage_identity_store(HnStageIdentity *identity, const char *role, const char *path, HnError *err);
 HnStatus hn_stage_identity_line(HnStageIdentity *identity, const char *key, const char *value, HnError *err);
+/* What decides the bits of a native model's products here; mix_hint (borrowed) says how one allows others. */
+void hn_stage_identity_products(HnStageIdentity *identity, HnWeightType weights, bool mix_bits, const char *mix_hint);
 HnStatus hn_stage_identity_number(HnStageIdentity *identity, const char *key, int64_t value, HnError *err);
 /* Closes it: the hash is taken and joins the inputs. */
 HnStatus hn_stage_identity_finish(HnStageIdentity *identity, HnError *err);

@@ -38,20 +38,20 @@ float hn_loss_sampled_softmax(HnBatch *batch, uint32_t k, const HnRanking *ranki
     const float *negatives = batch->negative_vectors + first * d;
     const Vector user = vector_of(ops, batch->user_vectors + (size_t)batch->user_row[k] * d, NULL, dim);
     const Vector positive = vector_of(ops, batch->item_vectors + (size_t)batch->positive_row[k] * d, &user, dim);
+    Vector vectors[HN_MOST_NEGATIVES];
     float shares[HN_MOST_NEGATIVES], top = -1.0f, sum = 0.0f, *d_user = batch->d_user + (size_t)k * d;
     for (int m = 0; m < n; m++) {
-        shares[m] = vector_of(ops, negatives + (size_t)m * d, &user, dim).cosine;
-        top = fmaxf(top, shares[m]);
+        vectors[m] = vector_of(ops, negatives + (size_t)m * d, &user, dim);
+        top = fmaxf(top, vectors[m].cosine);
     }
     for (int m = 0; m < n; m++) {
-        shares[m] = expf((shares[m] - top) / tau);
+        shares[m] = expf((vectors[m].cosine - top) / tau);
         sum += shares[m];
     }
     ops->scale(d_user, 0.0f, user.x, dim);
     through_cosine(ops, &user, &positive, -scale, d_user, batch->d_positive + (size_t)k * d, dim);
     for (int m = 0; m < n; m++) {
-        const Vector negative = vector_of(ops, negatives + (size_t)m * d, &user, dim);
-        through_cosine(ops, &user, &negative, scale * shares[m] / sum, d_user,
+        through_cosine(ops, &user, &vectors[m], scale * shares[m] / sum, d_user,
                        batch->d_negative + (first + (size_t)m) * d, dim);
     }
     return (top - positive.cosine) / tau + logf(sum);
