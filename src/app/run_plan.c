@@ -168,8 +168,6 @@ HnStatus hn_run_plan(const HnRun *run, bool print, HnError *err) {
     HN_TRY(hn_free_space(run->out, &plan.bytes_free, err));
     if (print) {
         print_plan(run, &plan);
-    }
-    if (print) {
         HN_TRY(hn_run_check_models(run, true, err));
     }
     uint64_t needed = plan.store_bytes + plan.train_bytes;

@@ -49,6 +49,11 @@ void hn_half_from_users(const HnPropagation *propagation, HnHalf *half, HnSubgra
     }
 }
 
+void hn_half_from_items(HnHalf *half, HnSubgraph *sub, const int32_t *items, uint32_t n_items) {
+    hn_subgraph_columns(sub, &half->graph, items, n_items);
+    half->graph = sub->csr;
+}
+
 static bool on_host(const HnPropagation *p, const HnHalf *half) {
     return p->host != NULL && half->edges.known;
 }

@@ -52,6 +52,8 @@ void hn_half_of_items(const HnPropagation *propagation, HnHalf *half, HnSubgraph
                       uint32_t n_items);
 void hn_half_from_users(const HnPropagation *propagation, HnHalf *half, HnSubgraph *sub, const HnCsr *users_graph,
                         const int32_t *users, uint32_t n_users);
+/* A users' half, of the edges from some items: x is [n_items][dim], column_scale is to be set. */
+void hn_half_from_items(HnHalf *half, HnSubgraph *sub, const int32_t *items, uint32_t n_items);
 
 /* The users' half alone: local. */
 void hn_propagation_users(HnPropagation *propagation, const HnHalf *half);

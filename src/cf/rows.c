@@ -1,9 +1,11 @@
 #include "cf/rows.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "base/sorted.h"
+#include "row.h"
 
 enum { FEW_ROWS = 256 }; /* below this, starting the threads costs more than the copy */
 
@@ -59,4 +61,8 @@ void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then) {
             then->rows(then->context, first, last, block);
         }
     }
+}
+
+float hn_row_length(const float *row, int dim) {
+    return fmaxf(sqrtf(hn_row_ops_cpu()->dot(row, row, dim)), 1e-12f);
 }

@@ -29,6 +29,9 @@ typedef struct HnSpread {
 } HnSpread;
 void hn_rows_spread(const HnSpread *spread, const HnRowsDone *then);
 
+/* Length of a row, kept away from 0, for cosines. */
+float hn_row_length(const float *row, int dim);
+
 /* What a batch names lies anywhere: asked for so many turns of a loop before its own. */
 enum { HN_FETCH_AHEAD = 8 };
 

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "cf/loss.h"
+#include "cf/rows.h"
 #include "cf/sums.h"
 #include "row.h"
 
@@ -40,10 +41,6 @@ void hn_align_free(HnAlign *align) {
     *align = (HnAlign){0};
 }
 
-static float length(const HnRowOps *ops, const float *x, int dim) {
-    return fmaxf(sqrtf(ops->dot(x, x, dim)), 1e-12f);
-}
-
 /* d_x += weight * d cos(x, y) / dx, with cos and both lengths known. */
 static void add_cosine_gradient(const HnRowOps *ops, float *d_x, float weight, float cosine, const float *x,
                                 float x_length, const float *y, float y_length, int dim) {
@@ -62,9 +59,9 @@ static Triple triple(const HnBatch *batch, const float *hard, uint32_t k, const 
     Triple t = {.user = batch->user_vectors + (size_t)batch->user_row[k] * d,
                 .positive = batch->item_vectors + (size_t)batch->positive_row[k] * d,
                 .hard = hard + (size_t)k * d};
-    t.user_length = length(ops, t.user, batch->width);
-    t.positive_length = length(ops, t.positive, batch->width);
-    t.hard_length = length(ops, t.hard, batch->width);
+    t.user_length = hn_row_length(t.user, batch->width);
+    t.positive_length = hn_row_length(t.positive, batch->width);
+    t.hard_length = hn_row_length(t.hard, batch->width);
     t.positive_cosine = ops->dot(t.user, t.positive, batch->width) / (t.user_length * t.positive_length);
     return t;
 }
@@ -154,7 +151,7 @@ static void batch_column(const HnBatch *batch, const HnAlign *align, const float
     const int dim = batch->width;
     const size_t d = (size_t)dim, at = batch->position[k];
     const float *unit = align->hard_unit + at * d, *row = hard + k * d;
-    float hard_length = length(ops, row, dim), w = align->lambda / (align->tau * (float)batch->n_used);
+    float hard_length = hn_row_length(row, dim), w = align->lambda / (align->tau * (float)batch->n_used);
     for (uint64_t q = 0; q < batch->n_positions; q++) {
         const float *facts = align->facts + q * N_FACTS;
         if (facts[FACT_PRESENT] > 0.0f) {

@@ -6,9 +6,8 @@
 #include <math.h>
 
 #include "cf/loss.h"
+#include "cf/rows.h"
 #include "row.h"
-
-#define LEAST_LENGTH 1e-12f
 
 typedef struct Vector {
     const float *x;
@@ -17,7 +16,7 @@ typedef struct Vector {
 } Vector;
 
 static Vector vector_of(const HnRowOps *ops, const float *x, const Vector *user, int n) {
-    const float inverse = 1.0f / fmaxf(sqrtf(ops->dot(x, x, n)), LEAST_LENGTH);
+    const float inverse = 1.0f / hn_row_length(x, n);
     return (Vector){x, inverse, user == NULL ? 1.0f : ops->dot(user->x, x, n) * user->inverse * inverse};
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "cf/loss.h"
+#include "cf/rows.h"
 #include "cf/sums.h"
 #include "product.h"
 #include "row.h"
@@ -63,10 +64,6 @@ void hn_in_batch_free(HnInBatch *own) {
     *own = (HnInBatch){0};
 }
 
-static float length(const float *x, int n) {
-    return fmaxf(sqrtf(hn_row_ops_cpu()->dot(x, x, n)), 1e-12f);
-}
-
 /* This rank's rows at their positions, then everyone's. */
 static HnStatus gather(const HnBatch *batch, const HnInBatch *own, HnComm *comm, HnError *err) {
     const HnRowOps *ops = hn_row_ops_cpu();
@@ -80,8 +77,8 @@ static HnStatus gather(const HnBatch *batch, const HnInBatch *own, HnComm *comm,
         const float *item = batch->item_vectors + (size_t)batch->positive_row[k] * d;
         const size_t at = batch->position[k];
         const bool unit = own->tau > 0.0f;
-        ops->scale(own->user + at * d, unit ? 1.0f / length(user, batch->width) : 1.0f, user, batch->width);
-        ops->scale(own->item + at * d, unit ? 1.0f / length(item, batch->width) : 1.0f, item, batch->width);
+        ops->scale(own->user + at * d, unit ? 1.0f / hn_row_length(user, batch->width) : 1.0f, user, batch->width);
+        ops->scale(own->item + at * d, unit ? 1.0f / hn_row_length(item, batch->width) : 1.0f, item, batch->width);
         own->present[at] = 1.0f;
     }
     HN_TRY(hn_comm_sum_f32(comm, own->user, n * d, err));
@@ -170,7 +167,7 @@ static void write_gradient(const Pass *pass, float *out, const float *x, const f
     const HnRowOps *ops = hn_row_ops_cpu();
     const int n = pass->batch->width;
     const bool unit = pass->own->tau > 0.0f;
-    const float share = 1.0f / ((unit ? length(x, n) : 1.0f) * pass->ranking->divisor);
+    const float share = 1.0f / ((unit ? hn_row_length(x, n) : 1.0f) * pass->ranking->divisor);
     ops->mix(out, share, d_z, unit ? -share * ops->dot(z, d_z, n) : 0.0f, z, n);
 }
 

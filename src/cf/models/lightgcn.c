@@ -275,8 +275,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
                       last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
     work->half.changes = true;
     if (layer == 1 && of_users) {
-        hn_subgraph_columns(&side->sub, side->graph, other->rows, other->n_rows);
-        work->half.graph = side->sub.csr;
+        hn_half_from_items(&work->half, &side->sub, other->rows, other->n_rows);
     } else if (layer == 1) {
         hn_half_from_users(&model->propagation, &work->half, &side->sub, model->senders, users->rows, users->n_rows);
     }

@@ -113,8 +113,7 @@ static HnHalf back_half(const Back *back, const HnRowsDone *done, bool keep) {
     if (first && of_items) {
         hn_half_from_users(&model->propagation, &half, &side->sub, other->graph, other->rows, other->n_rows);
     } else if (first) {
-        hn_subgraph_columns(&side->sub, side->graph, other->rows, other->n_rows);
-        half.graph = side->sub.csr;
+        hn_half_from_items(&half, &side->sub, other->rows, other->n_rows);
     }
     if (first) { /* of the batch's rows alone */
         half.graph.column_scale = hn_ngcf_pick(other, sent);
