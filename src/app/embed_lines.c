@@ -140,13 +140,12 @@ static HnStatus embed_batch(Task *task, HnError *err) {
 static HnStatus open_model(Task *task, HnError *err) {
     const HnLmEmbedderOptions *options = &task->options;
     HnLmPlan plan;
-    char weights[32], step[32], cache[32];
+    HnText line = {0};
     HN_TRY(hn_lm_embedder_plan(options, &plan, err));
-    hn_log(HN_LOG_INFO, "%s: %.3g billion parameters, %s in memory as %s (%s), a step %s, keys and values %s",
-           options->folder, 1e-9 * (double)plan.n_parameters,
-           hn_format_bytes((double)plan.weights, weights, sizeof weights), hn_weight_type_name(options->weights),
-           hn_linear_path(options->weights), hn_format_bytes((double)plan.activations, step, sizeof step),
-           hn_format_bytes((double)plan.cache, cache, sizeof cache));
+    HnStatus status = hn_lm_embedder_describe(options, &plan, &line, err);
+    hn_log(HN_LOG_INFO, "%s: %s", options->folder, hn_text_get(&line));
+    hn_text_free(&line);
+    HN_TRY(status);
     HN_TRY(hn_lm_embedder_open(options, &task->embedder, err));
     uint64_t dim = hn_lm_embedding_width(hn_lm_embedder_embedding(task->embedder));
     if (task->dim != 0 && task->dim != dim) {

@@ -16,14 +16,8 @@ static HnLmEmbedderOptions options_of(const HnLlmConfig *config) {
 HnStatus hn_native_embedder_check(const HnLlmConfig *config, HnText *line, HnError *err) {
     HnLmEmbedderOptions options = options_of(config);
     HnLmPlan plan;
-    char weights[32], step[32], cache[32];
     HN_TRY(hn_lm_embedder_check(&options, &plan, err));
-    return hn_text_printf(line, err, "%.3g billion parameters, %s in memory as %s (%s), a step %s, keys and values %s",
-                          1e-9 * (double)plan.n_parameters,
-                          hn_format_bytes((double)plan.weights, weights, sizeof weights),
-                          hn_weight_type_name(options.weights), hn_linear_path(options.weights),
-                          hn_format_bytes((double)plan.activations, step, sizeof step),
-                          hn_format_bytes((double)plan.cache, cache, sizeof cache));
+    return hn_lm_embedder_describe(&options, &plan, line, err);
 }
 
 HnStatus hn_native_embedder_open(const HnLlmConfig *config, HnLmEmbedder **embedder, HnError *err) {

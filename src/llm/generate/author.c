@@ -131,17 +131,14 @@ HnStatus hn_author_load(HnAuthor *author, HnError *err) {
 
 HnStatus hn_author_describe(const HnAuthor *author, HnText *line, HnError *err) {
     const HnLmPlan *plan = &author->plan;
-    const HnWeightType type = author->options.weights;
-    char weights[32], step[32], cache[32];
+    char cache[32];
+    HN_TRY(hn_text_printf(line, err, "%s, %u layers, ", hn_lm_family_name(author->config.family),
+                          author->config.n_layers));
+    HN_TRY(hn_lm_plan_text(plan, author->options.weights, line, err));
     return hn_text_printf(
-        line, err,
-        "%s, %u layers, %.3g billion parameters, %s in memory as %s (%s), a step %s, keys and values "
-        "of %llu tokens %s, %s%s",
-        hn_lm_family_name(author->config.family), author->config.n_layers, 1e-9 * (double)plan->n_parameters,
-        hn_format_bytes((double)plan->weights, weights, sizeof weights), hn_weight_type_name(type),
-        hn_linear_path(type), hn_format_bytes((double)plan->activations, step, sizeof step),
-        (unsigned long long)(plan->cache / plan->kv_token), hn_format_bytes((double)plan->cache, cache, sizeof cache),
-        author->chat ? "chat template " : "no chat template", author->chat ? hn_chat_name(author->chat) : "");
+        line, err, ", keys and values of %llu tokens %s, %s%s", (unsigned long long)(plan->cache / plan->kv_token),
+        hn_format_bytes((double)plan->cache, cache, sizeof cache), author->chat ? "chat template " : "no chat template",
+        author->chat ? hn_chat_name(author->chat) : "");
 }
 
 HnStatus hn_author_grammar(HnAuthor *author, const HnGrammarField *fields, size_t n_fields, const HnItemNames *names,

@@ -72,6 +72,12 @@ HnStatus hn_lm_embedder_plan(const HnLmEmbedderOptions *options, HnLmPlan *plan,
     return status;
 }
 
+HnStatus hn_lm_embedder_describe(const HnLmEmbedderOptions *options, const HnLmPlan *plan, HnText *line, HnError *err) {
+    char cache[32];
+    HN_TRY(hn_lm_plan_text(plan, options->weights, line, err));
+    return hn_text_printf(line, err, ", keys and values %s", hn_format_bytes((double)plan->cache, cache, sizeof cache));
+}
+
 HnStatus hn_lm_embedder_check(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err) {
     HnLmEmbedder *self = hn_alloc(1, sizeof *self, "embedder", err);
     char *folder = NULL;

@@ -25,6 +25,8 @@ typedef struct HnLmEmbedderOptions {
 /* Memory that it will take, from the headers alone; the cache for prompts of up to HN_EMBEDDER_PLANNED tokens, longer
  * ones enlarge it when they come. HN_MEMORY, with the figures, where it cannot fit. */
 HnStatus hn_lm_embedder_plan(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err);
+/* Appends what such a plan says, for logs. */
+HnStatus hn_lm_embedder_describe(const HnLmEmbedderOptions *options, const HnLmPlan *plan, HnText *line, HnError *err);
 /* ... and all else that opening would find wrong: tokenizer, chat template. */
 HnStatus hn_lm_embedder_check(const HnLmEmbedderOptions *options, HnLmPlan *plan, HnError *err);
 /* Loads the model. */

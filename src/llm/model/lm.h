@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "linear.h"
 #include "llm/files/config.h"
 
@@ -41,6 +42,8 @@ typedef struct HnLmPlan { /* bytes */
 
 /* What opening will take, from the files' headers alone. HN_MEMORY, with the figures, where it cannot fit. */
 HnStatus hn_lm_plan(const char *folder, const HnLmOptions *options, HnLmPlan *plan, HnError *err);
+/* Appends "0.49 billion parameters, 942.4 MiB in memory as bf16 (avx512-bf16 pairs), a step 61.3 MiB". */
+HnStatus hn_lm_plan_text(const HnLmPlan *plan, HnWeightType weights, HnText *line, HnError *err);
 /* Bytes that this process may still take, as the system and its control group see it; UINT64_MAX: they do not say. */
 uint64_t hn_lm_free_memory(void);
 HnStatus hn_lm_open(const char *folder, const HnLmOptions *options, HnLm **lm, HnError *err);

@@ -204,3 +204,11 @@ HnStatus hn_lm_plan(const char *folder, const HnLmOptions *options, HnLmPlan *pl
     hn_lm_close(&lm);
     return status;
 }
+
+HnStatus hn_lm_plan_text(const HnLmPlan *plan, HnWeightType weights, HnText *line, HnError *err) {
+    char bytes[32], step[32];
+    return hn_text_printf(line, err, "%.3g billion parameters, %s in memory as %s (%s), a step %s",
+                          1e-9 * (double)plan->n_parameters,
+                          hn_format_bytes((double)plan->weights, bytes, sizeof bytes), hn_weight_type_name(weights),
+                          hn_linear_path(weights), hn_format_bytes((double)plan->activations, step, sizeof step));
+}
