@@ -38,8 +38,12 @@ typedef struct HnGenerateOutput {
  * begun with other settings, or another process writes it; it stays as it is then. What is no regular file (a pipe, a
  * device) is written as standard output is: nothing to go on with, nothing beside it. */
 HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnGenerateOutput *output, HnError *err);
-/* Whether its next line is an answer to this line of the input, the number-th from 0: one with its id. */
-HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, uint64_t number, HnError *err);
+/* What stands in an answer of what was asked: the first 16 digits of a SHA-256 over both texts. */
+HnStatus hn_generate_asked(const char *system, const char *prompt, char asked[17], HnError *err);
+/* Whether its next line is an answer to this line of the input, the number-th from 0: one with its id, to what it asks.
+ */
+HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, const char *asked, uint64_t number,
+                                  HnError *err);
 void hn_generate_output_close(HnGenerateOutput *output);
 
 /* A line of JSON that holds other keys than these (NULL at the end) says something that nobody heeds: HN_INPUT. */

@@ -8,6 +8,12 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+/* A line that waits for its answer. */
+typedef struct Asked {
+    json_t *id;
+    char hash[17];
+} Asked;
+
 typedef struct Lines {
     const HnGenerateCommand *command;
     HnAuthor *author;
@@ -17,7 +23,7 @@ typedef struct Lines {
     const char *name; /* of the input, for messages */
     uint64_t n_read;  /* lines asked for */
     uint64_t n_written;
-    json_t **ids; /* [capacity], of lines n_written .. n_read - 1, by number modulo capacity */
+    Asked *asked; /* [capacity], of lines n_written .. n_read - 1, by number modulo capacity */
     char **done;  /* [capacity]: answers that wait for their turn; NULL: not there yet */
     size_t capacity;
     char *buffer;
@@ -45,27 +51,52 @@ HnStatus hn_line_check_keys(const json_t *line, const char *const *known, HnErro
     return HN_OK;
 }
 
-static HnStatus submit(Lines *lines, json_t *object, HnError *err) {
-    const HnGenerateCommand *command = lines->command;
+/* What a line asks; *system and *prompt belong to the line, or to the command. */
+static HnStatus texts_of(const HnGenerateCommand *command, const json_t *line, const char **system, const char **prompt,
+                         HnError *err) {
     static const char *const known[] = {"prompt", "system", "id", NULL};
+    HN_TRY(hn_line_check_keys(line, known, err));
+    *system = text_of(line, "system", command->system);
+    *prompt = text_of(line, "prompt", NULL);
+    return *prompt && *system
+               ? HN_OK
+               : hn_fail(err, HN_INPUT, "it takes \"prompt\", a string, and may have \"system\", a string, and \"id\"");
+}
+
+static HnStatus submit(Lines *lines, const char *system, const char *prompt, HnError *err) {
+    const HnGenerateCommand *command = lines->command;
     uint32_t n_cut = 0;
-    HN_TRY(hn_line_check_keys(object, known, err));
-    HnAuthorPrompt prompt = {.key = lines->n_read,
-                             .system = text_of(object, "system", command->system),
-                             .input = text_of(object, "prompt", NULL),
+    HnAuthorPrompt wanted = {.key = lines->n_read,
+                             .system = system,
+                             .input = prompt,
                              .budget = command->budget,
                              .sampling = command->sampling,
                              .stops = command->stops,
                              .n_stops = command->n_stops,
                              .grammar = lines->grammar};
-    if (prompt.input == NULL || prompt.system == NULL) {
-        return hn_fail(err, HN_INPUT, "it takes \"prompt\", a string, and may have \"system\", a string, and \"id\"");
-    }
-    HN_TRY(hn_author_submit(lines->author, &prompt, &n_cut, err));
+    HN_TRY(hn_author_submit(lines->author, &wanted, &n_cut, err));
     if (n_cut) {
         hn_log(HN_LOG_WARN, "%s:%llu: the prompt lost %u tokens from its middle to fit into the context", lines->name,
                (unsigned long long)lines->n_read + 1, n_cut);
     }
+    return HN_OK;
+}
+
+/* Asks what the line asks, or finds it answered by an earlier start. */
+static HnStatus take_line(Lines *lines, const json_t *line, HnError *err) {
+    const char *system, *prompt;
+    Asked *asked = &lines->asked[lines->n_read % lines->capacity];
+    HN_TRY(texts_of(lines->command, line, &system, &prompt, err));
+    HN_TRY(hn_generate_asked(system, prompt, asked->hash, err));
+    if (lines->n_read < lines->output.n_before) {
+        HN_TRY(hn_generate_output_check(&lines->output, line, asked->hash, lines->n_read, err));
+        lines->n_written++;
+    } else {
+        HN_TRY(submit(lines, system, prompt, err));
+        json_t *id = json_object_get(line, "id");
+        asked->id = id ? json_incref(id) : json_integer((json_int_t)lines->n_read);
+    }
+    lines->n_read++;
     return HN_OK;
 }
 
@@ -85,31 +116,23 @@ static HnStatus read_one(Lines *lines, bool *end, HnError *err) {
                              (unsigned long long)lines->n_read)
                    : HN_OK;
     }
-    bool before = lines->n_read < lines->output.n_before; /* answered by an earlier start */
-    json_t *object = json_loadb(lines->buffer, (size_t)n, JSON_REJECT_DUPLICATES, &bad);
-    HnStatus status = !json_is_object(object) ? hn_fail(&inner, HN_INPUT, "this is no JSON object: %s", bad.text)
-                      : before                ? hn_generate_output_check(&lines->output, object, lines->n_read, &inner)
-                                              : submit(lines, object, &inner);
-    if (status == HN_OK && before) {
-        lines->n_read++;
-        lines->n_written++;
-    } else if (status == HN_OK) {
-        json_t *id = json_object_get(object, "id");
-        lines->ids[lines->n_read % lines->capacity] = id ? json_incref(id) : json_integer((json_int_t)lines->n_read);
-        lines->n_read++;
-    } else {
-        hn_fail(err, status, "%s:%llu: %s", lines->name, (unsigned long long)lines->n_read + 1, inner.message);
-    }
-    json_decref(object);
-    return status;
+    json_t *line = json_loadb(lines->buffer, (size_t)n, JSON_REJECT_DUPLICATES, &bad);
+    HnStatus status = json_is_object(line) ? take_line(lines, line, &inner)
+                                           : hn_fail(&inner, HN_INPUT, "this is no JSON object: %s", bad.text);
+    json_decref(line);
+    return status == HN_OK
+               ? HN_OK
+               : hn_fail(err, status, "%s:%llu: %s", lines->name, (unsigned long long)lines->n_read + 1, inner.message);
 }
 
 static HnStatus keep(Lines *lines, HnGenerated *answer, HnError *err) {
     size_t place = answer->key % lines->capacity;
-    json_t *object = json_pack("{s:o, s:s#, s:s, s:I, s:I}", "id", lines->ids[place], "text", answer->text,
-                               (int)answer->n_bytes, "stop", hn_stop_name(answer->stop), "prompt_tokens",
-                               (json_int_t)answer->n_prompt, "answer_tokens", (json_int_t)answer->n_tokens);
-    lines->ids[place] = NULL;
+    Asked *asked = &lines->asked[place];
+    json_t *object =
+        json_pack("{s:o, s:s#, s:s, s:I, s:I, s:s}", "id", asked->id, "text", answer->text, (int)answer->n_bytes,
+                  "stop", hn_stop_name(answer->stop), "prompt_tokens", (json_int_t)answer->n_prompt, "answer_tokens",
+                  (json_int_t)answer->n_tokens, "asked", asked->hash);
+    asked->id = NULL;
     lines->done[place] = object ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(object);
     hn_generated_free(answer);
@@ -186,10 +209,10 @@ HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, H
         return hn_fail(err, HN_INPUT, "cannot read %s", command->input);
     }
     lines.capacity = 64 * (size_t)command->author.slots;
-    lines.ids = hn_alloc(lines.capacity, sizeof(json_t *), "ids of prompts", err);
+    lines.asked = hn_alloc(lines.capacity, sizeof *lines.asked, "prompts under way", err);
     lines.done = hn_alloc(lines.capacity, sizeof *lines.done, "answers", err);
     HnStatus status =
-        lines.ids && lines.done ? hn_generate_output_open(command, lines.in, &lines.output, err) : HN_MEMORY;
+        lines.asked && lines.done ? hn_generate_output_open(command, lines.in, &lines.output, err) : HN_MEMORY;
     if (status == HN_OK) {
         status = hn_author_load(author, err);
     }
@@ -198,11 +221,11 @@ HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, H
         status = work(&lines, err);
         hn_progress_finish(&lines.progress);
     }
-    for (size_t i = 0; lines.ids && lines.done && i < lines.capacity; i++) {
-        json_decref(lines.ids[i]);
+    for (size_t i = 0; lines.asked && lines.done && i < lines.capacity; i++) {
+        json_decref(lines.asked[i].id);
         free(lines.done[i]);
     }
-    hn_free(lines.ids);
+    hn_free(lines.asked);
     hn_free(lines.done);
     free(lines.buffer);
     hn_generate_output_close(&lines.output);

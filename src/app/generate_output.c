@@ -7,6 +7,7 @@
 #include "app/generate.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "llm/files/identity.h"
 #include "semantic/stage_identity.h"
@@ -132,20 +133,36 @@ HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnG
                : take_up(command, output, err);
 }
 
-HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, uint64_t number, HnError *err) {
+HnStatus hn_generate_asked(const char *system, const char *prompt, char asked[17], HnError *err) {
+    HnSha256 *hash = NULL;
+    char hex[65];
+    HN_TRY(hn_sha256_start(&hash, err));
+    hn_sha256_update(hash, system, strlen(system) + 1); /* its end, too: nothing moves from one to the other */
+    hn_sha256_update(hash, prompt, strlen(prompt));
+    hn_sha256_finish(&hash, hex);
+    (void)snprintf(asked, 17, "%.16s", hex);
+    return HN_OK;
+}
+
+HnStatus hn_generate_output_check(HnGenerateOutput *output, const json_t *line, const char *asked, uint64_t number,
+                                  HnError *err) {
     json_error_t bad;
     ssize_t n = getline(&output->buffer, &output->capacity, output->earlier);
     json_t *answer = n > 0 ? json_loadb(output->buffer, (size_t)n, JSON_ALLOW_NUL, &bad) : NULL; /* models write it */
     json_t *own = json_integer((json_int_t)number);
     const json_t *id = json_object_get(line, "id"), *got = json_object_get(answer, "id");
+    const json_t *then = json_object_get(answer, "asked"); /* absent in the files of earlier versions */
     bool good = json_object_get(answer, "stop") && json_equal(got, id ? id : own);
+    bool same = then == NULL || (json_is_string(then) && strcmp(json_string_value(then), asked) == 0);
     json_decref(own);
     json_decref(answer);
-    return good
+    return good && same
                ? HN_OK
                : hn_fail(err, HN_CONFLICT,
-                         "line %llu of %s is no answer to this line: name another --output, or the input that it is of",
-                         (unsigned long long)number + 1, output->path);
+                         "line %llu of %s is no answer to this line%s: name another --output, or the input that it is "
+                         "of",
+                         (unsigned long long)number + 1, output->path,
+                         good ? ", which has the same id but asks something else" : "");
 }
 
 void hn_generate_output_close(HnGenerateOutput *output) {

@@ -46,11 +46,11 @@ static HnStatus conflict(const char *path, const char *afresh, const char *now, 
 
 /* How one gets products like these where others are the machine's own. */
 static const char *go_on_with(const char *products) {
-    return strcmp(products, "plain") == 0 ? "with HNLMREC_CPU=avx512 in the environment"
+    return strcmp(products, "plain") == 0 ? "go on with HNLMREC_CPU=avx512 in the environment, "
            : strcmp(products, "bf16 pairs") == 0
-               ? "with HNLMREC_CPU=avx512-bf16 on a processor that multiplies bf16 pairs"
-           : strcmp(products, "bf16 tiles") == 0 ? "on a processor with AMX (hnlmrec doctor)"
-                                                 : "as it was begun";
+               ? "go on with HNLMREC_CPU=avx512-bf16 on a processor that multiplies bf16 pairs, "
+           : strcmp(products, "bf16 tiles") == 0 ? "go on on a processor with AMX (hnlmrec doctor), "
+                                                 : ""; /* mixed, unknown: no machine has them */
 }
 
 /* It was begun with `old` products. */
@@ -59,7 +59,7 @@ static HnStatus mix(const char *path, const char *afresh, const char *old, HnSta
         return hn_fail(
             err, HN_CONFLICT,
             "%s: this half-done work was begun with a model's products made as \"%s\", here they are made as "
-            "\"%s\": other bits, and now and then other words. Go on %s, mix both (%s), or %s",
+            "\"%s\": other bits, and now and then other words; %smix both (%s), or %s",
             path, old, identity->products, go_on_with(old), identity->mix_hint, afresh);
     }
     hn_log(HN_LOG_WARN, "%s: begun with products made as \"%s\", gone on with as \"%s\": mixed, as asked (%s)", path,
@@ -148,9 +148,9 @@ HnStatus hn_stage_check_inputs(const HnStageIdentity *identity, const char *stag
     if (!identity->mix_bits) {
         return hn_fail(err, HN_CONFLICT,
                        "%s would be made with a model's products as \"%s\", but what they are made from was not: %s. A "
-                       "run of one kind gives the same bits again: go on where the others were made (with "
-                       "HNLMREC_CPU=avx512 in the environment for plain ones), or mix them (%s)",
-                       stage, identity->products, hn_text_get(&identity->others), identity->mix_hint);
+                       "run of one kind gives the same bits again: %sor mix them (%s)",
+                       stage, identity->products, hn_text_get(&identity->others), go_on_with(identity->their_products),
+                       identity->mix_hint);
     }
     hn_log(HN_LOG_WARN, "%s: made with products as \"%s\" from %s: mixed, as asked (%s)", stage, identity->products,
            hn_text_get(&identity->others), identity->mix_hint);

@@ -80,6 +80,7 @@ static HnStatus note_products(HnStageIdentity *identity, const char *role, const
     HnStatus status = HN_OK;
     if (hn_store_get_text(store, "products", &products, &none) == HN_OK && products[0] != '\0' &&
         strcmp(products, identity->products) != 0) {
+        (void)snprintf(identity->their_products, sizeof identity->their_products, "%s", products);
         status =
             hn_text_printf(&identity->others, err, "%s%s (%s)", identity->others.length ? ", " : "", role, products);
     }

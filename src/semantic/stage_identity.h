@@ -15,10 +15,11 @@ typedef struct HnStageIdentity {
     HnText lines;
     HnText inputs;
     char hash[65];
-    char products[16];    /* hn_linear_bits, "mixed" once it was begun with others; "": no native model */
-    bool mix_bits;        /* other products may be mixed in (llm.native.mix_bits) */
-    const char *mix_hint; /* how one asks for that */
-    HnText others;        /* inputs whose products are others, "negatives (plain)" one a line */
+    char products[16];       /* hn_linear_bits, "mixed" once it was begun with others; "": no native model */
+    bool mix_bits;           /* other products may be mixed in (llm.native.mix_bits) */
+    const char *mix_hint;    /* how one asks for that */
+    char their_products[16]; /* of the last of: */
+    HnText others;           /* inputs whose products are others, "negatives (plain)" one a line */
 } HnStageIdentity;
 
 /* Opens the identity: stage name, data set, and who writes (embedder: who embeds). */

@@ -86,7 +86,7 @@ if pairs_here; then
     HNLMREC_CPU=avx512 narrow --mix-bits && grep -q 'mixed, as asked' "$work/log" && grep -q '^products: mixed' "$work/narrow.jsonl.settings" && pass "--mix-bits goes on, and says so" || { fail "--mix-bits"; cat "$work/log"; }
     rm "$work/narrow.jsonl" && HNLMREC_CPU=avx512 narrow && head -n 17 "$work/narrow.jsonl" >"$work/half.jsonl" && cp "$work/half.jsonl" "$work/narrow.jsonl"
     narrow && fail "begun plain: accepted"
-    grep -q 'Go on with HNLMREC_CPU=avx512' "$work/log" && HNLMREC_CPU=avx2 narrow && pass "begun plain: the remedy is told, and works" || { fail "begun plain"; cat "$work/log"; }
+    grep -q 'go on with HNLMREC_CPU=avx512' "$work/log" && HNLMREC_CPU=avx2 narrow && pass "begun plain: the remedy is told, and works" || { fail "begun plain"; cat "$work/log"; }
 else
     skip "products of other bits: this processor multiplies no bf16 pairs"
 fi
@@ -108,6 +108,10 @@ printf 'my\nnotes\n' >"$work/foreign"
 kept "an output of other lines" "in.jsonl:1: line 1 of .* is no answer" "$work/foreign"
 tail -n +2 "$work/out.jsonl" >"$work/foreign"
 kept "answers to other lines" "in.jsonl:1: line 1 of .* is no answer" "$work/foreign"
+sed '3s/of lamp 3/of lamp 33/' "$work/in.jsonl" >"$work/edited.jsonl"
+kept "an edited prompt" "edited.jsonl:3: line 3 of .* has the same id but asks something else" "$work/out.jsonl" "$work/edited.jsonl"
+sed '4s/"briefly"/"at length"/' "$work/in.jsonl" >"$work/edited.jsonl"
+kept "an edited instruction" "edited.jsonl:4: line 4 of .* has the same id but asks something else" "$work/out.jsonl" "$work/edited.jsonl"
 head -n 30 "$work/in.jsonl" >"$work/short.jsonl"
 kept "more answers than lines" "holds 40 answers, and .* 30 lines" "$work/out.jsonl" "$work/short.jsonl"
 
@@ -120,7 +124,7 @@ if [ -c /dev/full ]; then
 fi
 
 # Qwen3's thoughts: an object is written behind an empty thought, whatever is asked for; free text as it is asked for.
-qwen=${HNLMREC_TEST_DATA:-}/tokenizer-qwen
+qwen=${HNLMREC_TEST_DATA:-$source_dir/../shared/data}/tokenizer-qwen
 if [ -f "$qwen/vocab.json" ] && grep -q enable_thinking "$qwen/tokenizer_config.json"; then
     "$random_model" "$work/qwen" "$source_dir/tests/fixtures/tokenizers/json-bytes/tokenizer.json" 151936
     rm "$work/qwen/tokenizer.json" && cp "$qwen"/*.json "$qwen/merges.txt" "$work/qwen"
