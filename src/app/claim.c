@@ -107,7 +107,7 @@ HnStatus hn_claim_try(const char *path, HnClaim **claim, HnError *err) {
         return HN_OK;
     }
     if (file < 0) {
-        return hn_fail_errno(err, errno, "cannot write %s; is the run folder writable?", path);
+        return hn_fail_errno(err, errno, "cannot write %s; is its folder there, and writable?", path);
     }
     char line[320], host[256] = "unknown";
     gethostname(host, sizeof host - 1);

@@ -35,9 +35,11 @@ typedef struct HnGenerateOutput {
     size_t capacity;
 } HnGenerateOutput;
 /* What it was begun with stands beside it in OUTPUT.settings. HN_CONFLICT: it holds something else than answers, was
- * begun with other settings, or another process writes it; it stays as it is then. What is no regular file (a pipe, a
- * device) is written as standard output is: nothing to go on with, nothing beside it. */
-HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnGenerateOutput *output, HnError *err);
+ * begun with other settings, or another process writes it; it stays as it is then. n_lines: of the input, 0 where that
+ * cannot be known; a file that answers all of them may have been made with products of other bits. What is no regular
+ * file (a pipe, a device) is written as standard output is: nothing to go on with, nothing beside it. */
+HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, uint64_t n_lines, HnGenerateOutput *output,
+                                 HnError *err);
 /* What stands in an answer of what was asked: the first 16 digits of a SHA-256 over both texts. */
 HnStatus hn_generate_asked(const char *system, const char *prompt, char asked[17], HnError *err);
 /* Whether its next line is an answer to this line of the input, the number-th from 0: one with its id, to what it asks.

@@ -211,13 +211,14 @@ HnStatus hn_generate_lines(const HnGenerateCommand *command, HnAuthor *author, H
     lines.capacity = 64 * (size_t)command->author.slots;
     lines.asked = hn_alloc(lines.capacity, sizeof *lines.asked, "prompts under way", err);
     lines.done = hn_alloc(lines.capacity, sizeof *lines.done, "answers", err);
+    const uint64_t n_lines = standard ? 0 : count_lines(lines.in);
     HnStatus status =
-        lines.asked && lines.done ? hn_generate_output_open(command, lines.in, &lines.output, err) : HN_MEMORY;
+        lines.asked && lines.done ? hn_generate_output_open(command, lines.in, n_lines, &lines.output, err) : HN_MEMORY;
     if (status == HN_OK) {
         status = hn_author_load(author, err);
     }
     if (status == HN_OK) {
-        hn_progress_start(&lines.progress, "answers", standard ? 0 : count_lines(lines.in), lines.output.n_before);
+        hn_progress_start(&lines.progress, "answers", n_lines, lines.output.n_before);
         status = work(&lines, err);
         hn_progress_finish(&lines.progress);
     }

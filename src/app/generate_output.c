@@ -82,8 +82,8 @@ static HnStatus identify(const HnGenerateCommand *command, HnStageIdentity *iden
     return status;
 }
 
-static HnStatus check_settings(const HnGenerateCommand *command, bool begun, HnError *err) {
-    HnStageIdentity identity = {0};
+static HnStatus check_settings(const HnGenerateCommand *command, bool begun, bool finished, HnError *err) {
+    HnStageIdentity identity = {.finished = finished};
     char *path = hn_path_printf(err, "%s.settings", command->output);
     HnStatus status = path ? identify(command, &identity, err) : HN_MEMORY;
     if (status == HN_OK) {
@@ -97,11 +97,11 @@ static HnStatus check_settings(const HnGenerateCommand *command, bool begun, HnE
 /* ---- */
 
 /* What the file ends in is cut off, if it is part of an answer: a file of something else stays as it is. */
-static HnStatus take_up(const HnGenerateCommand *command, HnGenerateOutput *output, HnError *err) {
+static HnStatus take_up(const HnGenerateCommand *command, uint64_t n_lines, HnGenerateOutput *output, HnError *err) {
     long whole = 0;
     rewind(output->file);
     HN_TRY(count_answered(output, &whole, err));
-    HN_TRY(check_settings(command, output->n_before > 0, err));
+    HN_TRY(check_settings(command, output->n_before > 0, output->n_before == n_lines, err));
     if (ferror(output->file) || fflush(output->file) != 0 || ftruncate(fileno(output->file), whole) != 0 ||
         fseek(output->file, 0, SEEK_END) != 0) {
         return hn_fail(err, HN_IO, "cannot go on with %s", output->path);
@@ -114,7 +114,8 @@ static HnStatus take_up(const HnGenerateCommand *command, HnGenerateOutput *outp
                                                            : HN_OK;
 }
 
-HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnGenerateOutput *output, HnError *err) {
+HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, uint64_t n_lines, HnGenerateOutput *output,
+                                 HnError *err) {
     struct stat there;
     *output = (HnGenerateOutput){.path = command->output};
     bool stream = output->path == NULL || (stat(output->path, &there) == 0 && !S_ISREG(there.st_mode));
@@ -130,7 +131,7 @@ HnStatus hn_generate_output_open(const HnGenerateCommand *command, FILE *in, HnG
     }
     return same_file(in, output->file)
                ? hn_fail(err, HN_USAGE, "%s is the input, too: name another --output", output->path)
-               : take_up(command, output, err);
+               : take_up(command, n_lines, output, err);
 }
 
 HnStatus hn_generate_asked(const char *system, const char *prompt, char asked[17], HnError *err) {

@@ -98,7 +98,7 @@ bool hn_parse_gigabytes(const char *text, uint64_t *n_bytes) {
     if (!hn_parse_double(text, &gigabytes) || gigabytes <= 0.0 || gigabytes > 1e6) {
         return false;
     }
-    *n_bytes = (uint64_t)(gigabytes * 1e9);
+    *n_bytes = (uint64_t)ceil(gigabytes * 1e9); /* 0 would be no limit */
     return true;
 }
 

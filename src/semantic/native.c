@@ -2,6 +2,7 @@
  * prompt; which are asked side by side changes speed alone. */
 #include "native.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ typedef struct Native {
 } Native;
 
 uint64_t hn_native_memory(const HnLlmConfig *config) {
-    return (uint64_t)(config->native.memory_gb * 1e9);
+    return (uint64_t)ceil(config->native.memory_gb * 1e9); /* 0: no limit */
 }
 
 double hn_provider_memory_gb(const HnLlmConfig *config, int n_ranks) {

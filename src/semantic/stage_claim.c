@@ -102,7 +102,7 @@ static HnStatus compare(const char *path, const char *afresh, char *old, HnStage
     if (!same_lines) {
         return conflict(path, afresh, hn_text_get(&identity->lines), old, err);
     }
-    if (strcmp(products, identity->products) == 0) {
+    if (strcmp(products, identity->products) == 0 || identity->finished) {
         return HN_OK;
     }
     HN_TRY(mix(path, afresh, products, identity, err));
@@ -141,7 +141,7 @@ HnStatus hn_stage_claim(const char *folder, HnStageIdentity *identity, HnError *
     return status;
 }
 
-HnStatus hn_stage_check_inputs(const HnStageIdentity *identity, const char *stage, HnError *err) {
+HnStatus hn_stage_check_inputs(HnStageIdentity *identity, const char *stage, HnError *err) {
     if (identity->others.length == 0) {
         return HN_OK;
     }
@@ -154,5 +154,6 @@ HnStatus hn_stage_check_inputs(const HnStageIdentity *identity, const char *stag
     }
     hn_log(HN_LOG_WARN, "%s: made with products as \"%s\" from %s: mixed, as asked (%s)", stage, identity->products,
            hn_text_get(&identity->others), identity->mix_hint);
+    memcpy(identity->products, "mixed", sizeof "mixed");
     return HN_OK;
 }

@@ -16,6 +16,7 @@ typedef struct HnStageIdentity {
     HnText inputs;
     char hash[65];
     char products[16];       /* hn_linear_bits, "mixed" once it was begun with others; "": no native model */
+    bool finished;           /* nothing is left to make: other products change nothing */
     bool mix_bits;           /* other products may be mixed in (llm.native.mix_bits) */
     const char *mix_hint;    /* how one asks for that */
     char their_products[16]; /* of the last of: */
@@ -42,7 +43,8 @@ char *hn_stage_folder(const char *folder, const char *stage, HnError *err);
 HnStatus hn_stage_claim(const char *folder, HnStageIdentity *identity, HnError *err);
 /* The same for one file beside the work: written where nothing is begun. afresh: how to begin anew, for messages. */
 HnStatus hn_stage_claim_file(const char *path, bool begun, const char *afresh, HnStageIdentity *identity, HnError *err);
-/* Rank 0, before anything is asked: inputs of other products are HN_CONFLICT, or said where they may be mixed. */
-HnStatus hn_stage_check_inputs(const HnStageIdentity *identity, const char *stage, HnError *err);
+/* Rank 0, before anything is asked: inputs of other products are HN_CONFLICT, or said where they may be mixed, and
+ * identity->products becomes "mixed". */
+HnStatus hn_stage_check_inputs(HnStageIdentity *identity, const char *stage, HnError *err);
 
 #endif

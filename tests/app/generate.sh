@@ -84,6 +84,7 @@ if pairs_here; then
     HNLMREC_CPU=avx512 narrow && fail "other bits: accepted"
     grep -q 'made as "bf16 pairs", here they are made as "plain".*--mix-bits' "$work/log" && cmp -s "$work/half.jsonl" "$work/narrow.jsonl" && pass "other bits: refused" || { fail "other bits"; cat "$work/log"; }
     HNLMREC_CPU=avx512 narrow --mix-bits && grep -q 'mixed, as asked' "$work/log" && grep -q '^products: mixed' "$work/narrow.jsonl.settings" && pass "--mix-bits goes on, and says so" || { fail "--mix-bits"; cat "$work/log"; }
+    narrow && pass "a whole file of other bits is whole" || { fail "a whole file of other bits"; cat "$work/log"; }
     rm "$work/narrow.jsonl" && HNLMREC_CPU=avx512 narrow && head -n 17 "$work/narrow.jsonl" >"$work/half.jsonl" && cp "$work/half.jsonl" "$work/narrow.jsonl"
     narrow && fail "begun plain: accepted"
     grep -q 'go on with HNLMREC_CPU=avx512' "$work/log" && HNLMREC_CPU=avx2 narrow && pass "begun plain: the remedy is told, and works" || { fail "begun plain"; cat "$work/log"; }
@@ -161,6 +162,10 @@ refused "a wrong number" "top_p 7" --prompt x --top-p 7
 refused "a key twice" '"a" twice' --prompt x --json a,b,a
 refused "an output for one prompt" "--output belongs to --input" --prompt x --output "$work/none"
 refused "too little memory" "a step of 1024 tokens .*, all else 64 MiB, but " --prompt x --memory-gb 0.01
+refused "next to no memory" "but 1 B may be used" --prompt x --memory-gb 1e-300
+refused "a context above the model's" "a context of 99999 tokens is asked for" --prompt x --context 99999
+refused "thoughts without a template" "thinking is asked for, but a prompt without a chat template" --prompt x --thinking
+refused "no token to draw" "top_p 0: above 0" --prompt x --top-p 0
 refused "a budget that fills the context" "context" --prompt x --max-tokens 4096
 generate --prompt "$(printf 'word %.0s' $(seq 5000))" --max-tokens 4 >/dev/null 2>"$work/log" && grep -q 'lost [0-9]* tokens' "$work/log" && pass "a prompt that is too long loses its middle, aloud" || fail "long prompt"
 finish

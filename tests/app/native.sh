@@ -73,6 +73,12 @@ if pairs_here; then
     HNLMREC_CPU=avx512 narrow && fail "inputs of other bits: accepted"
     grep -q 'products as "plain", but what they are made from was not: profiles-items (bf16 pairs)' "$work/log" && pass "inputs of other bits: refused" || { fail "inputs of other bits"; tail -n 3 "$work/log"; }
     HNLMREC_CPU=avx512 narrow --set llm.native.mix_bits=true && [ "$(grep -c 'mixed, as asked' "$work/log")" -ge 2 ] && pass "llm.native.mix_bits goes on, and says so" || { fail "llm.native.mix_bits"; tail -n 3 "$work/log"; }
+    if command -v h5dump >/dev/null; then
+        products() { h5dump -a products "$work"/narrow/artefacts/"$1"-*.h5 | sed -n 's/.*(0): "\(.*\)"/\1/p'; }
+        [ "$(products profiles-items), $(products negatives), $(products vectors)" = "bf16 pairs, mixed, mixed" ] && pass "stores made from others say so" || fail "stores made from others: $(products profiles-items), $(products negatives), $(products vectors)"
+    else
+        skip "what stores say of products: no h5dump"
+    fi
     HNLMREC_CPU=avx512 narrow && pass "what is whole is found on any path" || { fail "found on any path"; tail -n 3 "$work/log"; }
 else
     skip "products of other bits: this processor multiplies no bf16 pairs"
@@ -125,5 +131,7 @@ grep -q 'avx512-bf16 or amx, not "avx521"' "$work/log" && pass "a path that does
 refused "no such folder" "nowhere" --set llm.native.model=/nowhere
 refused "a budget too small for the form" "its form alone takes .*llm.native.max_tokens is 8" --set llm.native.max_tokens=8
 refused "thoughts in an object" "llm.native.thinking needs llm.native.json false" --set llm.native.thinking=true
+refused "thoughts without a choice" "thinking is asked for, but a prompt without a chat template" --set llm.native.thinking=true --set llm.native.json=false
+refused "a context above the model's" "was made for .* at most" --set llm.native.context=9999999
 refused "no room for the instruction" "the instruction takes .*llm.native.context 100)" --set llm.native.context=100
 finish

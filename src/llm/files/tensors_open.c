@@ -161,7 +161,7 @@ HnStatus hn_tensors_refuse_folder(const char *folder, HnError *err) {
         {"adapter_model.safetensors", "an adapter without its base model"},
         {"consolidated.safetensors", "weights in the maker's own layout"},
         {".safetensors", "safetensors of another name than model.safetensors"},
-        {".bin", "pickled weights (pytorch_model.bin)"},
+        {".bin", "pickled weights"},
         {".pth", "pickled weights"},
         {".pt", "pickled weights"},
         {".h5", "TensorFlow weights"},

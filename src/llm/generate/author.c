@@ -29,8 +29,8 @@ struct HnAuthor {
 
 static uint32_t context_of(const HnAuthor *author) {
     uint32_t own = author->config.n_positions;
-    uint32_t asked = author->options.context ? author->options.context : HN_AUTHOR_CONTEXT;
-    return asked < own ? asked : own;
+    uint32_t usual = own < HN_AUTHOR_CONTEXT ? own : HN_AUTHOR_CONTEXT;
+    return author->options.context ? author->options.context : usual;
 }
 
 /* Tokens that the cache holds: a whole context, and for each slot a prompt and answer of usual length. */
@@ -44,7 +44,25 @@ static HnLmOptions lm_options(const HnAuthor *author) {
     return (HnLmOptions){.weights = author->options.weights,
                          .memory_limit = author->options.memory_limit,
                          .cache_pages = cached_tokens(author) / HN_KV_PAGE + author->options.slots + 1,
+                         .logit_rows = author->options.slots,
                          .head = true};
+}
+
+/* What is asked for and the model cannot give. */
+static HnStatus check_options(const HnAuthor *author, HnError *err) {
+    const HnAuthorOptions *options = &author->options;
+    if (options->context > author->config.n_positions) {
+        return hn_fail(err, HN_RANGE, "a context of %u tokens is asked for, but %s was made for %u at most",
+                       options->context, author->folder, author->config.n_positions);
+    }
+    if (options->thinking && (author->chat == NULL || !hn_chat_may_think(author->chat))) {
+        return hn_fail(err, HN_UNSUPPORTED,
+                       "thinking is asked for, but %s%s leaves no choice about it; only Qwen3's template does: drop "
+                       "--thinking or llm.native.thinking",
+                       author->chat ? "the chat template " : "a prompt without a chat template",
+                       author->chat ? hn_chat_name(author->chat) : "");
+    }
+    return HN_OK;
 }
 
 static HnStatus open_parts(HnAuthor *author, HnError *err) {
@@ -65,6 +83,7 @@ static HnStatus open_parts(HnAuthor *author, HnError *err) {
     if (!author->options.plain) {
         HN_TRY(hn_chat_open(author->folder, author->tokenizer, &author->chat, err));
     }
+    HN_TRY(check_options(author, err));
     HnLmOptions options = lm_options(author);
     return hn_lm_plan(author->folder, &options, &author->plan, err);
 }

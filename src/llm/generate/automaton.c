@@ -173,7 +173,9 @@ static HnStatus check_fields(const HnGrammarField *fields, size_t n_fields, HnEr
         n_name_fields += fields[i].kind == HN_FIELD_NAME;
         for (const char *c = fields[i].key; *c; c++) {
             if ((unsigned char)*c < ' ' || (unsigned char)*c > '~' || *c == '"' || *c == '\\') {
-                return hn_fail(err, HN_RANGE, "the key %zu of an answer holds more than plain ASCII", i + 1);
+                return hn_fail(err, HN_RANGE,
+                               "the key \"%s\" of an answer holds a quote, a backslash or more than plain ASCII",
+                               fields[i].key);
             }
         }
     }

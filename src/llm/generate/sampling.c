@@ -21,8 +21,8 @@ HnStatus hn_sampling_check(const HnSampling *s, HnError *err) {
     if (!(s->temperature >= 0 && s->temperature <= 100)) {
         return hn_fail(err, HN_RANGE, "temperature %g: from 0 (the best token) to 100", s->temperature);
     }
-    if (!(s->top_p >= 0 && s->top_p <= 1)) {
-        return hn_fail(err, HN_RANGE, "top_p %g: from 0 to 1 (all tokens)", s->top_p);
+    if (!(s->top_p > 0 && s->top_p <= 1)) {
+        return hn_fail(err, HN_RANGE, "top_p %g: above 0, to 1 (all tokens)", s->top_p);
     }
     if (!(s->repetition_penalty >= 0.01 && s->repetition_penalty <= 100)) {
         return hn_fail(err, HN_RANGE, "repetition penalty %g: from 0.01 to 100 (1: none)", s->repetition_penalty);

@@ -28,11 +28,12 @@ typedef struct HnLmOptions {
         max_rows; /* tokens computed at once; longer steps are cut. 0: HN_LM_ROWS (encoders: their longest input) */
     uint64_t memory_limit; /* bytes this rank may use; 0: what the machine has free */
     uint32_t cache_pages;  /* of the cache that will be made beside (hn_kv_create): planned with the rest */
+    uint32_t logit_rows;   /* rows of logits that the caller will keep: planned with a step */
     bool head;             /* logits will be asked for */
 } HnLmOptions;
 
-typedef struct HnLmPlan { /* bytes */
-    uint64_t weights, activations;
+typedef struct HnLmPlan {          /* bytes */
+    uint64_t weights, activations; /* activations: a step's, with the caller's rows of logits */
     uint64_t mapped; /* of embeddings that stay in the mapped file: only pages of tokens that occur come into memory */
     uint64_t kv_token; /* of one cached token */
     uint64_t cache;    /* of cache_pages */

@@ -133,15 +133,22 @@ static HnStatus check_fits(const HnLm *lm, HnError *err) {
     char weights[32], activations[32], cache[32], allowed[32];
     return hn_fail(
         err, HN_MEMORY,
-        "%s does not fit: weights take %s, a step of %u tokens %s, keys and values of %llu tokens %s, all else %d MiB, "
+        "%s does not fit: weights take %s, a step of %u tokens and %u rows of logits %s, keys and values of %llu "
+        "tokens %s, all else %d MiB, "
         "but %s may be used (by default what is free, in a run this rank's share of it); use narrower weights (bf16, "
         "int8, nf4), fewer slots or a shorter context, fewer ranks on a host, a smaller model, or serve it elsewhere "
         "and use the http provider",
         lm->folder, hn_format_bytes((double)plan->weights, weights, sizeof weights), lm->max_rows,
-        hn_format_bytes((double)plan->activations, activations, sizeof activations),
+        lm->options.logit_rows, hn_format_bytes((double)plan->activations, activations, sizeof activations),
         (unsigned long long)lm->options.cache_pages * HN_KV_PAGE,
         hn_format_bytes((double)plan->cache, cache, sizeof cache), (int)(SLACK >> 20),
         hn_format_bytes((double)limit, allowed, sizeof allowed));
+}
+
+/* Rows of logits, what masks them, and the hidden states they are made from. */
+static uint64_t logit_bytes(const HnLm *lm) {
+    const uint64_t n_vocab = lm->config.n_vocab;
+    return lm->options.logit_rows * ((n_vocab + lm->config.hidden) * sizeof(float) + n_vocab / 8);
 }
 
 /* Elements of all tensors that are used. */
@@ -167,7 +174,7 @@ static HnStatus make_plan(HnLm *lm, HnError *err) {
     lm->embed_packed = lm->options.head && config->tied_head;
     lm->n_added = config->learned_positions ? config->n_positions : config->n_types > 0 ? 1 : 0;
     lm->plan.weights = hn_lm_place_weights(lm, NULL);
-    lm->plan.activations = hn_lm_place_step(lm, NULL);
+    lm->plan.activations = hn_lm_place_step(lm, NULL) + logit_bytes(lm);
     lm->plan.kv_token = config->causal ? 2 * (uint64_t)hn_lm_kv_width(config) * sizeof(float) * config->n_layers : 0;
     lm->plan.cache = (uint64_t)lm->options.cache_pages * HN_KV_PAGE * lm->plan.kv_token;
     lm->plan.stored = hn_tensors_bytes(lm->tensors);

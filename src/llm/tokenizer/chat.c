@@ -136,6 +136,10 @@ const char *hn_chat_name(const HnChat *chat) {
     return chat->model->name;
 }
 
+bool hn_chat_may_think(const HnChat *chat) {
+    return chat->model->may_not_think;
+}
+
 void hn_chat_set_thinking(HnChat *chat, bool thinking) {
     chat->thinking = thinking;
 }

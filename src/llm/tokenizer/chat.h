@@ -28,6 +28,7 @@ const char *hn_chat_name(const HnChat *chat); /* "llama-3", for logs and provena
 /* Models that may think aloud before they answer (Qwen3) do, unless this takes it from them: their answer then begins
  * behind an empty thought. Others: no difference. */
 void hn_chat_set_thinking(HnChat *chat, bool thinking);
+bool hn_chat_may_think(const HnChat *chat); /* whether it makes a difference */
 /* Appends the tokens of the turns; answer: also what opens the assistant's answer. A turn that the template does not
  * allow there (no system role, roles that do not alternate) is HN_INPUT; on failure tokens are as before. */
 HnStatus hn_chat_render(const HnChat *chat, const HnChatTurn *turns, size_t n_turns, bool answer, HnTokens *tokens,

@@ -129,7 +129,11 @@ static HnStatus choose_kind(HnTokenizer *tokenizer, const json_t *model, HnError
     if (strcmp(type, "WordPiece") == 0) {
         tokenizer->kind = HN_TOKENIZER_WORDS;
     } else if (strcmp(type, "BPE") == 0) {
-        const bool pieces = json_is_true(json_object_get(model, "byte_fallback"));
+        const json_t *fallback = json_object_get(model, "byte_fallback");
+        if (fallback != NULL && !json_is_boolean(fallback) && !json_is_null(fallback)) {
+            return hn_fail(err, HN_FORMAT, "model.byte_fallback is neither true nor false");
+        }
+        const bool pieces = json_is_true(fallback);
         tokenizer->kind = pieces ? HN_TOKENIZER_PIECES : HN_TOKENIZER_BYTES;
     } else {
         return hn_fail(err, HN_UNSUPPORTED, "a model of type %s is not supported, only BPE and WordPiece", type);

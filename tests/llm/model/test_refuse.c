@@ -77,6 +77,13 @@ static void too_large(void **state) {
     assert_non_null(strstr(err.message, "1.0 MiB"));
     assert_non_null(strstr(err.message, "weights take"));
     assert_int_equal(open_with(fixture_case("llama"), options), HN_MEMORY);
+    options.memory_limit = 1 << 28; /* enough, but for what the caller keeps beside */
+    assert_int_equal(hn_lm_plan(fixture_case("llama"), &options, &plan, NULL), HN_OK);
+    options.logit_rows = 1 << 20;
+    hn_error_clear(&err);
+    assert_int_equal(hn_lm_plan(fixture_case("llama"), &options, &plan, &err), HN_MEMORY);
+    assert_non_null(strstr(err.message, "and 1048576 rows of logits"));
+    options.logit_rows = 0;
     options.memory_limit = 0;
     assert_int_equal(hn_lm_plan(fixture_case("llama"), &options, &plan, NULL), HN_OK);
     HnLm *lm = fixture_lm(fixture_case("llama"), HN_WEIGHT_F32, false, 0);
