@@ -56,6 +56,9 @@ static void draw_pool(const Choice *choice, int dim, Pool *pool) {
 
 static void start_pair(const Choice *choice, const HnBatch *batch, uint32_t k, Pool *pool) {
     const HnSamplerContext *context = choice->context;
+    const size_t dim = (size_t)batch->width;
+    hn_row_fetch(choice->finals->users + (size_t)batch->user[k] * dim, batch->width);
+    hn_row_fetch(choice->finals->items + (size_t)batch->positive[k] * dim, batch->width);
     pool->usable = hn_plain_pair(batch, context->shards, context->seed, k, &pool->pair, &pool->rng);
     if (pool->usable) {
         draw_pool(choice, batch->width, pool);
