@@ -71,9 +71,11 @@ int32_t hn_sample_next(const int32_t *taken, uint64_t n_taken, uint64_t n_items,
 
 bool hn_plain_pair(const HnBatch *batch, const HnUserShards *shards, uint64_t seed, uint32_t k, HnDrawPair *pair,
                    HnRng *rng) {
-    const uint64_t base = shards->train.offsets[0], *range = shards->train.offsets + batch->user[k];
+    const uint64_t *offsets = shards->train.offsets, base = offsets[0], *range = offsets + batch->user[k];
     const uint32_t soon = k + HN_FETCH_AHEAD < batch->n ? k + HN_FETCH_AHEAD : k;
-    hn_fetch(shards->train.items + (shards->train.offsets[batch->user[soon]] - base));
+    const uint32_t later = soon + HN_FETCH_AHEAD < batch->n ? soon + HN_FETCH_AHEAD : soon;
+    hn_fetch(offsets + batch->user[later]); /* so that where the items begin is known when they are asked for */
+    hn_fetch(shards->train.items + (offsets[batch->user[soon]] - base));
     *pair = (HnDrawPair){k, shards->train.items + (range[0] - base), batch->draw_all ? 0 : range[1] - range[0]};
     hn_rng_start(rng, seed, HN_STREAM_NEGATIVE, batch->epoch, hn_batch_draw_key(batch, base, k));
     return pair->n_taken < shards->n_items;
