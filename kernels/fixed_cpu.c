@@ -134,16 +134,22 @@ static uint32_t max_bits(HnCpuPath path, const float *x, uint64_t n) {
     return max_bits_scalar(x, n);
 }
 
-float hn_max_magnitude_cpu(const float *x, uint64_t n) {
-    const HnCpuPath path = hn_cpu_path();
+static uint32_t max_bits_of_all(HnCpuPath path, const float *x, uint64_t n) {
     const int64_t n_blocks = (int64_t)((n + BLOCK - 1) / BLOCK);
     uint32_t largest = 0;
-#pragma omp parallel for schedule(static) reduction(max : largest) if (n > WORTH_THREADS)
+#pragma omp parallel for schedule(static) reduction(max : largest)
     for (int64_t b = 0; b < n_blocks; b++) {
         const uint64_t first = (uint64_t)b * BLOCK, count = n - first < BLOCK ? n - first : BLOCK;
         const uint32_t bits = max_bits(path, x + first, count);
         largest = bits > largest ? bits : largest;
     }
+    return largest;
+}
+
+/* Callers ask about single rows from their own threads, where even a parallel region of one costs more than the row. */
+float hn_max_magnitude_cpu(const float *x, uint64_t n) {
+    const HnCpuPath path = hn_cpu_path();
+    const uint32_t largest = n > WORTH_THREADS ? max_bits_of_all(path, x, n) : max_bits(path, x, n);
     float value;
     memcpy(&value, &largest, sizeof value);
     return value;

@@ -12,7 +12,8 @@
 /* The element-wise parts of one path, over n elements that lie one after the other. */
 typedef struct Parts {
     void (*add)(uint64_t n, const float *a, const float *b, float *out);
-    void (*multiply)(uint64_t n, const float *a, const float *b, float *out);
+    /* x1 = s + e where with_self;  x2 = s e */
+    void (*inputs)(uint64_t n, bool with_self, const float *s, const float *e, float *x1, float *x2);
     /* marks |= bit where x > 0;  x = leaky(x) */
     void (*bend)(uint64_t n, float slope, float *x, uint8_t *marks, uint8_t bit);
     void (*drop)(uint64_t n, float scale, const uint8_t *marks, float *x);
@@ -28,9 +29,13 @@ HN_INLINE void add_body(uint64_t n, const float *a, const float *b, float *out) 
     }
 }
 
-HN_INLINE void multiply_body(uint64_t n, const float *a, const float *b, float *out) {
-    for (uint64_t i = 0; i < n; i++) {
-        out[i] = a[i] * b[i];
+HN_INLINE void inputs_body(uint64_t n, bool with_self, const float *s, const float *e, float *x1, float *x2) {
+    for (uint64_t i = 0; with_self && i < n; i++) {
+        x1[i] = s[i] + e[i];
+        x2[i] = s[i] * e[i];
+    }
+    for (uint64_t i = 0; !with_self && i < n; i++) {
+        x2[i] = s[i] * e[i];
     }
 }
 
@@ -75,8 +80,9 @@ HN_INLINE void spread_body(uint64_t n, bool with_self, const float *t1, const fl
     TARGET static void add_##path(uint64_t n, const float *a, const float *b, float *out) {                        \
         add_body(n, a, b, out);                                                                                    \
     }                                                                                                              \
-    TARGET static void multiply_##path(uint64_t n, const float *a, const float *b, float *out) {                   \
-        multiply_body(n, a, b, out);                                                                               \
+    TARGET static void inputs_##path(uint64_t n, bool with_self, const float *s, const float *e, float *x1,        \
+                                     float *x2) {                                                                  \
+        inputs_body(n, with_self, s, e, x1, x2);                                                                   \
     }                                                                                                              \
     TARGET static void bend_##path(uint64_t n, float slope, float *x, uint8_t *marks, uint8_t bit) {               \
         bend_body(n, slope, x, marks, bit);                                                                        \
@@ -92,8 +98,8 @@ HN_INLINE void spread_body(uint64_t n, bool with_self, const float *t1, const fl
                                      const float *s, float *d, float *direct) {                                    \
         spread_body(n, with_self, t1, t2, e, s, d, direct);                                                        \
     }                                                                                                              \
-    static const Parts parts_##path = {add_##path,  multiply_##path, bend_##path,                                  \
-                                       drop_##path, unbend_##path,   spread_##path};
+    static const Parts parts_##path = {add_##path,  inputs_##path, bend_##path,                                    \
+                                       drop_##path, unbend_##path, spread_##path};
 
 PARTS_OF(scalar, )
 #if HN_X86
@@ -134,20 +140,15 @@ static bool begin_with(const HnInteract *layer, uint64_t n_rows, const float *b1
 static void forward_block(const HnInteract *layer, const Parts *parts, uint64_t n_rows, const float *e, const float *s,
                           uint8_t *marks, float *out, float *scratch) {
     const uint64_t n = n_rows * (uint64_t)layer->dim, most = HN_INTERACT_ROWS * (uint64_t)layer->dim;
-    float *x = scratch, *second = scratch + most;
-    const float *x1 = s;
-    if (layer->with_self) {
-        parts->add(n, s, e, x);
-        x1 = x;
-    }
+    float *x1 = scratch, *x2 = scratch + most, *second = scratch + 2 * most;
+    parts->inputs(n, layer->with_self, s, e, x1, x2);
     const bool biased = begin_with(layer, n_rows, layer->b1, layer->apart ? NULL : layer->b2, out);
-    product(layer, n_rows, x1, layer->w1, biased, out);
-    parts->multiply(n, s, e, x);
+    product(layer, n_rows, layer->with_self ? x1 : s, layer->w1, biased, out);
     if (layer->apart) {
-        product(layer, n_rows, x, layer->w2, begin_with(layer, n_rows, layer->b2, NULL, second), second);
+        product(layer, n_rows, x2, layer->w2, begin_with(layer, n_rows, layer->b2, NULL, second), second);
         parts->bend(n, layer->slope, second, marks, HN_INTERACT_SECOND);
     } else {
-        product(layer, n_rows, x, layer->w2, true, out);
+        product(layer, n_rows, x2, layer->w2, true, out);
     }
     parts->bend(n, layer->slope, out, marks, HN_INTERACT_FIRST);
     if (layer->apart) {
@@ -179,7 +180,7 @@ static void add_sums(const HnInteract *layer, const Parts *parts, uint64_t n_row
 static void backward_block(const HnInteract *layer, const Parts *parts, uint64_t n_rows, const float *e, const float *s,
                            const uint8_t *marks, float *d, float *direct, const HnInteractSums *sums, float *scratch) {
     const uint64_t n = n_rows * (uint64_t)layer->dim, most = HN_INTERACT_ROWS * (uint64_t)layer->dim;
-    float *x = scratch, *delta1 = x + most, *delta2 = delta1, *t1 = delta1 + 2 * most, *t2 = t1 + most;
+    float *x1 = scratch, *delta1 = x1 + most, *delta2 = delta1, *t1 = delta1 + 2 * most, *t2 = t1 + most, *x2 = t2;
     const float factors[2] = {layer->kept_scale * layer->slope, layer->kept_scale};
     parts->unbend(n, factors, d, marks, HN_INTERACT_FIRST, delta1);
     if (layer->apart) {
@@ -187,14 +188,9 @@ static void backward_block(const HnInteract *layer, const Parts *parts, uint64_t
         parts->unbend(n, factors, d, marks, HN_INTERACT_SECOND, delta2);
     }
     if (sums != NULL) {
-        const float *x1 = s;
-        if (layer->with_self) {
-            parts->add(n, s, e, x);
-            x1 = x;
-        }
-        add_sums(layer, parts, n_rows, x1, delta1, sums->w1, sums->b1);
-        parts->multiply(n, s, e, x);
-        add_sums(layer, parts, n_rows, x, delta2, sums->w2, sums->b2);
+        parts->inputs(n, layer->with_self, s, e, x1, x2);
+        add_sums(layer, parts, n_rows, layer->with_self ? x1 : s, delta1, sums->w1, sums->b1);
+        add_sums(layer, parts, n_rows, x2, delta2, sums->w2, sums->b2);
     }
     product(layer, n_rows, delta1, layer->w1t, false, t1);
     product(layer, n_rows, delta2, layer->w2t, false, t2);

@@ -6,11 +6,9 @@
 #include "base/rng.h"
 #include "cpu.h"
 #include "cpu_target.h"
+#include "philox_private.h"
 
-enum { LANES = 16, COLUMNS = 8, ROUNDS = 10 };
-
-/* Salmon et al., SC'11: multipliers, and what the key grows by each round. */
-static const uint32_t multiplier[2] = {0xD2511F53u, 0xCD9E8D57u}, growth[2] = {0x9E3779B9u, 0xBB67AE85u};
+enum { LANES = 16, COLUMNS = 8 };
 
 typedef struct Lanes {
     uint32_t word[4][LANES];
@@ -23,13 +21,13 @@ static void make_scalar(Lanes *lanes, const uint32_t key[2], uint32_t threshold,
     for (int i = 0; i < LANES; i++) {
         uint32_t c[4] = {lanes->word[0][i], lanes->word[1][i], lanes->word[2][i], lanes->word[3][i]};
         uint32_t k[2] = {key[0], key[1]};
-        for (int round = 0; round < ROUNDS; round++) {
-            const uint64_t first = (uint64_t)multiplier[0] * c[0], second = (uint64_t)multiplier[1] * c[2];
+        for (uint32_t round = 0; round < PHILOX_ROUNDS; round++) {
+            const uint64_t first = (uint64_t)PHILOX_BY_0 * c[0], second = (uint64_t)PHILOX_BY_2 * c[2];
             c[0] = (uint32_t)(second >> 32) ^ c[1] ^ k[0];
             c[1] = (uint32_t)second;
             c[2] = (uint32_t)(first >> 32) ^ c[3] ^ k[1];
             c[3] = (uint32_t)first;
-            k[0] += growth[0], k[1] += growth[1];
+            k[0] += PHILOX_GROWTH_0, k[1] += PHILOX_GROWTH_1;
         }
         for (int w = 0; w < 4; w++, marks += 2) {
             marks[0] = (c[w] & 0xFFFFu) >= threshold ? mark : 0;
@@ -40,34 +38,14 @@ static void make_scalar(Lanes *lanes, const uint32_t key[2], uint32_t threshold,
 
 #if HN_X86
 
-/* Both halves of the products of 16 words with a constant: those of even and of odd places, put together. */
-HN_INLINE HN_AVX512 __m512i high_avx512(__m512i even, __m512i odd) {
-    return _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
-}
-
-HN_INLINE HN_AVX512 __m512i low_avx512(__m512i even, __m512i odd) {
-    return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
-}
-
 HN_AVX512 static void make_avx512(Lanes *lanes, const uint32_t key[2], uint32_t threshold, uint8_t mark,
                                   uint8_t *marks) {
-    const __m512i by_0 = _mm512_set1_epi64(multiplier[0]), by_2 = _mm512_set1_epi64(multiplier[1]);
     const __m512i least = _mm512_set1_epi16((short)threshold);
     __m512i c[4];
     for (int w = 0; w < 4; w++) {
         c[w] = _mm512_loadu_si512(lanes->word[w]);
     }
-    for (uint32_t round = 0; round < ROUNDS; round++) {
-        const __m512i even_0 = _mm512_mul_epu32(c[0], by_0), even_2 = _mm512_mul_epu32(c[2], by_2);
-        const __m512i odd_0 = _mm512_mul_epu32(_mm512_srli_epi64(c[0], 32), by_0);
-        const __m512i odd_2 = _mm512_mul_epu32(_mm512_srli_epi64(c[2], 32), by_2);
-        const __m512i key_0 = _mm512_set1_epi32((int)(key[0] + round * growth[0]));
-        const __m512i key_1 = _mm512_set1_epi32((int)(key[1] + round * growth[1]));
-        c[0] = _mm512_xor_si512(_mm512_xor_si512(high_avx512(even_2, odd_2), c[1]), key_0);
-        c[2] = _mm512_xor_si512(_mm512_xor_si512(high_avx512(even_0, odd_0), c[3]), key_1);
-        c[1] = low_avx512(even_2, odd_2);
-        c[3] = low_avx512(even_0, odd_0);
-    }
+    philox_avx512(c, key);
     /* A block's four words next to each other: blocks k, k + 4, k + 8, k + 12 come together. */
     const __m512i low_01 = _mm512_unpacklo_epi32(c[0], c[1]), high_01 = _mm512_unpackhi_epi32(c[0], c[1]);
     const __m512i low_23 = _mm512_unpacklo_epi32(c[2], c[3]), high_23 = _mm512_unpackhi_epi32(c[2], c[3]);
@@ -84,26 +62,13 @@ HN_AVX512 static void make_avx512(Lanes *lanes, const uint32_t key[2], uint32_t 
 }
 
 HN_AVX2 static void make_avx2(Lanes *lanes, const uint32_t key[2], uint32_t threshold, uint8_t mark, uint8_t *marks) {
-    const __m256i by_0 = _mm256_set1_epi64x(multiplier[0]), by_2 = _mm256_set1_epi64x(multiplier[1]);
     const __m256i least = _mm256_set1_epi16((short)threshold);
     for (int half = 0; half < LANES; half += 8) {
         __m256i c[4];
         for (int w = 0; w < 4; w++) {
             c[w] = _mm256_loadu_si256((const __m256i *)(const void *)(lanes->word[w] + half));
         }
-        for (uint32_t round = 0; round < ROUNDS; round++) {
-            const __m256i even_0 = _mm256_mul_epu32(c[0], by_0), even_2 = _mm256_mul_epu32(c[2], by_2);
-            const __m256i odd_0 = _mm256_mul_epu32(_mm256_srli_epi64(c[0], 32), by_0);
-            const __m256i odd_2 = _mm256_mul_epu32(_mm256_srli_epi64(c[2], 32), by_2);
-            const __m256i high_0 = _mm256_blend_epi32(_mm256_srli_epi64(even_0, 32), odd_0, 0xAA);
-            const __m256i high_2 = _mm256_blend_epi32(_mm256_srli_epi64(even_2, 32), odd_2, 0xAA);
-            const __m256i key_0 = _mm256_set1_epi32((int)(key[0] + round * growth[0]));
-            const __m256i key_1 = _mm256_set1_epi32((int)(key[1] + round * growth[1]));
-            c[0] = _mm256_xor_si256(_mm256_xor_si256(high_2, c[1]), key_0);
-            c[2] = _mm256_xor_si256(_mm256_xor_si256(high_0, c[3]), key_1);
-            c[1] = _mm256_blend_epi32(even_2, _mm256_slli_epi64(odd_2, 32), 0xAA);
-            c[3] = _mm256_blend_epi32(even_0, _mm256_slli_epi64(odd_0, 32), 0xAA);
-        }
+        philox_avx2(c, key);
         const __m256i low_01 = _mm256_unpacklo_epi32(c[0], c[1]), high_01 = _mm256_unpackhi_epi32(c[0], c[1]);
         const __m256i low_23 = _mm256_unpacklo_epi32(c[2], c[3]), high_23 = _mm256_unpackhi_epi32(c[2], c[3]);
         const __m256i two[4] = {_mm256_unpacklo_epi64(low_01, low_23), _mm256_unpackhi_epi64(low_01, low_23),

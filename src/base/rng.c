@@ -1,7 +1,6 @@
 #include "base/rng.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 #include <Random123/philox.h>
 
@@ -65,78 +64,6 @@ uint64_t hn_rng_below64(HnRng *rng, uint64_t bound) {
         }
     }
     return word % bound;
-}
-
-/* Several blocks at a time, by a loop that compilers vectorise; compiled once more for wider registers. */
-enum { LANES = 16 };
-#if defined(__x86_64__) && defined(__GNUC__)
-#define WIDE __attribute__((target("avx2")))
-#define LANES_BODY static inline __attribute__((always_inline))
-#define HAS_WIDE __builtin_cpu_supports("avx2")
-#else
-#define WIDE
-#define LANES_BODY static inline
-#define HAS_WIDE false
-#endif
-
-/* philox4x32_R(10, ..) of Random123, round by round over the lanes. */
-LANES_BODY void blocks(const HnRng *rng, uint32_t words[4][LANES]) {
-    uint32_t key0 = rng->key[0], key1 = rng->key[1];
-    for (uint32_t lane = 0; lane < LANES; lane++) {
-        words[0][lane] = rng->counter[0] + lane;
-        words[1][lane] = rng->counter[1];
-        words[2][lane] = rng->counter[2];
-        words[3][lane] = rng->counter[3];
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int lane = 0; lane < LANES; lane++) {
-            const uint64_t a = (uint64_t)words[0][lane] * PHILOX_M4x32_0;
-            const uint64_t b = (uint64_t)words[2][lane] * PHILOX_M4x32_1;
-            words[0][lane] = (uint32_t)(b >> 32) ^ words[1][lane] ^ key0;
-            words[2][lane] = (uint32_t)(a >> 32) ^ words[3][lane] ^ key1;
-            words[1][lane] = (uint32_t)b;
-            words[3][lane] = (uint32_t)a;
-        }
-        key0 += PHILOX_W32_0;
-        key1 += PHILOX_W32_1;
-    }
-}
-
-WIDE static void blocks_wide(const HnRng *rng, uint32_t words[4][LANES]) {
-    blocks(rng, words);
-}
-
-/* The next 2 LANES numbers, from LANES whole blocks; false, and nothing is drawn, where one of them would be thrown
- * back. */
-static bool below64_lanes(HnRng *rng, uint64_t bound, uint64_t *numbers) {
-    uint32_t words[4][LANES];
-    if (HAS_WIDE) {
-        blocks_wide(rng, words);
-    } else {
-        blocks(rng, words);
-    }
-    bool sure = true;
-    for (int lane = 0; lane < LANES; lane++) {
-        for (int half = 0; half < 2; half++) {
-            const uint64_t word = words[2 * half][lane] | (uint64_t)words[2 * half + 1][lane] << 32;
-            sure = sure && word >= bound;
-            numbers[2 * lane + half] = word % bound;
-        }
-    }
-    rng->counter[0] += sure ? LANES : 0;
-    return sure;
-}
-
-void hn_rng_below64_run(HnRng *rng, uint64_t bound, uint64_t n, uint64_t *numbers) {
-    while (n > 0) {
-        if (n >= 2 * LANES && rng->used == 4 && below64_lanes(rng, bound, numbers)) {
-            n -= 2 * LANES;
-            numbers += 2 * LANES;
-        } else {
-            *numbers++ = hn_rng_below64(rng, bound);
-            n--;
-        }
-    }
 }
 
 float hn_rng_float(HnRng *rng) {

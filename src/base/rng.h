@@ -47,8 +47,6 @@ uint32_t hn_rng_u32(HnRng *rng);
 uint64_t hn_rng_u64(HnRng *rng);
 uint32_t hn_rng_below(HnRng *rng, uint32_t bound); /* uniform on 0 .. bound-1, unbiased; bound > 0 */
 uint64_t hn_rng_below64(HnRng *rng, uint64_t bound);
-/* The same n times over, several at a time. */
-void hn_rng_below64_run(HnRng *rng, uint64_t bound, uint64_t n, uint64_t *numbers);
 float hn_rng_float(HnRng *rng);   /* uniform on [0, 1), multiples of 2^-24 */
 double hn_rng_double(HnRng *rng); /* uniform on [0, 1), multiples of 2^-53 */
 double hn_rng_normal(HnRng *rng); /* standard normal (Box-Muller, one of the pair) */

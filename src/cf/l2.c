@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cf/model.h"
 #include "cf/rows.h"
 #include "cf/sums.h"
 #include "row.h"
@@ -104,13 +105,20 @@ static PairRows rows_of_pair(const HnTrainConfig *config, const HnBatch *batch, 
                           batch->item_hops + (size_t)batch->positive_row[k] * row + batch->l2_first, mixed,
                           (int)batch->l2_n};
     }
+    if (hn_model_layers(config) == 0) { /* the batch's own blocks have the tables' rows, and are near */
+        return (PairRows){batch->user_vectors + (size_t)batch->user_row[k] * d,
+                          batch->item_vectors + (size_t)batch->positive_row[k] * d, mixed, batch->dim};
+    }
     return (PairRows){users->value + (size_t)batch->user[k] * d, items->value + (size_t)batch->positive[k] * d, mixed,
                       batch->dim};
 }
 
 /* Where the sampler draws whole items: the row of draw m of the batch. */
-static const float *drawn_row(const HnBatch *batch, const HnTable *items, size_t m) {
+static const float *drawn_row(const HnTrainConfig *config, const HnBatch *batch, const HnTable *items, size_t m) {
     const size_t d = (size_t)batch->dim;
+    if (batch->row_hops == 0 && hn_model_layers(config) == 0) {
+        return batch->item_vectors + (size_t)batch->negative_row[m] * d;
+    }
     return batch->row_hops > 0
                ? batch->item_hops + (size_t)batch->negative_row[m] * (size_t)batch->row_hops * d + batch->l2_first
                : items->value + (size_t)batch->negative[m] * d;
@@ -122,7 +130,8 @@ static void fetch_pair(const HnTrainConfig *config, const HnBatch *batch, const 
     const PairRows rows = rows_of_pair(config, batch, users, items, k);
     hn_row_fetch(rows.user, rows.n);
     hn_row_fetch(rows.positive, rows.n);
-    hn_row_fetch(rows.negatives != NULL ? rows.negatives : drawn_row(batch, items, k * (size_t)batch->negatives),
+    hn_row_fetch(rows.negatives != NULL ? rows.negatives
+                                        : drawn_row(config, batch, items, k * (size_t)batch->negatives),
                  rows.n);
 }
 
@@ -141,7 +150,7 @@ static void batch_squares(const HnTrainConfig *config, const HnBatch *batch, con
         add_row(&positive, rows.positive, rows.n, limit);
         for (size_t m = 0; m < negatives; m++) {
             const float *row = rows.negatives != NULL ? rows.negatives + m * (size_t)rows.n
-                                                      : drawn_row(batch, items, k * negatives + m);
+                                                      : drawn_row(config, batch, items, k * negatives + m);
             add_row(&negative, row, rows.n, limit);
         }
         of_users += user.total, of_positives += positive.total, of_negatives += negative.total;

@@ -40,28 +40,6 @@ static void draws_are_frozen(void **state) {
     }
 }
 
-/* Large bounds throw many words back; what was drawn before need not end with a block. */
-static void runs_equal_single_draws(void **state) {
-    (void)state;
-    const uint64_t bounds[] = {1, 3, 10429, UINT64_C(1) << 32, (UINT64_C(1) << 63) + 5, UINT64_MAX};
-    for (size_t b = 0; b < sizeof bounds / sizeof bounds[0]; b++) {
-        for (int before = 0; before < 5; before++) {
-            HnRng one, many;
-            uint64_t numbers[100];
-            hn_rng_start(&one, 5, HN_STREAM_TEST, 1, b);
-            for (int i = 0; i < before; i++) {
-                (void)hn_rng_u32(&one);
-            }
-            many = one;
-            hn_rng_below64_run(&many, bounds[b], 100, numbers);
-            for (int i = 0; i < 100; i++) {
-                assert_true(numbers[i] == hn_rng_below64(&one, bounds[b]));
-            }
-            assert_int_equal(hn_rng_u32(&one), hn_rng_u32(&many));
-        }
-    }
-}
-
 static void every_coordinate_matters(void **state) {
     (void)state;
     const struct {
@@ -247,11 +225,11 @@ static void test_permutation_of_a_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_permutation_of_a_run),    cmocka_unit_test(draws_are_frozen),
-        cmocka_unit_test(runs_equal_single_draws),      cmocka_unit_test(every_coordinate_matters),
-        cmocka_unit_test(bounded_draws_are_uniform),    cmocka_unit_test(large_bounds_are_unbiased),
-        cmocka_unit_test(reals_fill_the_unit_interval), cmocka_unit_test(permutations_are_bijections),
-        cmocka_unit_test(large_permutations_invert),    cmocka_unit_test(permutations_are_uniform),
+        cmocka_unit_test(test_permutation_of_a_run),   cmocka_unit_test(draws_are_frozen),
+        cmocka_unit_test(every_coordinate_matters),    cmocka_unit_test(bounded_draws_are_uniform),
+        cmocka_unit_test(large_bounds_are_unbiased),   cmocka_unit_test(reals_fill_the_unit_interval),
+        cmocka_unit_test(permutations_are_bijections), cmocka_unit_test(large_permutations_invert),
+        cmocka_unit_test(permutations_are_uniform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

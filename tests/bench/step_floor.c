@@ -20,6 +20,10 @@ typedef struct Side {
 typedef struct Floor {
     Side users, items;
     int layers, dim;
+    const float *candidates; /* [n_items][of_candidate] what a sampler compares by score; NULL: nothing */
+    uint64_t n_candidates;   /* of all pairs */
+    size_t of_candidate;
+    float fetched; /* so that it must be done */
 } Floor;
 
 static void half(const Floor *floor, const Side *side, bool of_values) {
@@ -32,9 +36,26 @@ static void adam_rows(void *context, uint64_t first, uint64_t last, float *gradi
     hn_table_adam_rows(side->table, &side->adam, first, last, gradients);
 }
 
+/* Every line of as many rows as there are candidates, that lie anywhere. */
+static void fetch_candidates(Floor *floor) {
+    enum { LINE = 16 };
+    const uint64_t n_items = floor->items.table->n_rows;
+    float sum = 0.0f;
+#pragma omp parallel for schedule(static) reduction(+ : sum)
+    for (uint64_t i = 0; i < floor->n_candidates; i++) {
+        const uint64_t item = (i * UINT64_C(0x9E3779B97F4A7C15) >> 32) * n_items >> 32;
+        const float *row = floor->candidates + item * floor->of_candidate;
+        for (size_t c = 0; c < floor->of_candidate; c += LINE) {
+            sum += row[c];
+        }
+    }
+    floor->fetched = sum;
+}
+
 static void run_once(void *context) {
     Floor *floor = context;
     Side *sides[] = {&floor->items, &floor->users};
+    fetch_candidates(floor);
     for (int layer = 1; layer < floor->layers; layer++) {
         half(floor, sides[0], layer == 1);
         half(floor, sides[1], layer == 1);
@@ -114,6 +135,21 @@ static void run_rounds(Floor *floor, HnTrainer *trainer, void (*step)(void *), v
     result->seconds = bench_median(floors, ROUNDS);
 }
 
+static const char *what_of(const Floor *floor, bool ngcf) {
+    const bool chooses = floor->n_candidates > 0;
+    return ngcf                ? "products, propagation, Adam alone"
+           : floor->layers > 0 ? (chooses ? "propagation, candidates, Adam alone" : "propagation and Adam alone")
+                               : (chooses ? "candidates and Adam alone" : "Adam alone");
+}
+
+static void add_candidates(const HnTrainer *trainer, Floor *floor) {
+    const HnBatch *batch = &trainer->batch;
+    const bool by_hop = trainer->sampler->by_hop;
+    floor->candidates = by_hop ? trainer->finals.item_hops : trainer->finals.items;
+    floor->of_candidate = (size_t)(by_hop ? batch->hops * batch->dim : batch->width);
+    floor->n_candidates = (uint64_t)batch->n * (uint64_t)trainer->config->sampler.candidates;
+}
+
 BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*step)(void *), void *context) {
     const HnGraph *graph = &trainer->graph;
     const HnBatch *batch = &trainer->batch;
@@ -129,9 +165,10 @@ BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*step)(void *), void *
     if (backbone != HN_BACKBONE_MF && backbone != HN_BACKBONE_LIGHTGCN && backbone != HN_BACKBONE_NGCF) {
         return result;
     }
-    result.what = backbone == HN_BACKBONE_NGCF ? "products, propagation, Adam alone"
-                  : floor.layers > 0           ? "propagation and Adam alone"
-                                               : "Adam alone";
+    if (trainer->sampler->by_score) {
+        add_candidates(trainer, &floor);
+    }
+    result.what = what_of(&floor, backbone == HN_BACKBONE_NGCF);
     if (make_side(&floor.users, batch->users, batch->n_users, batch->items, batch->n_items, false) &&
         make_side(&floor.items, batch->items, batch->n_items, batch->users, batch->n_users, all_items)) {
         run_rounds(&floor, trainer, step, context, &result);

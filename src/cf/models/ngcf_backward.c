@@ -69,9 +69,7 @@ static void back_rows(void *context, uint64_t first, uint64_t last, float *value
     const int l = back->layer, dim = side->table->dim;
     const uint64_t d = (uint64_t)dim;
     if (l < model->context.layers - 1) {
-        for (uint64_t r = first; r < last; r++) {
-            hn_row_ops_cpu()->axpy(values + (r - first) * d, 1.0f, side->direct + r * d, dim);
-        }
+        hn_row_ops_cpu()->axpy(values, 1.0f, side->direct + first * d, (int)((last - first) * d));
     }
     const HnPlaces in = hn_rows_within(side->rows, side->n_rows, first, last);
     for (uint32_t b = in.begin; b < in.end; b++) {

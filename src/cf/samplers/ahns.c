@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "cf/samplers/plain.h"
+#include "score.h"
 
 #define LEAST_BASE 1e-6
 
@@ -22,14 +23,7 @@ static double target(const HnTrainConfig *config, float positive) {
 
 static int choose(const HnTrainConfig *config, const float *scores, int n, float positive, int which, HnRng *rng) {
     (void)which, (void)rng;
-    const double wanted = target(config, positive);
-    int nearest = 0;
-    for (int m = 1; m < n; m++) {
-        if (fabs((double)scores[m] - wanted) < fabs((double)scores[nearest] - wanted)) {
-            nearest = m;
-        }
-    }
-    return nearest;
+    return hn_score_nearest_cpu(scores, n, target(config, positive));
 }
 
 static void ahns_draw(void *state, HnBatch *batch, const HnFinals *finals) {

@@ -3,19 +3,20 @@
  * random. Scores are of the final vectors before the step, the
  * choice is not differentiated; of equal scores the one drawn first counts as higher. */
 #include "cf/samplers/plain.h"
+#include "score.h"
 
 /* Whether candidate a ranks above b. */
 static bool above(const float *scores, int a, int b) {
     return scores[a] > scores[b] || (scores[a] == scores[b] && a < b);
 }
 
-/* The candidate that has `rank` others above it: the best below the one found before, rank + 1 times. */
+/* The candidate that has `rank` others above it: the best below the one found before, `rank` times. */
 static int of_rank(const float *scores, int n, int rank) {
-    int found = -1;
-    for (int r = 0; r <= rank; r++) {
+    int found = hn_score_largest_cpu(scores, n);
+    for (int r = 0; r < rank; r++) {
         int best = -1;
         for (int m = 0; m < n; m++) {
-            if ((found < 0 || above(scores, found, m)) && (best < 0 || above(scores, m, best))) {
+            if (above(scores, found, m) && (best < 0 || above(scores, m, best))) {
                 best = m;
             }
         }

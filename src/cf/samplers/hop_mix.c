@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "cf/model.h"
 #include "cf/rows.h"
+#include "draw.h"
 #include "row.h"
+#include "score.h"
 
 enum { MOST_HOPS = 17, MOST_DIM = 8192 }; /* the bounds of model.layers and one, of model.dim */
 enum { AHEAD = 2 };                       /* candidates that are fetched before their turn */
@@ -60,16 +62,33 @@ typedef struct Choice {
 /* Scores one candidate at every hop; of equally hard ones the one drawn first stays. The rows [hops][dim]. */
 static void consider(const HnHopMix *mix, const HnBatch *batch, HnHopPair *at, const float *user,
                      const float *candidate, const float *positive, int32_t *hardest, float *best) {
-    const HnRowOps *ops = hn_row_ops_cpu();
     const size_t dim = (size_t)batch->dim;
     for (int l = 0; l < batch->hops; l++) {
         const size_t hop = (size_t)l * dim;
-        float score;
         at->hop = l, at->user = mix->concat ? user + hop : user;
         at->positive = positive + hop, at->candidate = candidate + hop;
-        score = mix->score == NULL ? ops->dot(at->user, at->candidate, batch->dim) : mix->score(mix, at);
+        const float score = mix->score(mix, at);
         if (hardest[l] < 0 || score > best[l]) {
             hardest[l] = at->item, best[l] = score;
+        }
+    }
+}
+
+/* The same of all candidates at once, where a score is a product; the next hop's rows are asked for meanwhile. */
+static void consider_products(const HnHopMix *mix, const HnBatch *batch, const float *user, const float *rows,
+                              const int32_t *items, int32_t *hardest) {
+    const int n = (int)mix->context.config->sampler.candidates;
+    const size_t dim = (size_t)batch->dim, row = (size_t)batch->hops * dim;
+    float scores[HN_MOST_CANDIDATES];
+    for (int l = -1; l < batch->hops; l++) {
+        const float *next = rows + (size_t)(l + 1) * dim;
+        for (int m = 0; m < n && l + 1 < batch->hops; m++) {
+            hn_row_fetch(next + (size_t)items[m] * row, batch->dim);
+        }
+        if (l >= 0) {
+            const HnScoreTable table = {rows + (size_t)l * dim, row, batch->dim};
+            hn_scores_cpu(&table, mix->concat ? user + (size_t)l * dim : user, items, n, scores);
+            hardest[l] = items[hn_score_largest_cpu(scores, n)];
         }
     }
 }
@@ -87,7 +106,11 @@ static void draw_one(const void *context, const HnBatch *batch, const HnDrawPair
     int32_t items[HN_MOST_CANDIDATES];
     float best[MOST_HOPS];
     for (at.negative = 0; at.negative < batch->negatives; at.negative++, drawn += batch->hops) {
-        hn_sample_next_run(pair, mix->context.shards->n_items, rng, n, items);
+        hn_draw_cpu(rng, pair->taken, pair->n_taken, mix->context.shards->n_items, n, items);
+        if (mix->score == NULL) {
+            consider_products(mix, batch, user, rows, items, drawn);
+            continue;
+        }
         for (int m = 0; m < n; m++) {
             hn_row_fetch(rows + (size_t)items[m + AHEAD < n ? m + AHEAD : m] * row, (int)row);
             at.item = items[m];

@@ -33,8 +33,9 @@ typedef struct HnDrawPair {
     const int32_t *taken;
     uint64_t n_taken;
 } HnDrawPair;
-/* The next n draws for a pair. */
-void hn_sample_next_run(const HnDrawPair *pair, uint64_t n_items, HnRng *rng, int n, int32_t *items);
+/* Pair k of the batch and the beginning of its own sequence; false where its user took every item. */
+bool hn_plain_pair(const HnBatch *batch, const HnUserShards *shards, uint64_t seed, uint32_t k, HnDrawPair *pair,
+                   HnRng *rng);
 /* Draws for one pair, drawn [draws of the batch]; rng begins the pair's own sequence. */
 typedef void HnDrawOne(const void *context, const HnBatch *batch, const HnDrawPair *pair, HnRng *rng, int32_t *drawn);
 /* batch->negative of every pair by draw, by all threads; left as it is, -1, where the user took every item. */
