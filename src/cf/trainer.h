@@ -84,6 +84,9 @@ void hn_trainer_update(HnTrainer *trainer);
 /* Both in one pass over the rows (the same bits), and the books: step_in_epoch, running loss; on the last step of an
  * epoch, the next epoch begins. */
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err);
+/* How far training is, for people: an epoch counts as many pairs as there are, whatever its batches draw or leave out,
+ * and a step its share of them. So never more than epochs times pairs. */
+uint64_t hn_trainer_pairs_passed(const HnTrainer *trainer);
 /* All steps that the epoch under way has left. loss: means of the epoch. Ends early, with trainer->stop set, where a
  * rank was asked to stop. */
 HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err);
