@@ -95,6 +95,9 @@ HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError 
  * same on every rank), with the vectors as they are; those are in `finals`. Nothing is learnt. */
 HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, uint64_t epoch, HnError *err);
 
+/* HN_NUMERIC on all ranks, naming the step, where a parameter or a moment is not finite: a step whose loss is finite
+ * can make it so. */
+HnStatus hn_trainer_check(const HnTrainer *trainer, HnError *err);
 /* Final vectors of all rows to final_users, final_items. */
 HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err);
 /* SHA-256 over all parameters in global row order, per virtual shard: the same for any number of ranks. */
