@@ -64,7 +64,7 @@ HnStatus hn_data_options_load(const HnDataOptions *options, HnExperiment **exper
     if (options->experiment != NULL) {
         HN_TRY(hn_experiment_path(options->experiment, &path, err));
     }
-    HnStatus status = hn_experiment_load(path, options->sets, options->n_sets, experiment, err);
+    HnStatus status = hn_experiment_load_data(path, options->sets, options->n_sets, experiment, err);
     hn_free(path);
     return status;
 }

@@ -105,17 +105,27 @@ static int parse(int argc, char **argv, Options *options) {
     return 0;
 }
 
-static HnStatus print_all(const Options *options, HnError *err) {
+/* A folder that has no report is said so, and the others follow. The exit code of the first that failed. */
+static int print_all(const Options *options) {
+    int code = 0;
+    HnError err = HN_ERROR_INIT;
     if (options->format->report == NULL) {
-        return hn_report_shares(options->folders, (size_t)options->n_folders, stdout, err);
+        return hn_report_shares(options->folders, (size_t)options->n_folders, stdout, &err) == HN_OK
+                   ? 0
+                   : hn_command_fail(&err);
     }
     for (int f = 0; f < options->n_folders; f++) {
         if (f > 0) {
             (void)fputs("\n", stdout);
+            (void)fflush(stdout);
         }
-        HN_TRY(options->format->report(options->folders[f], options->format->format, stdout, err));
+        hn_error_clear(&err);
+        if (options->format->report(options->folders[f], options->format->format, stdout, &err) != HN_OK) {
+            const int failed = hn_command_fail(&err);
+            code = code == 0 ? failed : code;
+        }
     }
-    return HN_OK;
+    return code;
 }
 
 int hn_command_report(int argc, char **argv) {
@@ -132,9 +142,7 @@ int hn_command_report(int argc, char **argv) {
         return hn_command_fail(&err);
     }
     int code = parse(argc, argv, &options);
-    if (code == 0 && print_all(&options, &err) != HN_OK) {
-        code = hn_command_fail(&err);
-    }
+    code = code == 0 ? print_all(&options) : code;
     hn_free(options.folders);
     return code;
 }

@@ -63,7 +63,9 @@ HnStatus hn_run_roles(HnRun *run, HnError *err); /* groups and threads */
 int hn_cores_for(int ranks_on_host);             /* OpenMP threads for a rank */
 
 /* ---- run_llm.c ---- */
-HnStatus hn_run_dataset(HnRun *run, HnError *err);       /* collective over the world */
+HnStatus hn_run_dataset(HnRun *run, HnError *err); /* collective over the world */
+/* HN_INPUT, naming the key, where path is neither empty nor a file. Local. */
+HnStatus hn_run_check_file(const char *key, const char *path, HnError *err);
 HnStatus hn_run_llm(HnRun *run, HnError *err);           /* collective over the workers */
 bool hn_run_needs_vectors(const HnRun *run);             /* some variant trains on stored vectors */
 HnStatus hn_run_share_vectors(HnRun *run, HnError *err); /* collective over the world: all learn the vectors' path */

@@ -6,6 +6,7 @@
 #include "app/artefact.h"
 #include "app/run.h"
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -104,8 +105,30 @@ static HnStatus check_contents(const HnRun *run, const char *path, HnError *err)
     return hn_comm_agree(run->world, status, err);
 }
 
+HnStatus hn_run_check_file(const char *key, const char *path, HnError *err) {
+    return path[0] == '\0' || hn_file_exists(path)
+               ? HN_OK
+               : hn_fail(err, HN_INPUT, "%s is %s, and there is no such file", key, path);
+}
+
+/* A ready data set is as it was prepared. */
+static HnStatus warn_of_unread_keys(const HnRun *run, HnError *err) {
+    HnText names = {0};
+    HnStatus status = hn_experiment_changed(run->experiment, "data.", &names, err);
+    const char *others = status == HN_OK ? hn_text_get(&names) + strlen("data.dataset") : "";
+    if (others[0] != '\0') {
+        hn_log(HN_LOG_WARN, "data.dataset is ready, so these keys change nothing: %s (`hnlmrec prepare` reads them)",
+               others + strlen(", "));
+    }
+    hn_text_free(&names);
+    return status;
+}
+
 HnStatus hn_run_dataset(HnRun *run, HnError *err) {
     if (run->experiment->data.dataset[0] != '\0') {
+        HN_TRY(hn_comm_agree(run->world, hn_run_check_file("data.dataset", run->experiment->data.dataset, err), err));
+        HnStatus warned = hn_comm_rank(run->world) == 0 ? warn_of_unread_keys(run, err) : HN_OK;
+        HN_TRY(hn_comm_agree(run->world, warned, err));
         run->dataset_path = hn_strdup(run->experiment->data.dataset, err);
         HnStatus opened =
             run->dataset_path == NULL ? HN_MEMORY : hn_dataset_open(run->dataset_path, &run->dataset, err);

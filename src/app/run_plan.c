@@ -132,9 +132,15 @@ static HnStatus check_model(const HnRun *run, HnProviderFamily family, bool embe
 HnStatus hn_run_check_models(const HnRun *run, bool print, HnError *err) {
     const HnLlmConfig *llm = &run->experiment->llm;
     bool asked = run->until != HN_UNTIL_END || hn_run_needs_vectors(run);
-    if (!asked || llm->import_vectors[0] != '\0') {
+    if (!asked) {
         return HN_OK;
     }
+    HN_TRY(hn_run_check_file("llm.import_vectors", llm->import_vectors, err));
+    if (llm->import_vectors[0] != '\0') {
+        return HN_OK;
+    }
+    HN_TRY(hn_run_check_file("llm.import_user_profiles", llm->import_user_profiles, err));
+    HN_TRY(hn_run_check_file("llm.import_item_profiles", llm->import_item_profiles, err));
     HN_TRY(check_model(run, llm->provider, false, print, err));
     return run->until >= HN_UNTIL_VECTORS ? check_model(run, llm->embedder, true, print, err) : HN_OK;
 }
@@ -149,6 +155,7 @@ static HnStatus text_width(const HnRun *run, uint64_t *dim, HnError *err) {
     }
     HnStore *store = NULL;
     int64_t width = 0;
+    HN_TRY(hn_run_check_file("llm.import_vectors", llm->import_vectors, err));
     HN_TRY(hn_store_open(llm->import_vectors, &HN_SCHEMA_VECTORS, &store, err));
     HnStatus status = hn_store_get_i64(store, "dim", &width, err);
     hn_store_close(&store);

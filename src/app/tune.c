@@ -76,7 +76,7 @@ HnStatus hn_run_check_validation(const HnRun *run, HnError *err) {
                ? HN_OK
                : hn_fail(err, HN_INPUT,
                          "the data set has no validation pairs, and trials are judged on nothing else: prepare it with "
-                         "some (data.split_ratio, data.valid)");
+                         "some (data.split_ratio, data.valid, data.valid_share)");
 }
 
 /* ---- one trial's settings ---- */

@@ -50,7 +50,8 @@ HnStatus hn_fail_errno(HnError *err, int errno_value, const char *format, ...) {
         (void)snprintf(reason, sizeof reason, "error %d", errno_value);
     }
     size_t length = strlen(err->message);
-    (void)snprintf(err->message + length, sizeof err->message - length, ": %s", reason);
+    (void)snprintf(err->message + length, sizeof err->message - length, ": %s%s", reason,
+                   status == HN_SPACE ? "; free some space there, or choose another folder" : "");
     return status;
 }
 

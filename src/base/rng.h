@@ -25,6 +25,7 @@ typedef enum HnRngStream {
     HN_STREAM_TRAIN_SHARE = 20, /* train pairs that data.train_share keeps: a = user, b = position */
     HN_STREAM_TUNE = 21,        /* settings of tuning trials: a = trial, b = range */
     HN_STREAM_LOOK = 22,        /* users whose negatives are looked at: a permutation of all */
+    HN_STREAM_VALID_SHARE = 23, /* train pairs that data.valid_share takes: a = user, b = place among them */
     HN_STREAM_EPOCH_PAIR = 30,  /* pairs of an epoch that draws them: a = epoch, b = slot */
     HN_STREAM_EPOCH_USER = 31,  /* users of a batch: a permutation of all; a = batches before it, over all epochs */
     HN_STREAM_MIX = 40,         /* mixing negatives with positives: a = epoch, b = pair, or pair, item and hop */

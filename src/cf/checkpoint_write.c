@@ -175,7 +175,14 @@ HnStatus hn_checkpoint_write(HnSession *session, HnError *err) {
     char *ids = hn_alloc((size_t)size, 64, "manifest", err);
     HnStatus status = hn_comm_agree(session->comm, path && n_bytes && ids ? HN_OK : HN_MEMORY, err);
     if (status == HN_OK) {
-        status = write_all(session, folder, path, n_bytes, ids, err);
+        HnError cause = HN_ERROR_INIT;
+        status = write_all(session, folder, path, n_bytes, ids, &cause);
+        if (status != HN_OK) {
+            hn_fail(err, status, "%s%s", cause.message,
+                    status == HN_SPACE ? "; then run again: training goes on from the checkpoint before this one, if "
+                                         "there is one"
+                                       : "");
+        }
     }
     hn_free(ids);
     hn_free(n_bytes);

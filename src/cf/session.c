@@ -137,6 +137,7 @@ HnStatus hn_session_epoch(HnSession *session, HnError *err) {
     double loss[HN_N_LOSSES] = {0}, start = hn_clock_seconds();
     char digest[65];
     HN_TRY(hn_trainer_epoch(trainer, loss, err));
+    HN_TRY(hn_trainer_check(trainer, err)); /* before anything of it goes to disk, or is ranked */
     if (trainer->step_in_epoch > 0) {
         return HN_OK;
     }

@@ -46,7 +46,8 @@ HnStatus hn_session_create(const HnTrainJob *job, HnComm *comm, HnSession *sessi
 void hn_session_free(HnSession *session);
 void hn_session_announce(const HnSession *session); /* what a reader of the log must know once */
 /* The rest of the epoch under way, its digest and history, a validation where one is due. Where a stop was asked for
- * within the epoch, returns early: trainer->step_in_epoch is not 0. */
+ * within the epoch, returns early: trainer->step_in_epoch is not 0. HN_NUMERIC: something is not finite, and nothing of
+ * the epoch was kept. */
 HnStatus hn_session_epoch(HnSession *session, HnError *err);
 
 /* identity.c: the same on every rank. */

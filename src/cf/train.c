@@ -33,7 +33,7 @@ static HnStatus one_epoch(HnSession *session, HnProgress *progress, char *what, 
     const double *loss = session->history.loss + (session->history.n_epochs - 1) * HN_N_LOSSES;
     (void)snprintf(what, what_bytes, "%s, seed %lld: %llu epochs, loss %.4f, pairs", session->job->variant,
                    (long long)session->job->seed, (unsigned long long)trainer->epoch, loss[HN_LOSS_TOTAL]);
-    hn_progress_update(progress, trainer->epoch * trainer->shards.n_pairs);
+    hn_progress_update(progress, hn_trainer_pairs_passed(trainer));
     if (!last && trainer->epoch % (uint64_t)config->train.checkpoint_every == 0) {
         return hn_checkpoint_write(session, err);
     }
@@ -42,13 +42,12 @@ static HnStatus one_epoch(HnSession *session, HnProgress *progress, char *what, 
 
 static HnStatus all_epochs(HnSession *session, HnError *err) {
     HnTrainer *trainer = session->trainer;
-    const uint64_t n_epochs = (uint64_t)trainer->config->train.epochs, n_pairs = trainer->shards.n_pairs;
+    const uint64_t n_epochs = (uint64_t)trainer->config->train.epochs;
     uint64_t moved_before = hn_comm_bytes_moved(session->comm), steps_before = trainer->steps;
     char what[160], bytes[32];
     HnProgress progress;
     (void)snprintf(what, sizeof what, "%s, seed %lld: pairs", session->job->variant, (long long)session->job->seed);
-    hn_progress_start(&progress, what, n_epochs * n_pairs,
-                      trainer->epoch * n_pairs + trainer->step_in_epoch * trainer->order.batch);
+    hn_progress_start(&progress, what, n_epochs * trainer->shards.n_pairs, hn_trainer_pairs_passed(trainer));
     trainer->progress = &progress;
     HnStatus status = HN_OK;
     while (status == HN_OK && trainer->epoch < n_epochs && !stopped_early(session)) {

@@ -1,11 +1,13 @@
 #include "cf/trainer.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "cpu.h"
+#include "fixed.h"
 #include "rank.h"
 
 /* The ranks take the lowest instruction path that one of them has, so that all compute the same bits. */
@@ -163,6 +165,29 @@ void hn_trainer_free(HnTrainer **address) {
 
 HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err) {
     return trainer->model->embed(trainer->model_state, trainer->final_users, trainer->final_items, NULL, err);
+}
+
+static bool is_finite(const HnTable *table) {
+    const uint64_t n = table == NULL ? 0 : table->n_rows * (uint64_t)table->dim;
+    return n == 0 || (isfinite(hn_max_magnitude_cpu(table->value, n)) && isfinite(hn_max_magnitude_cpu(table->m, n)) &&
+                      isfinite(hn_max_magnitude_cpu(table->v, n)));
+}
+
+HnStatus hn_trainer_check(const HnTrainer *trainer, HnError *err) {
+    HnStatus status = HN_OK;
+    if (!is_finite(&trainer->users) || !is_finite(&trainer->items) ||
+        !is_finite(trainer->sampler->parameters(trainer->sampler_state)) ||
+        !is_finite(hn_model_parameters(trainer->model, trainer->model_state))) {
+        const uint64_t in_epoch = trainer->step_in_epoch; /* 0: the last of the epoch before */
+        status = hn_fail(err, HN_NUMERIC,
+                         "%s, seed %lld, epoch %llu, step %llu: a parameter is not finite after this step: lower "
+                         "train.learning_rate, or raise train.l2 (with another --out, since the folder keeps its "
+                         "configuration)",
+                         trainer->job->variant, (long long)trainer->job->seed,
+                         (unsigned long long)trainer->epoch + (in_epoch > 0 ? 1 : 0),
+                         (unsigned long long)(in_epoch > 0 ? in_epoch : trainer->order.n_batches));
+    }
+    return hn_comm_agree(trainer->comm, status, err);
 }
 
 uint64_t hn_trainer_memory_bytes(const HnTrainer *trainer) {

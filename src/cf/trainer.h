@@ -84,6 +84,9 @@ void hn_trainer_update(HnTrainer *trainer);
 /* Both in one pass over the rows (the same bits), and the books: step_in_epoch, running loss; on the last step of an
  * epoch, the next epoch begins. */
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err);
+/* How far training is, for people: an epoch counts as many pairs as there are, whatever its batches draw or leave out,
+ * and a step its share of them. So never more than epochs times pairs. */
+uint64_t hn_trainer_pairs_passed(const HnTrainer *trainer);
 /* All steps that the epoch under way has left. loss: means of the epoch. Ends early, with trainer->stop set, where a
  * rank was asked to stop. */
 HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err);
@@ -92,6 +95,9 @@ HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError 
  * same on every rank), with the vectors as they are; those are in `finals`. Nothing is learnt. */
 HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, uint64_t epoch, HnError *err);
 
+/* HN_NUMERIC on all ranks, naming the step, where a parameter or a moment is not finite: a step whose loss is finite
+ * can make it so. */
+HnStatus hn_trainer_check(const HnTrainer *trainer, HnError *err);
 /* Final vectors of all rows to final_users, final_items. */
 HnStatus hn_trainer_embed(HnTrainer *trainer, HnError *err);
 /* SHA-256 over all parameters in global row order, per virtual shard: the same for any number of ranks. */

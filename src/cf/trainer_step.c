@@ -97,7 +97,8 @@ HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, 
     return trainer->sampler->forward(trainer->sampler_state, batch, err);
 }
 
-/* A user who took every item has no negative: its pairs are skipped, said once. */
+/* A user who took every item has no negative, and one without pairs leaves the places empty that it is drawn for: these
+ * are skipped, said once. */
 static void warn_skips(HnTrainer *trainer) {
     const HnBatch *batch = &trainer->batch;
     if (batch->n_used < batch->n_positions && !trainer->warned_skips) {
@@ -107,10 +108,10 @@ static void warn_skips(HnTrainer *trainer) {
         }
         hn_log(
             HN_LOG_WARN,
-            "%s: some users took every item, so their pairs have no negative and are skipped (%llu of the %llu pairs "
-            "of this batch)",
-            trainer->job->variant, (unsigned long long)(batch->n_positions - batch->n_used),
-            (unsigned long long)batch->n_positions);
+            "%s: some users took every item%s, so there is nothing to compare and they are skipped (%llu of the %llu "
+            "pairs of this batch)",
+            trainer->job->variant, batch->repeats ? ", or have no training pair" : "",
+            (unsigned long long)(batch->n_positions - batch->n_used), (unsigned long long)batch->n_positions);
     }
 }
 
@@ -259,14 +260,18 @@ HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err)
     return HN_OK;
 }
 
+uint64_t hn_trainer_pairs_passed(const HnTrainer *trainer) {
+    const uint64_t n_pairs = trainer->shards.n_pairs;
+    return trainer->epoch * n_pairs + n_pairs * trainer->step_in_epoch / trainer->order.n_batches;
+}
+
 HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err) {
-    const uint64_t pairs_before = trainer->epoch * trainer->shards.n_pairs;
     trainer->stop = false;
     while (trainer->step_in_epoch < trainer->order.n_batches) {
         HnStepReport report;
         HN_TRY(hn_trainer_step(trainer, &report, err));
         if (trainer->progress != NULL) {
-            hn_progress_update(trainer->progress, pairs_before + trainer->step_in_epoch * trainer->order.batch);
+            hn_progress_update(trainer->progress, hn_trainer_pairs_passed(trainer));
         }
         if (trainer->stop && trainer->step_in_epoch < trainer->order.n_batches) {
             return HN_OK;

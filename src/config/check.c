@@ -15,6 +15,7 @@ typedef struct Check {
     const size_t *lines; /* of the experiment's own keys, or NULL */
     const char *variant; /* row under check, or NULL */
     size_t variant_line;
+    bool data_only;
     HnError *err;
 } Check;
 
@@ -90,14 +91,15 @@ static HnStatus check_inputs(const Check *check) {
     const HnDataConfig *data = &check->experiment->data;
     bool synthetic = data->format == HN_FORMAT_SYNTHETIC;
     bool given = data->split == HN_SPLIT_GIVEN;
-    if (data->dataset[0] != '\0' && data->train_share < 1.0) {
-        return complain(
-            check, "data.train_share",
-            "data.train_share is applied when a data set is prepared, and data.dataset is ready: prepare it "
-            "anew with `hnlmrec prepare --set data.train_share=...`, and drop the key here");
-    }
     if (data->dataset[0] != '\0') {
-        return HN_OK;
+        const char *share = data->train_share < 1.0   ? "data.train_share"
+                            : data->valid_share > 0.0 ? "data.valid_share"
+                                                      : NULL;
+        return share == NULL ? HN_OK
+                             : complain(check, share,
+                                        "%s is applied when a data set is prepared, and data.dataset is ready: prepare "
+                                        "it anew with `hnlmrec prepare --set %s=...`, and drop the key here",
+                                        share, share);
     }
     if (synthetic && data->interactions.n > 0) {
         return complain(check, "data.interactions",
@@ -126,6 +128,13 @@ static HnStatus check_inputs(const Check *check) {
     if (!given && data->valid.n + data->test.n > 0) {
         return complain(check, data->test.n > 0 ? "data.test" : "data.valid",
                         "data.valid and data.test are read with data.split given only; set it, or drop them");
+    }
+    if (data->valid_share > 0.0 && (!given || data->valid.n > 0)) {
+        return complain(check, "data.valid_share",
+                        given ? "data.valid_share takes validation pairs out of train, and data.valid names files of "
+                                "them: drop one of the two"
+                              : "data.valid_share is for data.split given; other splits make a validation part by "
+                                "data.split_ratio, or the last pair but one: set it to 0");
     }
     if (synthetic &&
         (double)data->synthetic.interactions > (double)data->synthetic.users * (double)data->synthetic.items * 0.5) {
@@ -295,12 +304,14 @@ static HnStatus check_train(const Check *check, const HnTrainConfig *train) {
     HN_TRY(check_stop_metric(check, train));
     HN_TRY(check_groups(check, train));
     bool shares = data->split == HN_SPLIT_BY_RATIO || data->split == HN_SPLIT_BY_TIME;
-    bool no_valid = data->dataset[0] == '\0' && ((shares && data->split_ratio.items[1] <= 0.0) ||
-                                                 (data->split == HN_SPLIT_GIVEN && data->valid.n == 0));
-    if (train->eval.select_on == HN_SELECT_VALID && no_valid) {
-        return complain(check, "eval.select_on",
-                        "eval.select_on is valid, but data leaves no validation part; give one (data.valid with "
-                        "split given, data.split_ratio with ratio and time), or set eval.select_on: test");
+    bool no_valid =
+        data->dataset[0] == '\0' && ((shares && data->split_ratio.items[1] <= 0.0) ||
+                                     (data->split == HN_SPLIT_GIVEN && data->valid.n == 0 && data->valid_share <= 0.0));
+    if (train->eval.select_on == HN_SELECT_VALID && no_valid && !check->data_only) {
+        return complain(
+            check, "eval.select_on",
+            "eval.select_on is valid, but data leaves no validation part; give one (data.valid or "
+            "data.valid_share with split given, data.split_ratio with ratio and time), or set eval.select_on: test");
     }
     if (train->sampler.name != HN_SAMPLER_SEMANTIC && train->align.negatives == HN_ALIGN_BATCH) {
         return complain(check, "sampler.name",
@@ -366,8 +377,8 @@ static HnStatus check_names(const Check *check, const size_t *variant_lines) {
 }
 
 HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, const size_t *lines,
-                             const size_t *variant_lines, HnError *err) {
-    Check check = {.experiment = experiment, .path = path, .lines = lines, .err = err};
+                             const size_t *variant_lines, bool data_only, HnError *err) {
+    Check check = {.experiment = experiment, .path = path, .lines = lines, .data_only = data_only, .err = err};
     if (experiment->name[0] == '\0') {
         return complain(&check, "name", "name is empty; the experiment needs one");
     }

@@ -187,3 +187,24 @@ const char *hn_experiment_difference(const HnExperiment *a, const HnExperiment *
     }
     return name;
 }
+
+HnStatus hn_experiment_changed(const HnExperiment *experiment, const char *prefix, HnText *names, HnError *err) {
+    HnExperiment *plain = NULL;
+    HnText a = {0}, b = {0};
+    HnStatus status = hn_experiment_load(NULL, NULL, 0, &plain, err);
+    for (size_t k = 0; k < hn_n_keys && status == HN_OK; k++) {
+        const HnKey *key = &hn_keys[k];
+        bool same = strncmp(key->name, prefix, strlen(prefix)) != 0;
+        if (!same) {
+            status = same_value(key, hn_key_member_const(key, experiment), hn_key_member_const(key, plain), &a, &b,
+                                &same, err);
+        }
+        if (status == HN_OK && !same) {
+            status = hn_text_printf(names, err, "%s%s", names->length > 0 ? ", " : "", key->name);
+        }
+    }
+    hn_text_free(&b);
+    hn_text_free(&a);
+    hn_experiment_free(&plain);
+    return status;
+}

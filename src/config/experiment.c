@@ -108,7 +108,7 @@ static HnStatus read_variants(HnYaml *yaml, const char *folder, HnExperiment *ex
 
 /* The rows of compare, or one row of the experiment's own keys; then the checks across keys. */
 static HnStatus finish(HnYaml *yaml, const char *path, const char *folder, HnExperiment *experiment,
-                       const size_t *lines, HnError *err) {
+                       const size_t *lines, bool data_only, HnError *err) {
     size_t n_rows = yaml == NULL ? 0 : hn_yaml_n_rows(yaml);
     size_t n = n_rows == 0 ? 1 : n_rows;
     experiment->variants = hn_alloc(n, sizeof *experiment->variants, "rows of compare", err);
@@ -127,7 +127,7 @@ static HnStatus finish(HnYaml *yaml, const char *path, const char *folder, HnExp
         }
     }
     if (status == HN_OK) {
-        status = hn_experiment_check(experiment, path, lines, row_lines, err);
+        status = hn_experiment_check(experiment, path, lines, row_lines, data_only, err);
     }
     hn_free(row_lines);
     return status;
@@ -138,8 +138,8 @@ static char *folder_of(const char *path, HnError *err) {
     return slash == NULL ? hn_strdup(".", err) : hn_strndup(path, slash == path ? 1 : (size_t)(slash - path), err);
 }
 
-HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
-                            HnError *err) {
+static HnStatus load(const char *path, const char *const *sets, size_t n_sets, bool data_only,
+                     HnExperiment **experiment, HnError *err) {
     HnYaml *yaml = NULL;
     *experiment = hn_alloc(1, sizeof **experiment, "the experiment", err);
     size_t *lines = hn_alloc(hn_n_keys, sizeof *lines, "lines of keys", err);
@@ -161,7 +161,7 @@ HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_
         status = hn_set_give(sets[i], &command_line, err);
     }
     if (status == HN_OK) {
-        status = finish(yaml, path, folder, *experiment, lines, err);
+        status = finish(yaml, path, folder, *experiment, lines, data_only, err);
     }
     hn_yaml_close(&yaml);
     hn_free(folder);
@@ -170,4 +170,14 @@ HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_
         hn_experiment_free(experiment);
     }
     return status;
+}
+
+HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
+                            HnError *err) {
+    return load(path, sets, n_sets, false, experiment, err);
+}
+
+HnStatus hn_experiment_load_data(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
+                                 HnError *err) {
+    return load(path, sets, n_sets, true, experiment, err);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 typedef struct HnStringList {
     char **items;
@@ -109,6 +110,7 @@ typedef struct HnDataConfig { /* data.* */
     HnSplitRule split;
     HnDoubleList split_ratio; /* train, valid, test; sums to 1 */
     int64_t split_seed;
+    double valid_share; /* split given: of each user's train pairs, for validation */
     double train_share; /* of each user's train pairs, kept */
     HnCatalogueRule catalogue;
     bool keep_crossing;   /* split given: pairs of two parts stay in both */
@@ -303,6 +305,9 @@ typedef struct HnExperiment {
  * relative to the file's own folder, and come out absolute. Free with hn_experiment_free. */
 HnStatus hn_experiment_load(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
                             HnError *err);
+/* The same for what takes the data alone: rows may ask for a part that the data do not have. */
+HnStatus hn_experiment_load_data(const char *path, const char *const *sets, size_t n_sets, HnExperiment **experiment,
+                                 HnError *err);
 void hn_variants_free(HnVariant *variants, size_t n); /* NULL is fine */
 void hn_experiment_free(HnExperiment **experiment);
 
@@ -320,6 +325,10 @@ HnStatus hn_experiment_identity(const HnExperiment *experiment, const HnVariant 
  * NULL; *a_value and *b_value are freed by hn_free. */
 const char *hn_experiment_difference(const HnExperiment *a, const HnExperiment *b, char **a_value, char **b_value,
                                      HnError *err);
+
+/* Appends the names of the keys that begin with prefix and have another value than their default, with commas between.
+ */
+HnStatus hn_experiment_changed(const HnExperiment *experiment, const char *prefix, HnText *names, HnError *err);
 
 /* Reference of every key (name, type, default, range, meaning): Markdown page, or terminal text with the given prefix.
  */

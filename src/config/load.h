@@ -48,9 +48,10 @@ void hn_range_text(bool whole, double value, char text[32]);
 
 /* Checks of one row's configuration that no file holds. */
 HnStatus hn_train_config_check(const HnExperiment *experiment, const HnTrainConfig *train, HnError *err);
-/* Checks across keys. lines as in the sink; variant_lines[v] = line of row v (0 = not from a file). */
+/* Checks across keys. lines as in the sink; variant_lines[v] = line of row v (0 = not from a file). data_only: rows may
+ * ask for parts that the data do not have. */
 HnStatus hn_experiment_check(const HnExperiment *experiment, const char *path, const size_t *lines,
-                             const size_t *variant_lines, HnError *err);
+                             const size_t *variant_lines, bool data_only, HnError *err);
 /* What is wrong with a row's keys as they stand together, and the key to name; NULL = nothing. */
 const char *hn_train_conflict(const HnTrainConfig *train, const char **key);
 /* The name of the only row where there is no `compare`: "lightgcn+semantic". */

@@ -137,7 +137,8 @@ static HnStatus check_times(const HnWork *work, HnError *err) {
     return HN_OK;
 }
 
-/* The parts of every user's pairs; those of given files only lose what data.train_share leaves out. */
+/* The parts of every user's pairs; those of given files stay, but for what data.valid_share and data.train_share take
+ * out of train. */
 static HnStatus split_pairs(HnWork *work, HnError *err) {
     HnPairTable *table = &work->table;
     const bool given = work->split.rule == HN_SPLIT_GIVEN;
@@ -153,7 +154,7 @@ static HnStatus split_pairs(HnWork *work, HnError *err) {
             parts[end - begin] = table->pairs[end].part;
         }
         if (given) {
-            hn_split_thin(&work->split, user, end - begin, parts, keys);
+            hn_split_given(&work->split, user, end - begin, parts, keys);
         } else {
             hn_split_user(&work->split, user, end - begin, work->have_times ? times : NULL, parts, keys);
         }

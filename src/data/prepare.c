@@ -39,6 +39,10 @@ static HnStatus check_config(const HnDataConfig *config, const HnReaderOps *ops,
     if (given && config->test.n == 0) {
         return hn_fail(err, HN_CONFIG, "data.split: given needs data.test: name the test files");
     }
+    if (config->valid_share > 0 && (!given || config->valid.n > 0)) {
+        return hn_fail(err, HN_CONFIG,
+                       "data.valid_share is for data.split: given without data.valid; drop it, or them");
+    }
     if (!given && config->valid.n + config->test.n > 0) {
         return hn_fail(err, HN_CONFIG,
                        "data.valid and data.test are read only with data.split: given; set it, or drop them");

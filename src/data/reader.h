@@ -69,6 +69,7 @@ struct HnReader {
     HnSeparator separator;
     int n_columns;
     int column[4];          /* of user, item, rating, time; -1 = absent (an items table: item only) */
+    uint64_t words_line;    /* pairs: the first line, until the second is read, where it holds two words; else 0 */
     bool time_ms;           /* times are milliseconds (Amazon's 2023 tables: an item column parent_asin) */
     char **names;           /* [n_columns] of an items table */
     bool latin1_told;       /* the encoding was announced */

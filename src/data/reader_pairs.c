@@ -1,5 +1,6 @@
 /* Pairs: `user item [rating [time]]`, one a line. The separator is what the first line uses (::, tab, comma or space),
- * and is stated; a first line of column names (user,item or user_id:token<TAB>...) is recognised and announced. */
+ * and is stated; a first line of column names (user,item or user_id:token<TAB>...) is recognised and announced. One of
+ * other names is no pair either, and what tells it from ids is refused. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -45,7 +46,40 @@ static bool read_header(HnReader *reader, char **fields, int n) {
     return true;
 }
 
-static bool learn(HnReader *reader, char **fields, int n) {
+static bool is_number(const char *field) {
+    double value;
+    return hn_parse_double(field, &value);
+}
+
+/* A header of which one name is known and the other is not. */
+static HnStatus refuse_header(const HnReader *reader, char **fields, int n, uint64_t line, HnError *err) {
+    bool user = false, item = false;
+    for (int c = 0; c < n; c++) {
+        user = user || is_name(fields[c], user_names);
+        item = item || is_name(fields[c], item_names);
+    }
+    return user == item
+               ? HN_OK
+               : hn_fail(err, HN_INPUT,
+                         "%s:%llu: this line names a column of %s and none of %s: name them user and item (or user_id "
+                         "and item_id), or remove the line where it holds ids",
+                         reader->path, (unsigned long long)line, user ? "users" : "items", user ? "items" : "users");
+}
+
+/* Words above numbers are names, and not the ids of a user and an item. */
+static HnStatus check_second(HnReader *reader, char **fields, HnError *err) {
+    const bool numbers = is_number(fields[reader->column[0]]) && is_number(fields[reader->column[1]]);
+    const uint64_t words = reader->words_line;
+    reader->words_line = 0;
+    return words == 0 || !numbers
+               ? HN_OK
+               : hn_fail(err, HN_INPUT,
+                         "%s:%llu: words, and numbers below them: a header whose names are not known. Name its columns "
+                         "user and item, or remove the line",
+                         reader->path, (unsigned long long)words);
+}
+
+static bool learn(HnReader *reader, char **fields, int n, uint64_t line) {
     bool header = read_header(reader, fields, n);
     if (!header && (n < 2 || n > 4)) {
         hn_reader_refuse(reader, "%d fields where user, item and perhaps rating and time are expected", n);
@@ -56,6 +90,7 @@ static bool learn(HnReader *reader, char **fields, int n) {
     }
     reader->known = true;
     reader->n_columns = n;
+    reader->words_line = !header && n == 2 && !is_number(fields[0]) && !is_number(fields[1]) ? line : 0;
     hn_log(HN_LOG_INFO, "%s: separator %s, %d columns%s", reader->path, hn_separator_name(reader->separator), n,
            reader->time_ms ? ", named by a header line, time in ms"
            : header        ? ", named by a header line"
@@ -107,8 +142,13 @@ static HnStatus interactions(HnReader *reader, HnLine *line, HnEmit *emit, void 
             fields[c][end - 1] = '\0';
         }
     }
-    if (!reader->known && n > 0 && learn(reader, fields, n)) {
-        return HN_OK;
+    const bool first = !reader->known;
+    if (first && n > 0) {
+        const bool header = learn(reader, fields, n, line->number);
+        HN_TRY(header ? HN_OK : refuse_header(reader, fields, n, line->number, err));
+        if (header) {
+            return HN_OK;
+        }
     }
     if (reader->why[0] != '\0') {
         return HN_OK;
@@ -117,6 +157,7 @@ static HnStatus interactions(HnReader *reader, HnLine *line, HnEmit *emit, void 
         return hn_reader_refuse(reader, "not %d fields as in the first line (separator %s)", reader->n_columns,
                                 hn_separator_name(reader->separator));
     }
+    HN_TRY(first ? HN_OK : check_second(reader, fields, err));
     HnInteraction out = {.has_rating = false};
     out.user = (HnSlice){fields[reader->column[0]], strlen(fields[reader->column[0]])};
     out.item = (HnSlice){fields[reader->column[1]], strlen(fields[reader->column[1]])};

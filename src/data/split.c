@@ -10,6 +10,7 @@ HnStatus hn_split_setup(const HnDataConfig *config, HnSplit *split, HnError *err
     *split = (HnSplit){.rule = config->split,
                        .seed = (uint64_t)config->split_seed,
                        .ratio = {1, 0, 0},
+                       .valid_share = config->split == HN_SPLIT_GIVEN ? config->valid_share : 0.0,
                        .left_out = 1.0 - config->train_share};
     if (config->split != HN_SPLIT_BY_RATIO && config->split != HN_SPLIT_BY_TIME) {
         return HN_OK;
@@ -31,10 +32,10 @@ HnStatus hn_split_setup(const HnDataConfig *config, HnSplit *split, HnError *err
 }
 
 /* n * share, rounded up with the probability that makes it right on average. */
-static uint64_t round_at_random(const HnSplit *split, uint32_t user, uint64_t draw, double exact) {
+static uint64_t round_at_random(const HnSplit *split, HnRngStream stream, uint32_t user, uint64_t draw, double exact) {
     HnRng rng;
     double whole = floor(exact + 1e-9); /* 10 * 0.1 is meant to be 1 */
-    hn_rng_start(&rng, split->seed, HN_STREAM_SPLIT, user, UINT64_MAX - draw);
+    hn_rng_start(&rng, split->seed, stream, user, UINT64_MAX - draw);
     return (uint64_t)whole + (exact - whole > hn_rng_double(&rng) + 1e-9 ? 1 : 0);
 }
 
@@ -49,8 +50,8 @@ void hn_split_counts(const HnSplit *split, uint32_t user, uint64_t n, uint64_t c
         test = n >= 2;
         valid = n >= 3;
     } else if (split->rule != HN_SPLIT_GIVEN) {
-        test = round_at_random(split, user, 0, (double)n * split->ratio[2]);
-        valid = round_at_random(split, user, 1, (double)n * split->ratio[1]);
+        test = round_at_random(split, HN_STREAM_SPLIT, user, 0, (double)n * split->ratio[2]);
+        valid = round_at_random(split, HN_STREAM_SPLIT, user, 1, (double)n * split->ratio[1]);
         while (n > 0 && test + valid >= n) {
             *(valid > 0 ? &valid : &test) -= 1;
         }
@@ -71,19 +72,40 @@ static int compare_keys(const void *left, const void *right) {
     return (a->position > b->position) - (a->position < b->position);
 }
 
-void hn_split_thin(const HnSplit *split, uint32_t user, uint64_t n, uint8_t *parts, HnSplitKey *keys) {
+/* A user's train pairs in the order of random keys; returns their number. */
+static uint64_t shuffle_train(const HnSplit *split, HnRngStream stream, uint32_t user, uint64_t n, const uint8_t *parts,
+                              HnSplitKey *keys) {
     uint64_t n_train = 0;
-    for (uint64_t p = 0; p < n && split->left_out > 0; p++) {
+    for (uint64_t p = 0; p < n; p++) {
         if (parts[p] == HN_PART_TRAIN) {
             HnRng rng;
-            hn_rng_start(&rng, split->seed, HN_STREAM_TRAIN_SHARE, user, p);
+            hn_rng_start(&rng, split->seed, stream, user, stream == HN_STREAM_VALID_SHARE ? n_train : p);
             keys[n_train++] = (HnSplitKey){0, hn_rng_u64(&rng), (uint32_t)p};
         }
     }
     qsort(keys, n_train, sizeof *keys, compare_keys);
+    return n_train;
+}
+
+static void thin(const HnSplit *split, uint32_t user, uint64_t n, uint8_t *parts, HnSplitKey *keys) {
+    const uint64_t n_train =
+        split->left_out > 0 ? shuffle_train(split, HN_STREAM_TRAIN_SHARE, user, n, parts, keys) : 0;
     for (uint64_t k = hn_split_kept(split, n_train); k < n_train; k++) {
         parts[keys[k].position] = HN_PART_NONE;
     }
+}
+
+void hn_split_given(const HnSplit *split, uint32_t user, uint64_t n, uint8_t *parts, HnSplitKey *keys) {
+    if (split->valid_share > 0) {
+        const uint64_t n_train = shuffle_train(split, HN_STREAM_VALID_SHARE, user, n, parts, keys);
+        const double exact = (double)n_train * split->valid_share;
+        uint64_t valid = round_at_random(split, HN_STREAM_VALID_SHARE, user, 0, exact);
+        valid -= valid > 0 && valid >= n_train; /* one stays */
+        for (uint64_t k = 0; k < valid; k++) {
+            parts[keys[k].position] = HN_PART_VALID;
+        }
+    }
+    thin(split, user, n, parts, keys);
 }
 
 void hn_split_user(const HnSplit *split, uint32_t user, uint64_t n, const int64_t *times, uint8_t *parts,
@@ -104,10 +126,14 @@ void hn_split_user(const HnSplit *split, uint32_t user, uint64_t n, const int64_
                                   : p < counts[HN_PART_TRAIN] + counts[HN_PART_VALID] ? HN_PART_VALID
                                                                                       : HN_PART_TEST;
     }
-    hn_split_thin(split, user, n, parts, keys);
+    thin(split, user, n, parts, keys);
 }
 
 HnStatus hn_split_recipe_share(const HnSplit *split, HnText *recipe, HnError *err) {
+    if (split->valid_share > 0) {
+        HN_TRY(hn_text_printf(recipe, err, "; %g %% of each user's train pairs as validation, seed %llu",
+                              100.0 * split->valid_share, (unsigned long long)split->seed));
+    }
     return split->left_out > 0 ? hn_text_printf(recipe, err, "; %g %% of each user's train pairs, seed %llu",
                                                 100.0 * (1.0 - split->left_out), (unsigned long long)split->seed)
                                : HN_OK;

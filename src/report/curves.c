@@ -11,6 +11,7 @@ typedef struct Curve {
     const char *variant;
     int64_t seed;
     const char *part;
+    bool on_test; /* its row's epoch was selected on the test part */
 } Curve;
 
 /* One line for each value of `field` [n_rows][n_names]; epochs NULL = row r is epoch r. */
@@ -29,9 +30,10 @@ static HnStatus write_part(const HnStore *store, const Curve *curve, const char 
     for (uint64_t r = 0; r < dims[0] && status == HN_OK; r++) {
         for (uint64_t c = 0; c < dims[1]; c++) {
             hn_csv_field(curve->variant, out);
-            (void)fprintf(out, ",%lld,%lld,%s,%.*s,%.17g\n", (long long)curve->seed,
+            (void)fprintf(out, ",%lld,%lld,%s,%.*s,%.17g,%d\n", (long long)curve->seed,
                           epochs == NULL ? (long long)r + 1 : (long long)epochs[r], curve->part,
-                          (int)(offsets[c + 1] - offsets[c]), bytes + offsets[c], values[r * dims[1] + c]);
+                          (int)(offsets[c + 1] - offsets[c]), bytes + offsets[c], values[r * dims[1] + c],
+                          curve->on_test ? 1 : 0);
         }
     }
     hn_free(values);
@@ -66,10 +68,10 @@ HnStatus hn_report_curves(const char *folder, FILE *out, HnError *err) {
     HnResults results;
     HN_TRY(hn_results_collect(folder, &results, err));
     HnStatus status = HN_OK;
-    (void)fputs("variant,seed,epoch,part,name,value\n", out);
+    (void)fputs("variant,seed,epoch,part,name,value,selected_on_test\n", out);
     for (size_t r = 0; r < results.n_rows; r++) {
         for (size_t s = 0; s < results.n_seeds && status == HN_OK; s++) {
-            Curve curve = {results.rows[r].name, results.seeds[s], ""};
+            Curve curve = {results.rows[r].name, results.seeds[s], "", results.rows[r].on_test};
             if (results.rows[r].results[s].present) {
                 status = write_result(results.rows[r].results[s].path, &curve, out, err);
             }

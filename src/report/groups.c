@@ -182,9 +182,9 @@ static HnStatus collect(Groups *groups, const char *folder, HnError *err) {
 
 /* For programs: a line for each group and metric. */
 static HnStatus fill_long(const Groups *groups, HnGrid *grid, HnError *err) {
-    static const char *const headings[] = {"variant",          "kind",     "group",  "least_pairs", "most_pairs",
-                                           "members",          "users",    "metric", "n_seeds",     "mean",
-                                           "sample_deviation", "synthetic"};
+    static const char *const headings[] = {
+        "variant", "kind",    "group", "least_pairs",      "most_pairs", "members",         "users",
+        "metric",  "n_seeds", "mean",  "sample_deviation", "synthetic",  "selected_on_test"};
     grid->n_columns = sizeof headings / sizeof *headings;
     for (size_t c = 0; c < grid->n_columns; c++) {
         HN_TRY(hn_grid_add(grid, err, "%s", headings[c]));
@@ -204,6 +204,7 @@ static HnStatus fill_long(const Groups *groups, HnGrid *grid, HnError *err) {
         HN_TRY(hn_grid_add_number(grid, hn_mean(values, n), err));
         HN_TRY(hn_grid_add_number(grid, hn_sample_deviation(values, n), err));
         HN_TRY(hn_grid_add(grid, err, "%d", groups->results->synthetic ? 1 : 0));
+        HN_TRY(hn_grid_add(grid, err, "%d", groups->results->rows[line->row].on_test ? 1 : 0));
     }
     return HN_OK;
 }
@@ -253,6 +254,9 @@ HnStatus hn_report_groups(const char *folder, HnReportFormat format, FILE *out, 
     if (status == HN_OK) {
         if (results.synthetic) {
             hn_grid_title(HN_SYNTHETIC_NOTE "\n", format, out);
+        }
+        if (results.on_test) {
+            hn_grid_title(HN_ON_TEST_NOTE "\n", format, out);
         }
         status = hn_grid_write(&grid, format, out, err);
     }

@@ -118,9 +118,10 @@ static const char *verdict(const HnPublished *figure, double mean, double deviat
     return hn_t_two_sided(distance / (deviation * sqrt(1.0 + 1.0 / (double)n)), (double)n - 1.0) >= 0.05 ? "yes" : "no";
 }
 
-static HnStatus put_figure(const HnPublished *figure, const double *values, size_t n, HnText *out, HnError *err) {
+static HnStatus put_figure(const HnPublished *figure, const double *values, size_t n, size_t n_seeds, HnText *out,
+                           HnError *err) {
     const double mean = hn_mean(values, n), deviation = hn_sample_deviation(values, n);
-    char epoch[32] = "best", ours[64] = "-", off[32] = "-";
+    char epoch[32] = "best", ours[64] = "-", off[32] = "-", seeds[32];
     if (figure->epoch != HN_PUBLISHED_BEST) {
         (void)snprintf(epoch, sizeof epoch, "%lld", (long long)figure->epoch);
     }
@@ -129,25 +130,69 @@ static HnStatus put_figure(const HnPublished *figure, const double *values, size
         (void)snprintf(ours, sizeof ours, n > 1 ? "%.*f +- %.*f" : "%.*f", digits, mean, digits, deviation);
         (void)snprintf(off, sizeof off, "%+.2f %%", 100.0 * (mean / figure->value - 1.0));
     }
-    return hn_text_printf(out, err, "%-20s %-12s %5s %10.*f   %-22s %5zu %10s  %s\n", figure->row, figure->figure,
-                          epoch, digits, figure->value, ours, n, off, verdict(figure, mean, deviation, n));
+    (void)snprintf(seeds, sizeof seeds, "%zu/%zu", n, n_seeds);
+    return hn_text_printf(out, err, "%-20s %-12s %5s %10.*f   %-22s %5s %10s  %s\n", figure->row, figure->figure, epoch,
+                          digits, figure->value, ours, seeds, off, verdict(figure, mean, deviation, n));
+}
+
+typedef struct Comparison {
+    const HnResults *results;
+    double *values; /* [n_seeds] room */
+    bool *has;      /* [n_rows] some figure of the row is published */
+    size_t n_short; /* figures that some finished seed has no value of */
+} Comparison;
+
+static HnStatus compare(Comparison *all, const char *text, const HnExperiment *experiment, HnText *out, HnError *err) {
+    const HnResults *results = all->results;
+    HnPublished figure;
+    size_t n = 0;
+    HN_TRY(hn_published_parse(text, experiment, &figure, err));
+    HN_TRY(values_of(results, &figure, all->values, &n, err));
+    for (size_t r = 0; r < results->n_rows; r++) {
+        if (strcmp(results->rows[r].name, figure.row) == 0) {
+            all->has[r] = true;
+            all->n_short += n < hn_results_n_seeds(results, &results->rows[r]) ? 1u : 0u;
+        }
+    }
+    return put_figure(&figure, all->values, n, results->n_seeds, out, err);
+}
+
+/* What the lines above leave out. */
+static HnStatus put_rest(const Comparison *all, HnText *out, HnError *err) {
+    bool any = false;
+    for (size_t r = 0; r < all->results->n_rows; r++) {
+        if (!all->has[r]) {
+            HN_TRY(hn_text_printf(out, err, "%s%s",
+                                  any ? ", " : "no figure is published for: ", all->results->rows[r].name));
+            any = true;
+        }
+    }
+    HN_TRY(hn_text_puts(out, any ? "\n" : "", err));
+    if (all->n_short > 0) {
+        HN_TRY(hn_text_printf(out, err,
+                              "%zu figure%s: finished seeds have no value of that name or at that epoch, which "
+                              "train.epochs, train.eval_first and train.eval_every, or an early stop, left out\n",
+                              all->n_short, all->n_short == 1 ? "" : "s"));
+    }
+    return hn_results_put_missing(all->results, out, err);
 }
 
 static HnStatus put_all(const HnResults *results, const HnExperiment *experiment, const char *folder, HnText *out,
                         HnError *err) {
-    double *values = hn_alloc(results->n_seeds + 1, sizeof *values, "values of the seeds", err);
-    HnStatus status = values == NULL ? HN_MEMORY
-                                     : hn_text_printf(out, err, "%s (%s)\n%-20s %-12s %5s %10s   %-22s %5s %10s  %s\n",
-                                                      experiment->name, folder, "row", "figure", "epoch", "published",
-                                                      "ours", "seeds", "off", "inside");
+    Comparison all = {.results = results,
+                      .values = hn_alloc(results->n_seeds + 1, sizeof(double), "values of the seeds", err),
+                      .has = hn_alloc(results->n_rows + 1, sizeof(bool), "rows", err)};
+    HnStatus status =
+        all.values == NULL || all.has == NULL
+            ? HN_MEMORY
+            : hn_text_printf(out, err, "%s (%s)\n%-20s %-12s %5s %10s   %-22s %5s %10s  %s\n", experiment->name, folder,
+                             "row", "figure", "epoch", "published", "ours", "seeds", "off", "inside");
     for (size_t i = 0; i < experiment->published.n && status == HN_OK; i++) {
-        HnPublished figure;
-        size_t n = 0;
-        status = hn_published_parse(experiment->published.items[i], experiment, &figure, err);
-        status = status == HN_OK ? values_of(results, &figure, values, &n, err) : status;
-        status = status == HN_OK ? put_figure(&figure, values, n, out, err) : status;
+        status = compare(&all, experiment->published.items[i], experiment, out, err);
     }
-    hn_free(values);
+    status = status == HN_OK ? put_rest(&all, out, err) : status;
+    hn_free(all.has);
+    hn_free(all.values);
     return status == HN_OK
                ? hn_text_puts(out,
                               "ours: mean +- sample standard deviation over seeds; loss: sum over an "

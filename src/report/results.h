@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "report/report.h"
 
 typedef struct HnResult { /* one row, one seed */
@@ -41,6 +42,9 @@ typedef struct HnResults {
 /* HN_INPUT where the folder holds no result at all. */
 HnStatus hn_results_collect(const char *folder, HnResults *results, HnError *err);
 void hn_results_free(HnResults *results);
+size_t hn_results_n_seeds(const HnResults *results, const HnResultRow *row); /* that are finished */
+/* A line for each row that lacks some: "missing: NAME 3, 4 (seeds; ...)". */
+HnStatus hn_results_put_missing(const HnResults *results, HnText *out, HnError *err);
 
 /* What one cell of the table says. */
 typedef struct HnCell {

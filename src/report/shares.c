@@ -4,8 +4,8 @@
 #include "report/report.h"
 #include "report/results.h"
 
-static const char *const headings[] = {"row",  "train_share",      "metric",   "n_seeds",
-                                       "mean", "sample_deviation", "synthetic"};
+static const char *const headings[] = {"row",  "train_share",      "metric",    "n_seeds",
+                                       "mean", "sample_deviation", "synthetic", "selected_on_test"};
 enum { N_HEADINGS = sizeof headings / sizeof headings[0] };
 
 /* One row and metric of one run. */
@@ -17,7 +17,8 @@ static HnStatus add_line(const HnResults *results, size_t row, size_t metric, co
     HN_TRY(hn_grid_add(grid, err, "%zu", cell->n));
     HN_TRY(hn_grid_add_number(grid, cell->mean, err));
     HN_TRY(hn_grid_add_number(grid, cell->deviation, err));
-    return hn_grid_add(grid, err, "%d", results->synthetic ? 1 : 0);
+    HN_TRY(hn_grid_add(grid, err, "%d", results->synthetic ? 1 : 0));
+    return hn_grid_add(grid, err, "%d", results->rows[row].on_test ? 1 : 0);
 }
 
 static HnStatus add_run(const char *folder, HnGrid *grid, HnError *err) {

@@ -37,7 +37,7 @@ static HnStatus end_line(HnText *out, HnError *err) {
     return hn_text_puts(out, "\n", err);
 }
 
-static size_t seeds_of(const HnResults *results, const HnResultRow *row) {
+size_t hn_results_n_seeds(const HnResults *results, const HnResultRow *row) {
     size_t n = 0;
     for (size_t s = 0; s < results->n_seeds; s++) {
         n += row->results[s].present ? 1u : 0u;
@@ -56,7 +56,7 @@ static HnStatus put_block(const HnResults *results, const HnCell *cells, size_t 
     HN_TRY(end_line(out, err));
     for (size_t r = 0; r < results->n_rows; r++) {
         char seeds[32];
-        snprintf(seeds, sizeof seeds, "%zu/%zu", seeds_of(results, &results->rows[r]), results->n_seeds);
+        snprintf(seeds, sizeof seeds, "%zu/%zu", hn_results_n_seeds(results, &results->rows[r]), results->n_seeds);
         HN_TRY(put_padded(out, results->rows[r].name, name_width + 2, err));
         HN_TRY(put_padded(out, seeds, 8, err));
         for (size_t m = first; m < last; m++) {
@@ -67,7 +67,7 @@ static HnStatus put_block(const HnResults *results, const HnCell *cells, size_t 
     return hn_text_puts(out, "\n", err);
 }
 
-static HnStatus put_missing(const HnResults *results, HnText *out, HnError *err) {
+HnStatus hn_results_put_missing(const HnResults *results, HnText *out, HnError *err) {
     for (size_t r = 0; r < results->n_rows; r++) {
         bool any = false;
         for (size_t s = 0; s < results->n_seeds; s++) {
@@ -105,7 +105,7 @@ static HnStatus put_legend(const HnResults *results, const HnCell *cells, HnText
             "*", hn_significance_level, any_significant(results, cells) ? "" : " (no cell does)"));
         HN_TRY(hn_text_puts(out, "p-values, Wilcoxon's too: --format csv or json\n", err));
     }
-    HN_TRY(put_missing(results, out, err));
+    HN_TRY(hn_results_put_missing(results, out, err));
     if (results->note != NULL) {
         HN_TRY(hn_text_printf(out, err,
                               "note: rows are in the order of their folders, and seeds that are absent from all "
@@ -162,7 +162,7 @@ static HnStatus fill_page(const HnResults *results, const HnCell *cells, HnGrid 
     }
     for (size_t r = 0; r < results->n_rows; r++) {
         HN_TRY(hn_grid_add(grid, err, "%s", results->rows[r].name));
-        HN_TRY(hn_grid_add(grid, err, "%zu/%zu", seeds_of(results, &results->rows[r]), results->n_seeds));
+        HN_TRY(hn_grid_add(grid, err, "%zu/%zu", hn_results_n_seeds(results, &results->rows[r]), results->n_seeds));
         for (size_t m = 0; m < results->n_metrics; m++) {
             HnText text = {0};
             HnStatus status = put_cell(&text, &cells[r * results->n_metrics + m], 0, err);

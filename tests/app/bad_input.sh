@@ -23,6 +23,21 @@ expect_error "another configuration" "train.learning_rate" 1 run "$tiny" --out "
 expect_error "ranks know it together" "train.learning_rate" 3 run "$tiny" --out "$work/made" --set train.epochs=7 --set train.learning_rate=0.5
 [ "$(grep -c 'another configuration' "$work/log")" = 1 ] && pass "said once" || fail "said $(grep -c 'another configuration' "$work/log") times"
 
+
+# files that are not there: the key is named, before anything is made
+for key in llm.import_vectors llm.import_item_profiles llm.import_user_profiles data.dataset; do
+    expect_error "missing $key" "$key is .*/absent, and there is no such file" 1 run "$tiny" --out "$work/absent-of-$key" --set "$key=$work/absent"
+    expect_error "missing $key, two ranks" "$key is " 2 run "$tiny" --out "$work/absent-of-$key" --set "$key=$work/absent"
+done
+"$program" prepare "$tiny" --out "$work/ready.h5" >"$work/log" 2>&1 || { fail "prepare"; cat "$work/log"; }
+if run 2 run "$tiny" --out "$work/ready" --plan --set data.dataset="$work/ready.h5" --set data.core_users=3 &&
+    [ "$(grep -c 'these keys change nothing: .*data.core_users' "$work/log")" = 1 ]; then
+    pass "keys beside a ready data set: $(grep -o 'these keys change nothing.*' "$work/log")"
+else
+    fail "keys beside a ready data set"
+    cat "$work/log"
+fi
+
 # one more rank than virtual shards; and more ranks than users must simply work
 expect_error "more ranks than shards" "virtual_shards" 3 run "$tiny" --out "$work/shards" --set train.virtual_shards=2
 printf '0 0 1 2 3\n1 1 2 3 4\n' >"$work/two.txt"

@@ -30,11 +30,13 @@ static void errno_becomes_status(void **state) {
     HnError err = HN_ERROR_INIT;
     assert_int_equal(hn_fail_errno(&err, ENOSPC, "cannot write %s", "x.h5"), HN_SPACE);
     assert_non_null(strstr(err.message, "cannot write x.h5: "));
-    assert_non_null(strstr(err.message, "space"));
+    assert_non_null(strstr(err.message, "free some space there"));
     hn_error_clear(&err);
     assert_int_equal(hn_fail_errno(&err, EDQUOT, "x"), HN_SPACE);
+    assert_non_null(strstr(err.message, "free some space"));
     hn_error_clear(&err);
     assert_int_equal(hn_fail_errno(&err, EACCES, "x"), HN_IO);
+    assert_null(strstr(err.message, "free some space"));
     assert_string_equal(hn_status_text(HN_SPACE), "out of disk space");
 }
 

@@ -161,6 +161,11 @@ static HnTrainConfig config_of(const json_t *one) {
     config.train.learning_rate = real(one, "learning_rate");
     config.train.batch = integer(golden, "batch");
     config.train.virtual_shards = 3;
+    if (json_object_get(one, "epoch_unit") != NULL) {
+        static const char *const units[] = {"edge", "user", "user_uniform", "distinct_users", NULL};
+        config.train.epoch_unit = (HnEpochUnit)word(one, "epoch_unit", units);
+        config.train.batch = integer(one, "batch");
+    }
     if (json_object_get(one, "tau") != NULL) {
         config.loss.tau = real(one, "tau");
     }
@@ -289,7 +294,8 @@ static void check_tables(const char *name, HnTrainer *trainer, const json_t *wan
     }
 }
 
-/* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself. */
+/* A step's pairs and negatives, [pairs][draws]. Where the case names a sampler, it is to draw those by itself; where it
+ * names the unit of an epoch, the pairs too. */
 typedef struct Given {
     HnGivenBatch batch;
     uint64_t pairs[64];
@@ -327,6 +333,14 @@ static void put_views(HnTrainer *trainer, const json_t *ssl) {
     }
 }
 
+static void check_drawn(const HnBatch *batch, const Given *given) {
+    assert_int_equal(batch->n, given->batch.n);
+    for (uint32_t k = 0; k < batch->n; k++) {
+        assert_int_equal(batch->local[k], given->pairs[k]); /* one rank: all pairs are local */
+    }
+    assert_memory_equal(batch->negative, given->negatives, batch->n * (size_t)batch->draws * sizeof(int32_t));
+}
+
 static void run_case(const json_t *one, bool reproducible, const char *folder) {
     HnError err = HN_ERROR_INIT;
     const char *name = json_string_value(json_object_get(one, "name"));
@@ -355,9 +369,10 @@ static void run_case(const json_t *one, bool reproducible, const char *folder) {
         Given given;
         HnStepReport report;
         give(&given, one, step);
-        expect_ok(hn_trainer_gradients(trainer, &given.batch, &report, &err), &err);
-        const size_t n_drawn = given.batch.n * (size_t)trainer->batch.draws;
-        assert_memory_equal(trainer->batch.negative, given.negatives, n_drawn * sizeof(int32_t));
+        const bool drawn = json_object_get(one, "epoch_unit") != NULL;
+        trainer->step_in_epoch = s;
+        expect_ok(hn_trainer_gradients(trainer, drawn ? NULL : &given.batch, &report, &err), &err);
+        check_drawn(&trainer->batch, &given);
         check_loss(name, json_object_get(step, "loss"), &report, vectors == NULL ? 0.0 : config.align.lambda);
         check_tables(name, trainer, json_object_get(step, "gradient"), true);
         hn_trainer_update(trainer);

@@ -376,6 +376,70 @@ static void take_up(const Case *one) {
     hn_free(whole);
 }
 
+/* ---- what diverges leaves its checkpoint ---- */
+
+/* After a checkpoint the last rank's moments are infinite: the loss is still finite, the step's parameters are not.
+ * Then the checkpoint is read as it was written. */
+static void diverge(const Case *one, HnComm *group, const char *folder) {
+    HnError err = HN_ERROR_INIT, cause = HN_ERROR_INIT;
+    HnTrainJob job = job_of(one, 1, folder);
+    HnSession session;
+    char before[65], after[65];
+    bool found = false;
+    stop(hn_session_create(&job, group, &session, &err), one->name, &err);
+    stop(hn_session_epoch(&session, &err), one->name, &err);
+    stop(hn_checkpoint_write(&session, &err), one->name, &err);
+    stop(hn_trainer_digest(session.trainer, before, &err), one->name, &err);
+    if (hn_comm_rank(group) == hn_comm_size(group) - 1) {
+        session.trainer->users.m[0] = INFINITY;
+    }
+    expect_all(hn_session_epoch(&session, &cause), HN_NUMERIC, "seed 7, epoch 2, step ", &cause);
+    hn_session_free(&session);
+    stop(hn_session_create(&job, group, &session, &err), one->name, &err);
+    stop(hn_checkpoint_read(&session, &found, &err), one->name, &err);
+    stop(hn_trainer_digest(session.trainer, after, &err), one->name, &err);
+    if (!found || session.trainer->epoch != 1 || strcmp(before, after) != 0) {
+        fprintf(stderr, "%s: the checkpoint before divergence is not what was written\n", one->name);
+        mismatches++;
+    }
+    hn_session_free(&session);
+}
+
+/* On one rank and on two, and all steps of the epoch in one, so that no later step's loss can tell. */
+static void diverged_goes_on(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    char wanted[65] = "", got[65] = "";
+    for (int large = 0; large <= 1; large++) {
+        Case mine = *one;
+        mine.config.train.batch = large ? 100000 : mine.config.train.batch;
+        for (int size = 0; size <= 2; size++) { /* 0: one rank, undisturbed */
+            HnComm *group = NULL;
+            char *folder = hn_path_printf(&err, "%s/diverged-%d-%d", one->folder, large, size);
+            const int n_ranks = size > 1 ? 2 : 1;
+            stop(hn_comm_split(job_world, hn_comm_rank(job_world) < n_ranks ? 0 : -1, 0, &group, &err), "split", &err);
+            if (hn_comm_rank(job_world) == 0) {
+                stop(hn_folder_make(folder, &err), "folder", &err);
+            }
+            stop(hn_comm_barrier(job_world, &err), "barrier", &err);
+            if (group != NULL && size > 0) {
+                diverge(&mine, group, folder);
+            }
+            if (group != NULL) {
+                finish_training(&mine, group, folder, 1);
+            }
+            if (hn_comm_rank(job_world) == 0) {
+                result_digest(folder, size == 0 ? wanted : got);
+                if (size > 0 && strcmp(got, wanted) != 0) {
+                    fprintf(stderr, "%s: %d ranks did not go on from before divergence\n", one->name, n_ranks);
+                    mismatches++;
+                }
+            }
+            hn_comm_free(&group);
+            hn_free(folder);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     HnError err = HN_ERROR_INIT;
     if (hn_world_start(&argc, &argv, &job_world, &err) != HN_OK) {
@@ -406,6 +470,7 @@ int main(int argc, char **argv) {
         }
         if (i == 1) {
             failures(&cases[i]);
+            diverged_goes_on(&cases[i]);
             host_without_memory(&cases[i]);
         }
         close_case(&cases[i]);

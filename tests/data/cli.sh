@@ -77,5 +77,21 @@ expect 4 "bad.txt: 1 of 2 lines (50 %) are malformed" "$hnlmrec" prepare --set d
 grep -qF "bad.txt:2: the rating" out || { echo "FAILED: no file and line in the warning"; failed=1; }
 [ ! -e bad.h5 ] || { echo "FAILED: a failed run left bad.h5"; failed=1; }
 expect 5 "absent/d.h5" "$hnlmrec" prepare demo --out absent/d.h5
+
+# Train and test files alone are enough to prepare; to stop by validation, a share of train becomes it, in `run` too.
+printf '0 0 1 2 3 4 5\n1 1 2 3 4 5 6\n2 0 2 4 6 8 7\n' >train.txt
+printf '0 6\n1 7\n2 1\n' >test.txt
+cat >given.yaml <<YAML
+name: given
+seeds: [1]
+data: {format: lightgcn, split: given, interactions: train.txt, test: test.txt}
+train: {epochs: 2, eval_every: 1}
+compare: [{name: RNS, sampler.name: rns}]
+YAML
+expect 0 "valid pairs                   0" "$hnlmrec" prepare given.yaml --out given.h5
+expect 0 "valid pairs                   6" "$hnlmrec" prepare given.yaml --set data.valid_share=0.34 --set data.split_seed=3 --out shared.h5
+expect 3 "data.valid_share with split given" "$hnlmrec" run given.yaml --out run
+expect 0 "recall@20" "$hnlmrec" run given.yaml --set data.valid_share=0.34 --out run
+grep -q 'SELECTED ON TEST' out && { echo "FAILED: a run with a validation part was selected on test"; failed=1; }
 [ $failed -eq 0 ] && echo "ok"
 exit $failed

@@ -140,6 +140,42 @@ static void share_of_train(void **state) {
     }
 }
 
+/* data.valid_share: train pairs of given files become validation; train and validation together are what train was, and
+ * data.train_share takes from the rest. */
+static void validation_out_of_train(void **state) {
+    (void)state;
+    fixture_text("t.txt", "0 0 1 2 3 4 5 6 7 8 9\n1 3\n2 10 11 12 13\n");
+    fixture_text("x.txt", "0 11\n1 12 0\n");
+    for (int half = 0; half <= 1; half++) {
+        fixture_prepare(&prepared, "valid.h5", "data.format=lightgcn", set("data.interactions", "t.txt"),
+                        set("data.test", "x.txt"), "data.split=given", "data.valid_share=0.5", "data.split_seed=9",
+                        half ? "data.train_share=0.5" : "data.train_share=1", NULL);
+        assert_int_equal(prepared.status, HN_OK);
+        assert_string_equal(part_text(HN_PART_TEST), "0:11 1:0,12");
+        const uint64_t *train = prepared.pairs[HN_PART_TRAIN].offsets, *valid = prepared.pairs[HN_PART_VALID].offsets;
+        assert_int_equal(valid[1], 5);
+        assert_int_equal(valid[2], 5); /* user 1 keeps its only pair */
+        assert_int_equal(valid[3], 7);
+        assert_int_equal(train[1], half ? 3 : 5);
+        assert_int_equal(train[2] - train[1], 1);
+        assert_int_equal(train[3] - train[2], half ? 1 : 2);
+        for (uint64_t v = 0; v < 5; v++) {
+            for (uint64_t t = 0; t < train[1]; t++) {
+                assert_int_not_equal(prepared.pairs[HN_PART_VALID].items[v], prepared.pairs[HN_PART_TRAIN].items[t]);
+            }
+        }
+        HnStore *store = NULL;
+        HnError err = HN_ERROR_INIT;
+        char *text = NULL;
+        assert_int_equal(hn_store_open(fixture_path("valid.h5"), &HN_SCHEMA_DATASET, &store, &err), HN_OK);
+        assert_int_equal(hn_store_get_text(store, "recipe", &text, &err), HN_OK);
+        assert_non_null(strstr(text, "; split: given files; 50 % of each user's train pairs as validation, seed 9"));
+        hn_free(text);
+        hn_store_close(&store);
+        fixture_release(&prepared);
+    }
+}
+
 static void provenance(void **state) {
     (void)state;
     fixture_text("p.csv", "user,item\na,x\na,y\nb,x\nb,y\n");
@@ -317,10 +353,15 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lightgcn_given),     cmocka_unit_test(a_test_pair_of_train_can_count),
-        cmocka_unit_test(pairs_with_filters), cmocka_unit_test(share_of_train),
-        cmocka_unit_test(provenance),         cmocka_unit_test(texts),
-        cmocka_unit_test(keep_lists),         cmocka_unit_test(small_worlds),
+        cmocka_unit_test(lightgcn_given),
+        cmocka_unit_test(a_test_pair_of_train_can_count),
+        cmocka_unit_test(pairs_with_filters),
+        cmocka_unit_test(share_of_train),
+        cmocka_unit_test(validation_out_of_train),
+        cmocka_unit_test(provenance),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(keep_lists),
+        cmocka_unit_test(small_worlds),
         cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);

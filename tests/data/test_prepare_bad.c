@@ -283,6 +283,26 @@ static void stop(void **state) {
     fixture_failed(&prepared, HN_INTERRUPTED, NULL);
 }
 
+/* A header that is not known for one must not become a user and an item. */
+static void headers_of_other_names(void **state) {
+    (void)state;
+    run_pairs("visitor,product\n1,20\n2,21\n", NULL);
+    fixture_failed(&prepared, HN_INPUT, "in.txt:1: words, and numbers below them", NULL);
+    run_pairs("\n# comment\n1 20\n", NULL);
+    fixture_failed(&prepared, HN_INPUT, "in.txt:2: ", NULL);
+    run_pairs("user_id,product\nann,tea\nbob,jam\n", NULL);
+    fixture_failed(&prepared, HN_INPUT, "in.txt:1: this line names a column of users and none of items", NULL);
+    run_pairs("rating,iid:token,stars\nann,tea,3\nbob,jam,4\n", NULL);
+    fixture_failed(&prepared, HN_INPUT, "in.txt:1: this line names a column of items and none of users", NULL);
+    const char *const good[] = {"ann,tea\nbob,jam\n7,8\n", "ann,tea\n7,jam\n7,8\n", "1,tea\n2,3\n4,5\n"};
+    for (size_t k = 0; k < sizeof good / sizeof *good; k++) {
+        run_pairs(good[k], NULL);
+        assert_int_equal(prepared.status, HN_OK);
+        assert_int_equal(prepared.report.pairs_kept, 3);
+        fixture_release(&prepared);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_input),    cmocka_unit_test(malformed_lines),
@@ -291,7 +311,7 @@ int main(void) {
         cmocka_unit_test(truncated),      cmocka_unit_test(one_megabyte_line),
         cmocka_unit_test(bad_metadata),   cmocka_unit_test(output_folder),
         cmocka_unit_test(full_disk),      cmocka_unit_test(old_result_survives),
-        cmocka_unit_test(stop),
+        cmocka_unit_test(stop),           cmocka_unit_test(headers_of_other_names),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -153,6 +153,50 @@ static void shares_are_nested(void **state) {
     }
 }
 
+/* A share of given train pairs for validation: right on average for any activity, at least one train pair stays, other
+ * parts are not touched, and where test pairs lie between them changes nothing. */
+static void valid_out_of_given_train(void **state) {
+    (void)state;
+    HnSplit split = {.rule = HN_SPLIT_GIVEN, .seed = 3, .valid_share = 0.15};
+    uint64_t hits[10] = {0};
+    for (uint64_t n = 1; n <= 30; n++) {
+        const int users = 4000;
+        double sum = 0.0;
+        for (uint32_t user = 0; user < (uint32_t)users; user++) {
+            uint8_t parts[MOST], again[MOST], mixed[MOST];
+            uint64_t counts[3], train = 0;
+            memset(parts, HN_PART_TRAIN, n);
+            memset(again, HN_PART_TRAIN, n);
+            for (uint64_t p = 0; p < 2 * n; p++) {
+                mixed[p] = p % 2 == 0 ? HN_PART_TEST : HN_PART_TRAIN;
+            }
+            hn_split_given(&split, user, n, parts, keys);
+            hn_split_given(&split, user, n, again, keys);
+            hn_split_given(&split, user, 2 * n, mixed, keys);
+            count_parts(parts, n, counts);
+            assert_memory_equal(parts, again, n);
+            for (uint64_t p = 0; p < n; p++) {
+                assert_int_equal(mixed[2 * p], HN_PART_TEST);
+                assert_int_equal(mixed[2 * p + 1], parts[p]);
+                train += parts[p] == HN_PART_TRAIN;
+                hits[p % 10] += n == 10 && parts[p] == HN_PART_VALID;
+            }
+            assert_true(train >= 1 && counts[HN_PART_TEST] == 0);
+            assert_true(n == 1 || fabs((double)counts[HN_PART_VALID] - 0.15 * (double)n) < 1);
+            sum += (double)counts[HN_PART_VALID];
+        }
+        assert_true(fabs(sum / users - (n == 1 ? 0.0 : 0.15 * (double)n)) < 4 * 0.5 / sqrt(users));
+    }
+    for (int p = 0; p < 10; p++) {
+        assert_true(fabs((double)hits[p] - 600) < 4 * sqrt(4000 * 0.15 * 0.85));
+    }
+    uint8_t one[MOST] = {0}, other[MOST] = {0};
+    hn_split_given(&split, 1, MOST, one, keys);
+    split.seed = 4;
+    hn_split_given(&split, 1, MOST, other, keys);
+    assert_memory_not_equal(one, other, MOST);
+}
+
 static void setup_refuses(void **state) {
     (void)state;
     double shares[3];
@@ -180,6 +224,7 @@ int main(void) {
                                        cmocka_unit_test(by_time),
                                        cmocka_unit_test(leave_one_out),
                                        cmocka_unit_test(shares_are_nested),
+                                       cmocka_unit_test(valid_out_of_given_train),
                                        cmocka_unit_test(setup_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

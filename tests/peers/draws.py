@@ -3,7 +3,7 @@ cf/table.c, the samplers): so that a rendering gets the same initial values, bat
 the program. Everything works on whole arrays."""
 import numpy as np
 
-INIT_USER, INIT_ITEM, INIT_LAYER, SHUFFLE, NEGATIVE, DROPOUT, MIX = 1, 2, 3, 4, 5, 10, 40
+INIT_USER, INIT_ITEM, INIT_LAYER, SHUFFLE, NEGATIVE, DROPOUT, EPOCH_PAIR, EPOCH_USER, MIX = 1, 2, 3, 4, 5, 10, 30, 31, 40
 U32, U64 = np.uint32, np.uint64
 MASK = 0xFFFFFFFFFFFFFFFF
 STEP = 0x9E3779B97F4A7C15
@@ -124,9 +124,9 @@ def philox2(key, half, round_key):
     return c0
 
 
-def positions(n, seed, epoch):
-    """Where each of n pairs stands in the epoch: hn_permute_inverse of all of them."""
-    key = mix64(mix64((mix64(seed) + SHUFFLE * STEP) & MASK) ^ epoch)
+def permuted(n, seed, stream, a, inverse):
+    """hn_permute, or hn_permute_inverse, of 0 .. n-1."""
+    key = mix64(mix64((mix64(seed) + stream * STEP) & MASK) ^ a)
     key0, key1 = key & 0xFFFFFFFF, key >> 32
     bits = 1
     while bits < 32 and n > 1 << (2 * bits):
@@ -137,10 +137,18 @@ def positions(n, seed, epoch):
     while walking.any():
         left, right = (value[walking] >> U64(bits)).astype(U32) & mask, value[walking].astype(U32) & mask
         for step in range(8):
-            left, right = right ^ (philox2(key0, left, key1 + 7 - step) & mask), left
+            if inverse:
+                left, right = right ^ (philox2(key0, left, key1 + 7 - step) & mask), left
+            else:
+                left, right = right, left ^ (philox2(key0, right, key1 + step) & mask)
         value[walking] = left.astype(U64) << U64(bits) | right.astype(U64)
         walking = value >= n
     return value.astype(np.int64)
+
+
+def positions(n, seed, epoch):
+    """Where each of n pairs stands in the epoch."""
+    return permuted(n, seed, SHUFFLE, epoch, True)
 
 
 class Lists:
@@ -177,6 +185,17 @@ class Lists:
             for half in range(2):
                 columns.append(self.outside(user, below64(u64(w[2 * half], w[2 * half + 1]), free).astype(np.int64)))
         return np.stack(columns[:n], axis=1)
+
+
+def distinct_users(lists, seed, epoch, size):
+    """Batches of train.epoch_unit distinct_users, as NGCF's authors make them: pairs / size + 1 of them, each of `size` users of all, no
+    two alike, and a uniform one of each one's pairs; a user who has none leaves its place empty. For each batch a list of (place in the
+    epoch, pair)."""
+    n_batches = lists.n // size + 1
+    for t in range(n_batches):
+        users = permuted(lists.n_users, seed, EPOCH_USER, epoch * n_batches + t, False)[:size].tolist()
+        yield [(t * size + i, int(lists.offset[user]) + Sequence(seed, EPOCH_PAIR, epoch, t * size + i).below64(int(lists.count[user])))
+               for i, user in enumerate(users) if lists.count[user] > 0]
 
 
 class Popularity:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Renders tests/fixtures/golden/steps_forms.json: training steps in the forms that code bases give the ranking loss, L2 and pooling, and
 of samplers that choose whole items (popularity, DNS, AHNS, in-batch), as make_golden.py does. Items are drawn and chosen here too, by
-the project's random numbers: the C side does so by itself, and must have chosen the same. Run by hand:
+the project's random numbers: the C side does so by itself, and must have chosen the same; so are batches of
+distinct users. Run by hand:
     .cache/peers/bin/python tests/peers/make_golden_forms.py
 """
 import argparse
@@ -30,15 +31,17 @@ def far_apart(values):
     assert not ((gaps > 1e-12) & (gaps < CLOSE)).any(), "two candidates are nearly alike: choose another seed"
 
 
-def chosen(sampler, lists, final, pair):
-    """The item that one pair is compared with (cf-methods 2.1, 2.2, 2.5)."""
+def chosen(sampler, lists, final, pair, key):
+    """The item that one pair is compared with (cf-methods 2.1, 2.2, 2.5). key: what its draws go by."""
     user, positive = int(lists.user[pair]), int(lists.item[pair])
     if sampler["name"] == "popularity":
         return int(draws.Popularity(lists, sampler["exponent"], sampler["weight"]).draw(SEED, EPOCH, np.array([pair]))[0])
     if sampler["name"] == "in_batch":
         return positive
     outside = [item for item in range(N_ITEMS) if sampler["draw_from"] == "all" or not lists.has(np.array([user]), np.array([item]))[0]]
-    sequence = draws.Sequence(SEED, draws.NEGATIVE, EPOCH, pair)
+    sequence = draws.Sequence(SEED, draws.NEGATIVE, EPOCH, key)
+    if sampler["name"] == "rns":
+        return outside[sequence.below64(len(outside))]
     pool = [outside[sequence.below64(len(outside))] for _ in range(CANDIDATES)]
     similar = {"product": lambda x: (x * final[user]).sum(-1), "cosine": lambda x: F.cosine_similarity(x, final[user][None], dim=-1),
                "distance": lambda x: ((x - final[user]) ** 2).sum(-1)}[sampler["similarity"]]
@@ -87,12 +90,16 @@ def render(case, seed):
     params = {k: torch.tensor(v, requires_grad=True) for k, v in params.items()}
     result = dict(case, pairs=[list(p) for p in pairs], initial={k: flat([v]) for k, v in params.items()}, steps=[])
     optimiser = torch.optim.Adam(params.values(), lr=case["learning_rate"], betas=(0.9, 0.999), eps=1e-8)
+    batches = list(draws.distinct_users(lists, SEED, EPOCH, case["batch"])) if "batch" in case else None
     for step in range(STEPS):
-        batch = rng.choice(len(pairs), BATCH, replace=False).tolist()
+        if batches is None:
+            batch = keys = rng.choice(len(pairs), BATCH, replace=False).tolist()
+        else:
+            keys, batch = ([entry[k] for entry in batches[step]] for k in (0, 1))
         users, positives = [pairs[p][0] for p in batch], [pairs[p][1] for p in batch]
         optimiser.zero_grad()
         final = pooled(layers_of(params["users"], params["items"], rows, case["layers"], kept_edges(case, rows, step)), case["forms"]["pool"])
-        negatives = [chosen(case["sampler"], lists, final, p) for p in batch]
+        negatives = [chosen(case["sampler"], lists, final, p, key) for p, key in zip(batch, keys)]
         e_u, e_p, e_n = (final[users], *(final[[N_USERS + i for i in items]] for items in (positives, negatives)))
         if case["sampler"]["name"] == "in_batch":
             each = in_batch(case, e_u, e_p)
@@ -117,11 +124,12 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=default)
     out = parser.parse_args().out
 
-    def case(name, layers, sampler, loss="bpr", margin=0.0, edges=None, **forms):
+    def case(name, layers, sampler, loss="bpr", margin=0.0, edges=None, batch=None, **forms):
         settings = dict(name=sampler, similarity="product", draw_from="outside", weight="power", exponent=0.75, pick=1, candidates=CANDIDATES)
         settings.update({k: forms.pop(k) for k in list(forms) if k in settings})
         return dict(name=name, loss=loss, margin=margin, l2=1e-2, learning_rate=1e-2, semantic=None, layers=layers, sampler=settings,
-                    forms=dict(FORMS, **forms), **({} if edges is None else {"edges": edges}))
+                    forms=dict(FORMS, **forms), **({} if edges is None else {"edges": edges}),
+                    **({} if batch is None else {"epoch_unit": "distinct_users", "batch": batch}))
 
     cases = [
         case("mf_popularity", 0, "popularity"),
@@ -147,6 +155,8 @@ def main():
         case("lightgcn_dropped_edges_rlmrec", 2, "popularity", pool="sum", reg="all_params", edges=dict(dropout=0.5, rescale=False)),
         case("lightgcn_dropped_edges_dns", 3, "dns", edges=dict(dropout=0.2, rescale=True)),
         case("lightgcn_dropped_edges_one_layer", 1, "dns", edges=dict(dropout=0.7, rescale=True)),
+        case("lightgcn_distinct_users", 2, "rns", batch=8),
+        case("mf_distinct_users_dns", 0, "dns", batch=9, reg_rows="final"),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

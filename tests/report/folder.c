@@ -126,3 +126,25 @@ void folder_put_experiment(const char *folder, const char *yaml) {
     assert_int_equal(hn_file_write_atomic(path, yaml, strlen(yaml), &err), HN_OK);
     hn_free(path);
 }
+
+const char folder_experiment[] = "name: by hand\nseeds: [1, 2, 3]\ncompare:\n"
+                                 "  - {name: \"Zeta, first\", sampler.name: rns}\n"
+                                 "  - {name: Alpha, sampler.name: semantic}\n"
+                                 "  - {name: not run, semantic.alpha: 0.5}\n";
+const char *const folder_metrics[2] = {"recall@10", "ndcg@10"};
+
+char *folder_put_run(const char *top, const char *name, bool with_experiment, bool synthetic) {
+    char *folder = hn_path_join(top, name, NULL);
+    const double zeta[3][2] = {{0.10, 0.5}, {0.20, 0.5}, {0.30, 0.25}};
+    const double alpha[2][2] = {{0.2001, 0.5}, {0.3002, 0.5}};
+    for (int s = 0; s < 3; s++) {
+        folder_put_result(folder, "zeta-first", "Zeta, first", s + 1, 2, folder_metrics, zeta[s], synthetic);
+    }
+    for (int s = 0; s < 2; s++) {
+        folder_put_result(folder, "alpha", "Alpha", s + 1, 2, folder_metrics, alpha[s], synthetic);
+    }
+    if (with_experiment) {
+        folder_put_experiment(folder, folder_experiment);
+    }
+    return folder;
+}

@@ -19,12 +19,6 @@
 static char top[256];
 static char output[65536];
 
-static const char experiment[] = "name: by hand\nseeds: [1, 2, 3]\ncompare:\n"
-                                 "  - {name: \"Zeta, first\", sampler.name: rns}\n"
-                                 "  - {name: Alpha, sampler.name: semantic}\n"
-                                 "  - {name: not run, semantic.alpha: 0.5}\n";
-static const char *const metrics[] = {"recall@10", "ndcg@10"};
-
 static int make_top(void **state) {
     (void)state;
     snprintf(top, sizeof top, "/tmp/hn-report-XXXXXX");
@@ -34,23 +28,6 @@ static int make_top(void **state) {
 static int drop_top(void **state) {
     (void)state;
     return hn_folder_remove(top, NULL) == HN_OK && hn_alloc_live_blocks() == 0 ? 0 : -1;
-}
-
-/* Two rows of three seeds, one of them incomplete. Alpha's recall is above by about 0.1 each time, its NDCG equal. */
-static char *put_run(const char *name, bool with_experiment, bool synthetic) {
-    char *folder = hn_path_join(top, name, NULL);
-    const double zeta[3][2] = {{0.10, 0.5}, {0.20, 0.5}, {0.30, 0.25}};
-    const double alpha[2][2] = {{0.2001, 0.5}, {0.3002, 0.5}};
-    for (int s = 0; s < 3; s++) {
-        folder_put_result(folder, "zeta-first", "Zeta, first", s + 1, 2, metrics, zeta[s], synthetic);
-    }
-    for (int s = 0; s < 2; s++) {
-        folder_put_result(folder, "alpha", "Alpha", s + 1, 2, metrics, alpha[s], synthetic);
-    }
-    if (with_experiment) {
-        folder_put_experiment(folder, experiment);
-    }
-    return folder;
 }
 
 static HnStatus report(const char *folder, HnReportFormat format, HnError *err) {
@@ -76,8 +53,8 @@ static void untested_is_said(void **state) {
     HnError err = HN_ERROR_INIT;
     const double zeros[2] = {0.0, 0.0};
     char *folder = hn_path_join(top, "untested", NULL);
-    folder_put_result(folder, "a", "A", 8, 2, metrics, zeros, false);
-    folder_put_result(folder, "b", "B", 8, 2, metrics, zeros, false);
+    folder_put_result(folder, "a", "A", 8, 2, folder_metrics, zeros, false);
+    folder_put_result(folder, "b", "B", 8, 2, folder_metrics, zeros, false);
     const HnReportFormat formats[] = {HN_REPORT_TABLE, HN_REPORT_MARKDOWN, HN_REPORT_LATEX, HN_REPORT_CSV,
                                       HN_REPORT_JSON};
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
@@ -94,7 +71,7 @@ static void untested_is_said(void **state) {
 static void table_for_people(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *folder = put_run("table", true, true);
+    char *folder = folder_put_run(top, "table", true, true);
     assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
     assert_says("by hand (");
     assert_says("SYNTHETIC DATA");
@@ -115,7 +92,7 @@ static void table_for_people(void **state) {
 static void csv_has_full_precision(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *folder = put_run("csv", true, false);
+    char *folder = folder_put_run(top, "csv", true, false);
     assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
     int lines = 0;
     for (const char *c = output; *c != '\0'; c++) {
@@ -146,7 +123,7 @@ static void csv_has_full_precision(void **state) {
 static void json_says_everything(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *folder = put_run("json", true, true);
+    char *folder = folder_put_run(top, "json", true, true);
     assert_int_equal(report(folder, HN_REPORT_JSON, &err), HN_OK);
     json_error_t why;
     json_t *object = json_loads(output, 0, &why), *rows = json_object_get(object, "rows");
@@ -170,7 +147,7 @@ static void json_says_everything(void **state) {
 static void without_the_experiment(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *folder = put_run("bare", false, false);
+    char *folder = folder_put_run(top, "bare", false, false);
     assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
     assert_says("note: rows are in the order of their folders");
     assert_says("experiment.yaml");
@@ -184,7 +161,7 @@ static void one_seed_has_no_deviation(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
     char *folder = hn_path_join(top, "one", NULL);
-    folder_put_result(folder, "only", "only", 9, 2, metrics, (double[]){0.125, 0.25}, false);
+    folder_put_result(folder, "only", "only", 9, 2, folder_metrics, (double[]){0.125, 0.25}, false);
     assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
     assert_says(" 0.1250");
     assert_null(strstr(output, " \n"));
@@ -201,7 +178,7 @@ static void rows_may_differ_in_metrics(void **state) {
     HnError err = HN_ERROR_INIT;
     char *folder = hn_path_join(top, "mixed", NULL);
     const char *const other[] = {"ndcg@10", "mrr@5"};
-    folder_put_result(folder, "a", "a", 1, 2, metrics, (double[]){0.1, 0.2}, false);
+    folder_put_result(folder, "a", "a", 1, 2, folder_metrics, (double[]){0.1, 0.2}, false);
     folder_put_result(folder, "b", "b", 7, 2, other, (double[]){0.3, 0.4}, false);
     assert_int_equal(report(folder, HN_REPORT_CSV, &err), HN_OK);
     assert_says("a,recall@10,1,0.1");
@@ -223,13 +200,13 @@ static void what_cannot_be_read_is_an_error(void **state) {
     assert_non_null(strstr(err.message, "/no/such/run"));
     hn_error_clear(&err);
     char *folder = hn_path_join(top, "empty", NULL);
-    folder_put_experiment(folder, experiment);
+    folder_put_experiment(folder, folder_experiment);
     assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_INPUT);
     assert_non_null(strstr(err.message, "no finished training"));
     hn_free(folder);
 
     hn_error_clear(&err);
-    folder = put_run("corrupt", true, false);
+    folder = folder_put_run(top, "corrupt", true, false);
     char *path = hn_path_join(folder, "train/alpha/seed-2/result.h5", NULL);
     assert_int_equal(hn_file_write_atomic(path, "not a store", 11, &err), HN_OK);
     assert_int_not_equal(report(folder, HN_REPORT_TABLE, &err), HN_OK);
@@ -238,13 +215,13 @@ static void what_cannot_be_read_is_an_error(void **state) {
     hn_free(folder);
 
     hn_error_clear(&err);
-    folder = put_run("twice", true, false);
-    folder_put_result(folder, "copy-of-alpha", "Alpha", 1, 2, metrics, (double[]){0.1, 0.2}, false);
+    folder = folder_put_run(top, "twice", true, false);
+    folder_put_result(folder, "copy-of-alpha", "Alpha", 1, 2, folder_metrics, (double[]){0.1, 0.2}, false);
     assert_int_equal(report(folder, HN_REPORT_TABLE, &err), HN_CONFLICT);
     hn_free(folder);
 
     hn_error_clear(&err);
-    folder = put_run("full", true, false);
+    folder = folder_put_run(top, "full", true, false);
     FILE *full = fopen("/dev/full", "w");
     if (full != NULL) {
         assert_int_equal(hn_report(folder, HN_REPORT_JSON, full, &err), HN_IO);
@@ -253,19 +230,24 @@ static void what_cannot_be_read_is_an_error(void **state) {
     hn_free(folder);
 }
 
-static void curves_hold_every_epoch(void **state) {
-    (void)state;
-    HnError err = HN_ERROR_INIT;
-    char *folder = put_run("curves", true, false);
+static HnStatus report_curves(const char *folder, HnError *err) {
     FILE *stream = tmpfile();
-    assert_int_equal(hn_report_curves(folder, stream, &err), HN_OK);
+    HnStatus status = hn_report_curves(folder, stream, err);
     rewind(stream);
     output[fread(output, 1, sizeof output - 1, stream)] = '\0';
     fclose(stream);
-    assert_says("variant,seed,epoch,part,name,value\n");
-    assert_says("Alpha,1,1,loss,total,0.69999999999999996\n");
-    assert_says("Alpha,1,2,loss,l2,0.02\n");
-    assert_says("\"Zeta, first\",3,2,valid,ndcg@10,0.125\n");
+    return status;
+}
+
+static void curves_hold_every_epoch(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = folder_put_run(top, "curves", true, false);
+    assert_int_equal(report_curves(folder, &err), HN_OK);
+    assert_says("variant,seed,epoch,part,name,value,selected_on_test\n");
+    assert_says("Alpha,1,1,loss,total,0.69999999999999996,0\n");
+    assert_says("Alpha,1,2,loss,l2,0.02,0\n");
+    assert_says("\"Zeta, first\",3,2,valid,ndcg@10,0.125,0\n");
     hn_free(folder);
 }
 
@@ -281,7 +263,7 @@ static HnStatus report_groups(const char *folder, HnReportFormat format, HnError
 static void groups_are_means_over_seeds(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *folder = put_run("groups", true, true);
+    char *folder = folder_put_run(top, "groups", true, true);
     assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_OK);
     assert_says("SYNTHETIC DATA");
     /* Zeta's recall is .1, .2, .3 over all; "few" has half of it, and adds a quarter. */
@@ -302,7 +284,7 @@ static void groups_are_means_over_seeds(void **state) {
 
     hn_error_clear(&err);
     folder = hn_path_join(top, "no-groups", NULL);
-    folder_put_result(folder, "only", "only", 9, 2, metrics, (double[]){0.125, 0.25}, false);
+    folder_put_result(folder, "only", "only", 9, 2, folder_metrics, (double[]){0.125, 0.25}, false);
     assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_INPUT);
     assert_non_null(strstr(err.message, "eval.activity_groups"));
     hn_free(folder);
@@ -312,7 +294,8 @@ static void groups_are_means_over_seeds(void **state) {
 static void shares_stand_side_by_side(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *whole = put_run("share-whole", true, true), *half = put_run("share-half", false, false);
+    char *whole = folder_put_run(top, "share-whole", true, true),
+         *half = folder_put_run(top, "share-half", false, false);
     folder_put_experiment(half, "name: half\nseeds: [1, 2, 3]\ndata.train_share: 0.5\ncompare: [{name: Alpha}]\n");
     const char *const folders[] = {half, whole};
     FILE *stream = tmpfile();
@@ -320,19 +303,48 @@ static void shares_stand_side_by_side(void **state) {
     rewind(stream);
     output[fread(output, 1, sizeof output - 1, stream)] = '\0';
     fclose(stream);
-    assert_says("row,train_share,metric,n_seeds,mean,sample_deviation,synthetic\nAlpha,0.5,recall@10,2,0.25");
+    assert_says(
+        "row,train_share,metric,n_seeds,mean,sample_deviation,synthetic,selected_on_test\nAlpha,0.5,recall@10,2,0.25");
     assert_says("Alpha,1,recall@10,2,0.25");
     assert_says("\"Zeta, first\",1,ndcg@10,3,0.41666666666666669,0.1443375672974064");
-    assert_says(",1\n");
+    assert_says(",1,0\n");
     hn_free(whole);
     hn_free(half);
-    char *bare = put_run("share-unknown", false, false);
+    char *bare = folder_put_run(top, "share-unknown", false, false);
     const char *const unknown[] = {bare};
     stream = tmpfile();
     assert_int_equal(hn_report_shares(unknown, 1, stream, &err), HN_INPUT);
     assert_non_null(strstr(err.message, "data.train_share"));
     fclose(stream);
     hn_free(bare);
+}
+
+/* Wherever figures of a row stand that chose its epoch on test, they say so; those of other rows do not. */
+static void selected_on_test_is_said(void **state) {
+    (void)state;
+    HnError err = HN_ERROR_INIT;
+    char *folder = hn_path_join(top, "on-test", NULL);
+    folder_put_result(folder, "a", "a", 1, 2, folder_metrics, (double[]){0.1, 0.2}, false);
+    folder_put_result(folder, "b", "b", 7, 2, folder_metrics, (double[]){0.3, 0.4}, false);
+    folder_put_experiment(folder, "name: t\nseeds: [1, 7]\ncompare: [{name: a}, {name: b, eval.select_on: test}]\n");
+    assert_int_equal(report_groups(folder, HN_REPORT_CSV, &err), HN_OK);
+    assert_says(",synthetic,selected_on_test\n");
+    assert_says("a,activity,few,1,5,30,29,recall@10,1,0.050000000000000003,,0,0\n");
+    assert_says("b,activity,few,1,5,30,29,recall@10,1,0.14999999999999999,,0,1\n");
+    assert_int_equal(report_groups(folder, HN_REPORT_TABLE, &err), HN_OK);
+    assert_says("SELECTED ON TEST");
+    assert_int_equal(report_curves(folder, &err), HN_OK);
+    assert_says("a,1,2,loss,l2,0.02,0\n");
+    assert_says("b,7,2,loss,l2,0.02,1\n");
+    FILE *stream = tmpfile();
+    const char *const folders[] = {folder};
+    assert_int_equal(hn_report_shares(folders, 1, stream, &err), HN_OK);
+    rewind(stream);
+    output[fread(output, 1, sizeof output - 1, stream)] = '\0';
+    fclose(stream);
+    assert_says("a,1,recall@10,1,0.10000000000000001,,0,0\n");
+    assert_says("b,1,recall@10,1,0.29999999999999999,,0,1\n");
+    hn_free(folder);
 }
 
 static HnStatus report_trials(const char *folder, HnReportFormat format, HnError *err) {
@@ -374,7 +386,7 @@ static void trials_best_first(void **state) {
 static void pages_hold_the_whole_table(void **state) {
     (void)state;
     HnError err = HN_ERROR_INIT;
-    char *folder = put_run("pages", true, false);
+    char *folder = folder_put_run(top, "pages", true, false);
     assert_int_equal(report(folder, HN_REPORT_MARKDOWN, &err), HN_OK);
     assert_says(
         "| row | seeds | recall@10 | ndcg@10 |\n|---|---|---|---|\n| Zeta, first | 3/3 | [0.2000 \u00b1 0.1000]");
@@ -409,11 +421,11 @@ static void fail_every_allocation(HnStatus (*make)(const char *folder, HnReportF
 
 static void report_without_memory(void **state) {
     (void)state;
-    char *folder = put_run("memory", true, false);
+    char *folder = folder_put_run(top, "memory", true, false);
     fail_every_allocation(report, folder);
     hn_free(folder);
     folder = hn_path_join(top, "memory-small", NULL); /* each allocation costs a whole report */
-    folder_put_result(folder, "only", "only", 1, 2, metrics, (double[]){0.125, 0.25}, false);
+    folder_put_result(folder, "only", "only", 1, 2, folder_metrics, (double[]){0.125, 0.25}, false);
     folder_put_experiment(folder, "name: small\nseeds: [1]\ncompare: [{name: only}]\n");
     folder_put_trial(folder, 1, "0.1", 0.25, false);
     fail_every_allocation(report_groups, folder);
@@ -421,79 +433,15 @@ static void report_without_memory(void **state) {
     hn_free(folder);
 }
 
-/* ---- figures that others printed ---- */
-
-static HnStatus published(const char *folder, HnError *err) {
-    FILE *stream = tmpfile();
-    assert_non_null(stream);
-    HnStatus status = hn_report_published(folder, stream, err);
-    rewind(stream);
-    size_t n = fread(output, 1, sizeof output - 1, stream);
-    output[n] = '\0';
-    fclose(stream);
-    return status;
-}
-
-/* The line of the output that holds both. */
-static void assert_line(const char *figure, const char *tail) {
-    const char *at = strstr(output, figure);
-    assert_non_null(at);
-    char line[256];
-    snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
-    if (strstr(line, tail) == NULL) {
-        fail_msg("\"%s\" lacks \"%s\"", line, tail);
-    }
-}
-
-static void published_figures_beside_ours(void **state) {
-    (void)state;
-    HnError err = HN_ERROR_INIT;
-    char *folder = put_run("published", false, false);
-    char yaml[2048];
-    /* Zeta's recall is .1 .2 .3: mean .2, deviation .1, and one more run lies within .2 +- t(2) .1 sqrt(4/3) = .2 +-
-     * .497. The parts of folder.c have losses .7 and .5 over 6 batches, and half the test's metrics at validation 2. */
-    snprintf(yaml, sizeof yaml,
-             "%spublished:\n"
-             "  - Zeta, first; recall@10; best; 0.69\n  - Zeta, first; recall@10; best; 0.70\n"
-             "  - Zeta, first; recall@10; best; 0.21; within 6 %%\n  - Alpha; loss; 0; 4.203; within 0.1 %%\n"
-             "  - Alpha; loss; 1; 3.01\n"
-             "  - Alpha; ndcg@10; 1; 0.25\n  - Alpha; ndcg@10; 7; 0.25\n  - not run; loss; 1; 3\n",
-             experiment);
-    folder_put_experiment(folder, yaml);
-    if (published(folder, &err) != HN_OK) {
-        fail_msg("%s", err.message);
-    }
-    assert_line("best    0.69000", "0.20000 +- 0.10000         3   -71.01 %  yes");
-    assert_line("best    0.70000", "3   -71.43 %  no");
-    assert_line("best    0.21000", "3    -4.76 %  yes");
-    assert_line("loss             0     4.2030", "4.2000 +- 0.0000           2    -0.07 %  yes");
-    assert_line("loss             1     3.0100", "3.0000 +- 0.0000           2    -0.33 %  no");
-    assert_line("ndcg@10          1    0.25000", "0.25000 +- 0.00000         2    +0.00 %  yes");
-    assert_line("ndcg@10          7    0.25000", "    0          -  -");
-    assert_line("not run", "    0          -  -");
-    hn_free(folder);
-    folder = put_run("nothing-published", true, false);
-    assert_int_equal(published(folder, &err), HN_INPUT);
-    assert_non_null(strstr(err.message, "`published`"));
-    hn_free(folder);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_figures_beside_ours),
-        cmocka_unit_test(untested_is_said),
-        cmocka_unit_test(table_for_people),
-        cmocka_unit_test(csv_has_full_precision),
-        cmocka_unit_test(json_says_everything),
-        cmocka_unit_test(without_the_experiment),
-        cmocka_unit_test(one_seed_has_no_deviation),
-        cmocka_unit_test(rows_may_differ_in_metrics),
-        cmocka_unit_test(what_cannot_be_read_is_an_error),
-        cmocka_unit_test(curves_hold_every_epoch),
-        cmocka_unit_test(groups_are_means_over_seeds),
-        cmocka_unit_test(shares_stand_side_by_side),
-        cmocka_unit_test(trials_best_first),
-        cmocka_unit_test(pages_hold_the_whole_table),
+        cmocka_unit_test(untested_is_said),           cmocka_unit_test(table_for_people),
+        cmocka_unit_test(csv_has_full_precision),     cmocka_unit_test(json_says_everything),
+        cmocka_unit_test(without_the_experiment),     cmocka_unit_test(one_seed_has_no_deviation),
+        cmocka_unit_test(rows_may_differ_in_metrics), cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(curves_hold_every_epoch),    cmocka_unit_test(groups_are_means_over_seeds),
+        cmocka_unit_test(shares_stand_side_by_side),  cmocka_unit_test(selected_on_test_is_said),
+        cmocka_unit_test(trials_best_first),          cmocka_unit_test(pages_hold_the_whole_table),
         cmocka_unit_test(report_without_memory),
     };
     return cmocka_run_group_tests(tests, make_top, drop_top);
