@@ -10,13 +10,12 @@
 #include "cf/shards.h"
 #include "config/experiment.h"
 
-/* An epoch's positions, by train.epoch_unit:
- *   edge          one permutation of all pairs
- *   user          every user has the same number of slots, as many as users have pairs on average (at least one),
- * shuffled; each holds a uniform one of the user's pairs (LightGCN-PyTorch) user_uniform  each of as many positions as
- * there are pairs holds a uniform user and a uniform one of its pairs (SGL-Torch) distinct_users  pairs / batch + 1
- * batches, each of as many distinct users, uniform, and a uniform one of each one's pairs (NGCF's authors). But for
- * edge, pairs repeat, and a position whose user has no pair stays empty. */
+/* An epoch's positions, by train.epoch_unit. edge: one permutation of all pairs; user (LightGCN-PyTorch): every user
+ * has the same number of slots, as many as users have pairs on average (at least one), shuffled, and each holds a
+ * uniform one of the user's pairs; user_uniform (SGL-Torch): each of as many positions as there are pairs holds a
+ * uniform user and a uniform one of its pairs; distinct_users (NGCF's authors): pairs / batch + 1 batches, each of as
+ * many distinct users, uniform, and a uniform one of each one's pairs. But for edge, pairs repeat, and a position whose
+ * user has no pair stays empty. */
 typedef struct HnOrder {
     HnEpochUnit unit;
     const HnUserShards *shards; /* borrowed */
