@@ -20,12 +20,12 @@ static HnStatus put_model(HnText *text, const HnTrainConfig *c, HnError *err) {
     return hn_text_printf(text, err,
                           "model.backbone: %d\nmodel.dim: %lld\nmodel.layers: %lld\nmodel.init: %d\n"
                           "model.init_std: %.17g\nmodel.pool: %d\nmodel.edge_dropout: %.17g\nmodel.edge_rescale: "
-                          "%d\nsampler.name: %d\nloss.name: %d\nloss.margin: %.17g\n"
+                          "%d\nmodel.edge_masks: %d\nsampler.name: %d\nloss.name: %d\nloss.margin: %.17g\n"
                           "loss.epsilon: %.17g\nloss.tau: %.17g\nloss.reduce: %d\n",
                           (int)c->model.backbone, (long long)c->model.dim, (long long)c->model.layers,
                           (int)c->model.init, c->model.init_std, (int)c->model.pool, c->model.edge_dropout,
-                          c->model.edge_rescale, (int)c->sampler.name, (int)c->loss.name, c->loss.margin,
-                          c->loss.epsilon, c->loss.tau, (int)c->loss.reduce);
+                          c->model.edge_rescale, (int)c->model.edge_masks, (int)c->sampler.name, (int)c->loss.name,
+                          c->loss.margin, c->loss.epsilon, c->loss.tau, (int)c->loss.reduce);
 }
 
 static HnStatus put_sampler(HnText *text, const HnTrainConfig *c, HnError *err) {

@@ -73,6 +73,7 @@ typedef enum { HN_WEIGHT_POWER, HN_WEIGHT_LOG } HnWeightRule;
 typedef enum { HN_SIMILAR_PRODUCT, HN_SIMILAR_COSINE, HN_SIMILAR_DISTANCE } HnSimilarity;
 typedef enum { HN_DNS_PICK, HN_DNS_ALL } HnDnsRule;
 typedef enum { HN_INIT_XAVIER_UNIFORM, HN_INIT_XAVIER_NORMAL, HN_INIT_NORMAL } HnInitRule;
+typedef enum { HN_MASKS_OF_STEP, HN_MASKS_OF_LAYER } HnEdgeMasks;
 typedef enum { HN_POOL_MEAN, HN_POOL_SUM, HN_POOL_FINAL, HN_POOL_UPPER } HnPoolRule;
 typedef enum { HN_LOSS_BPR, HN_LOSS_HINGE, HN_LOSS_SOFTMAX } HnLossName;
 typedef enum { HN_REDUCE_MEAN, HN_REDUCE_SUM } HnReduceRule;
@@ -186,6 +187,7 @@ typedef struct HnTrainConfig { /* what one row of the table trains */
         HnPoolRule pool;
         double init_std, edge_dropout;
         bool edge_rescale;
+        HnEdgeMasks edge_masks;
     } model; /* model.* */
     struct {
         HnNgcfVariant variant;

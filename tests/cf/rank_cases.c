@@ -54,6 +54,10 @@ static size_t add_edge_cases(Case *cases, size_t n) {
     cases[n].config.model.layers = 3, cases[n].config.model.edge_dropout = 0.4;
     cases[n].cut = true;
     cases[n++].config.sampler.name = HN_SAMPLER_MIXGCF;
+    cases[n] = (Case){.name = "edges dropped by layer", .config = small_config(), .n_users = 61, .n_items = 43};
+    cases[n].config.model.layers = 3, cases[n].config.model.edge_dropout = 0.4;
+    cases[n].config.model.edge_masks = HN_MASKS_OF_LAYER, cases[n].cut = true;
+    cases[n++].config.train.batch = 30;
     cases[n] = (Case){.name = "dropped edges, summed", .config = small_config(), .n_users = 90, .n_items = 700};
     cases[n].config.model.edge_dropout = 0.2, cases[n].config.model.edge_rescale = false;
     cases[n++].config.model.pool = HN_POOL_SUM;

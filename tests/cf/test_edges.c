@@ -8,11 +8,12 @@
 
 static char *folder;
 
-static void trained_with(const World *world, double share, bool rescale, bool exact, char hex[65]) {
+static void trained_with(const World *world, double share, bool rescale, HnEdgeMasks masks, bool exact, char hex[65]) {
     HnError err = HN_ERROR_INIT;
     HnTrainConfig config = small_config();
     config.model.layers = 3;
     config.model.edge_dropout = share, config.model.edge_rescale = rescale;
+    config.model.edge_masks = masks;
     Rig rig;
     rig_start(&rig, world, &config, folder, NULL, exact, 13);
     double loss[HN_N_LOSSES];
@@ -28,12 +29,16 @@ static void test_nothing_dropped_is_the_whole_graph(void **state) {
     (void)state;
     World world = world_gappy();
     for (int exact = 0; exact <= 1; exact++) {
-        char none[65], smallest[65], half[65], rescaled[65];
-        trained_with(&world, 0.0, true, exact, none);
-        trained_with(&world, 1.0 / 65536.0, false, exact, smallest);
-        trained_with(&world, 0.5, false, exact, half);
-        trained_with(&world, 0.5, true, exact, rescaled);
+        char none[65], smallest[65], of_layers[65], half[65], rescaled[65], half_of_layers[65];
+        trained_with(&world, 0.0, true, HN_MASKS_OF_STEP, exact, none);
+        trained_with(&world, 1.0 / 65536.0, false, HN_MASKS_OF_STEP, exact, smallest);
+        trained_with(&world, 1.0 / 65536.0, false, HN_MASKS_OF_LAYER, exact, of_layers);
+        trained_with(&world, 0.5, false, HN_MASKS_OF_STEP, exact, half);
+        trained_with(&world, 0.5, false, HN_MASKS_OF_LAYER, exact, half_of_layers);
+        trained_with(&world, 0.5, true, HN_MASKS_OF_STEP, exact, rescaled);
         assert_string_equal(none, smallest);
+        assert_string_equal(none, of_layers);
+        assert_string_not_equal(half, half_of_layers);
         assert_string_not_equal(none, half);
         assert_string_not_equal(half, rescaled);
     }
@@ -68,6 +73,7 @@ static void test_evaluation_drops_nothing(void **state) {
         const uint64_t bytes = hn_trainer_memory_bytes(rig.trainer);
         rig_end(&rig);
         config.model.edge_dropout = 0.5;
+        config.model.edge_masks = way / 4 % 2 == 1 ? HN_MASKS_OF_LAYER : HN_MASKS_OF_STEP;
         rig_start(&rig, &world, &config, folder, NULL, way & 1, 11);
         HnStepReport report;
         expect_ok(hn_trainer_gradients(rig.trainer, NULL, &report, &err), &err);
@@ -85,6 +91,7 @@ static void test_every_allocation_failing(void **state) {
     (void)state;
     HnTrainConfig config = small_config();
     config.model.edge_dropout = 0.3, config.model.edge_rescale = true;
+    config.model.edge_masks = HN_MASKS_OF_LAYER;
     check_no_memory(&config, folder);
 }
 

@@ -185,6 +185,8 @@ static HnTrainConfig config_of(const json_t *one) {
     if (edges != NULL) {
         config.model.edge_dropout = real(edges, "dropout");
         config.model.edge_rescale = json_is_true(json_object_get(edges, "rescale"));
+        const bool by_layer = json_object_get(edges, "masks") != NULL && is_word(edges, "masks", "layer");
+        config.model.edge_masks = by_layer ? HN_MASKS_OF_LAYER : HN_MASKS_OF_STEP;
     }
     if (dgcf != NULL) {
         config.model.backbone = HN_BACKBONE_DGCF;

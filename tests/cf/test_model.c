@@ -247,6 +247,7 @@ static void test_gradients_with_dropped_edges(void **state) {
         HnTrainConfig config = small_config();
         config.model.layers = 1 + way % 3;
         config.model.edge_dropout = 0.4, config.model.edge_rescale = way % 2 == 0;
+        config.model.edge_masks = way % 3 == 2 ? HN_MASKS_OF_LAYER : HN_MASKS_OF_STEP;
         config.model.init = HN_INIT_NORMAL, config.model.init_std = 0.4;
         config.sampler.name = names[way / 3];
         config.train.l2 = 0.05;

@@ -157,6 +157,8 @@ def main():
         case("lightgcn_dropped_edges_one_layer", 1, "dns", edges=dict(dropout=0.7, rescale=True)),
         case("lightgcn_distinct_users", 2, "rns", batch=8),
         case("mf_distinct_users_dns", 0, "dns", batch=9, reg_rows="final"),
+        case("lightgcn_edges_by_layer", 2, "popularity", edges=dict(dropout=0.4, rescale=True, masks="layer")),
+        case("lightgcn_edges_by_layer_dns", 3, "dns", edges=dict(dropout=0.3, rescale=False, masks="layer")),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_forms.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

@@ -21,13 +21,19 @@ CLOSE = 1e-5  # scores nearer than this could be in another order in single prec
 
 
 def kept_edges(case, rows, step):
-    """[nodes][nodes]: what an edge counts in this step under model.edge_dropout, or 1. Those to users and those to items are dropped one
-    by one, by the number of their pair."""
+    """[layers] of [nodes][nodes]: what an edge counts in a layer of this step under model.edge_dropout, or 1. Those to users and those to
+    items are dropped one by one, by the number of their pair; the same ones in all layers, or others."""
+    each = case.get("edges", {}).get("masks") == "layer"
+    masks = [kept_edges_of(case, rows, step, mask) for mask in range(case["layers"] if each else 1)]
+    return masks if each else masks * case["layers"]
+
+
+def kept_edges_of(case, rows, step, mask):
     counts = torch.ones(N_USERS + N_ITEMS, N_USERS + N_ITEMS, dtype=torch.float64)
     if "edges" in case:
         pairs = [(user, N_USERS + item) for user, taken in enumerate(rows) for item in taken]
         for part in (0, 1):
-            kept = draws.kept(SEED, step, part, len(pairs) // 128 + 1, 128, case["edges"]["dropout"]).reshape(-1)
+            kept = draws.kept(SEED, step, 2 * mask + part, len(pairs) // 128 + 1, 128, case["edges"]["dropout"]).reshape(-1)
             for number, (user, item) in enumerate(pairs):
                 counts[(user, item) if part == 0 else (item, user)] = kept[number] if case["edges"]["rescale"] else float(kept[number] > 0)
     return counts
@@ -41,10 +47,10 @@ def layers_of(users, items, rows, n_layers, counts):
             adjacency[user, N_USERS + item] = adjacency[N_USERS + item, user] = 1.0
     degree = adjacency.sum(1)
     root = torch.where(degree > 0, degree.clamp(min=1).rsqrt(), torch.zeros_like(degree))
-    normal = root[:, None] * adjacency * root[None, :] * counts
+    normal = root[:, None] * adjacency * root[None, :]
     hops = [torch.cat([users, items])]
-    for _ in range(n_layers):
-        hops.append(normal @ hops[-1])
+    for layer in range(n_layers):
+        hops.append(normal * counts[layer] @ hops[-1])
     return torch.stack(hops)
 
 
@@ -207,6 +213,7 @@ def main():
         dict(base, name="lightgcn_mixgcf_dropped_edges", layers=3, sampler=mixgcf, edges=dict(dropout=0.5, rescale=True)),
         dict(base, name="lightgcn_dins_authors_dropped_edges", layers=2, sampler=dins, pool="upper", reg_rows="layer1",
              edges=dict(dropout=0.25, rescale=True)),
+        dict(base, name="lightgcn_mixgcf_edges_by_layer", layers=3, sampler=mixgcf, edges=dict(dropout=0.5, rescale=True, masks="layer")),
     ]
     golden = {
         "made_by": f"tests/peers/make_golden_hops.py, torch {torch.__version__.split('+')[0]}, float64, CPU",

@@ -277,7 +277,8 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     if (layer == 1 && of_users) {
         hn_half_from_items(&work->half, &side->sub, other->rows, other->n_rows);
     } else if (layer == 1) {
-        hn_half_from_users(&model->propagation, &work->half, &side->sub, model->senders, users->rows, users->n_rows);
+        hn_half_from_users(&model->propagation, &work->half, &side->sub, hn_lightgcn_senders(model, layer), users->rows,
+                           users->n_rows);
     }
     if (layer == 1) {
         work->half.graph.column_scale = hn_lightgcn_pick(other, other->degrees->inv_root);

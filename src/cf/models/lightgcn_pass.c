@@ -26,7 +26,11 @@ const float *hn_lightgcn_pick(const Side *side, const float *values) {
 /* side's rows from the other side's rows x; x is not scaled yet where it enters the first layer. */
 void hn_lightgcn_start(Work *work, const Pass *pass, const Side *side, int layer, const float *x, float *y,
                        void (*rows)(void *, uint64_t, uint64_t, float *)) {
-    *work = (Work){.half = {.graph = *side->graph, .x = x, .scale = side->scale, .y = y, .edges.known = true},
+    *work = (Work){.half = {.graph = *hn_lightgcn_edges_of(pass->model, side, layer),
+                            .x = x,
+                            .scale = side->scale,
+                            .y = y,
+                            .edges.known = true},
                    .done = {rows, work},
                    .side = side,
                    .layer = layer,

@@ -11,8 +11,7 @@
 typedef struct Side {
     HnTable *table;
     const HnDegrees *degrees;
-    const HnCsr *graph; /* of the edges taken, and their scale [n_rows], 1 / degree but for dropout */
-    const float *scale;
+    const float *scale;  /* [n_rows] of the edges taken: 1 / degree but for dropout */
     HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
     float *z, *other_z;  /* a layer, all rows: blocks of the host's ranks, or own_z and the table's gradients */
     float *own_z;        /* NULL: the host's */
@@ -29,14 +28,15 @@ typedef struct Side {
     struct Side *other;
 } Side;
 
-/* What a step leaves of the edges to users [0] and of those to items [1]. */
+/* What a step leaves of the edges to users [0] and of those to items [1], in all layers or in each. */
 typedef struct EdgeDrop {
     uint32_t threshold; /* see HnKeep; 0: nothing is dropped, nothing below is used */
     float gain;         /* what an edge that is kept counts */
     bool drawn;         /* graphs are those of `step` */
     uint64_t step;
-    uint8_t *marks[2];
-    HnGraph graphs[2]; /* without degrees */
+    uint8_t *marks[2]; /* of the layer at hand */
+    int n_masks;       /* 1, or as many as layers */
+    HnGraph *graphs;   /* [n_masks][2] without degrees */
 } EdgeDrop;
 
 /* Which edges a pass goes over: those of the whole graph, the step's, or their transpose. */
@@ -47,9 +47,9 @@ typedef struct LightGcn {
     HnPropagation propagation;
     Side users, items;
     EdgeDrop drop;
-    const HnCsr *senders; /* of the edges taken: users' rows of those that lead to items */
-    float gain;           /* of the edges taken: what one counts, beside 1 / degree */
-    float *window;        /* see HnHalf */
+    Edges edges;   /* taken */
+    float gain;    /* of the edges taken: what one counts, beside 1 / degree */
+    float *window; /* see HnHalf */
 } LightGcn;
 
 struct Work;
@@ -116,6 +116,10 @@ HnStatus hn_lightgcn_edges_create(LightGcn *model, HnError *err);
 void hn_lightgcn_edges_free(LightGcn *model);
 void hn_lightgcn_edges_draw(LightGcn *model, uint64_t step);
 void hn_lightgcn_edges_take(LightGcn *model, Edges which);
+/* Of the edges taken, those that make side's rows in layer 1 .. L of a pass; and for the items those rows of users, who
+ * send. */
+const HnCsr *hn_lightgcn_edges_of(const LightGcn *model, const Side *side, int layer);
+const HnCsr *hn_lightgcn_senders(const LightGcn *model, int layer);
 uint64_t hn_lightgcn_edges_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items,
                                  uint64_t n_local_pairs);
 
