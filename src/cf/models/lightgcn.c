@@ -271,8 +271,9 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     Side *users = &model->users, *other = side->other;
     const bool of_users = side == users, last = layer == model->context.layers;
     const int left = model->context.layers - layer;
+    const bool of_slice = last && !of_users && !pass->keep && side->table->shared; /* others finish other rows */
     hn_lightgcn_start(work, pass, side, layer, layer == 1 ? other->d_vectors : hn_lightgcn_block(pass, other, left + 1),
-                      last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
+                      last && !of_slice ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
     work->half.changes = true;
     if (layer == 1 && of_users) {
         hn_half_from_items(&work->half, &side->sub, other->rows, other->n_rows);
@@ -284,7 +285,7 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     }
     if (last) {
         work->share = 1.0f / hn_lightgcn_divisor(side, layer);
-        work->half.changes = false;
+        work->half.changes = of_slice;
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
         const bool through_y = !of_users && !pass->chained && model->propagation.host == NULL;
