@@ -29,7 +29,8 @@ static unsigned char *slot_of(const HnHostSum *sum, int rank) {
 
 void hn_host_sum_arrive(HnHostSum *sum) {
     sum->arrivals++;
-    atomic_store_explicit(counter_of(sum, sum->rank), sum->arrivals, memory_order_release);
+    /* Not a mere release, which writes past the caches (adam_cpu.c) may come after. */
+    atomic_store_explicit(counter_of(sum, sum->rank), sum->arrivals, memory_order_seq_cst);
 }
 
 static void pause_briefly(void) {

@@ -27,9 +27,10 @@ struct HnHostItems {
     HnSubgraph sub;            /* edges of a batch */
     int32_t *senders, *places; /* [n_users] users of a batch, of the whole host; where their rows are in x */
     int64_t *totals;           /* [last - first][dim] exact, several hosts */
-    HnHostBlock block;         /* the four below */
+    HnHostBlock block;         /* what is below */
     int n_blocks;
     float *users_blocks, *items_blocks; /* [n_blocks][n_users][dim], [n_blocks][n_items][dim] */
+    float *table;                       /* [3][n_items][dim], or NULL */
     const float *rows;                  /* of the half under way */
     float *x, *y;                       /* [n_users][dim], [n_items][dim] */
     int32_t *sent;                      /* [n_users] users of a batch, those of a rank from its start on; */
@@ -201,8 +202,8 @@ static size_t whole_lines(size_t n_bytes) {
 }
 
 static HnStatus share_rows(HnHostItems *h, HnError *err) {
-    const size_t row = (size_t)h->dim * sizeof(float), n = 1 + (size_t)h->n_blocks;
-    const size_t users = whole_lines(n * h->n_users * row), items = whole_lines(n * h->n_items * row);
+    const size_t row = (size_t)h->dim * sizeof(float), n = 1 + (size_t)h->n_blocks, of_table = n > 1 ? 3 : 0;
+    const size_t users = whole_lines(n * h->n_users * row), items = whole_lines((n + of_table) * h->n_items * row);
     const size_t counts = whole_lines((size_t)h->host.size * sizeof(uint64_t));
     HN_TRY(hn_comm_host_block(h->comm, users + items + counts + h->n_users * sizeof(int32_t), &h->block, err));
     unsigned char *at = h->block.data;
@@ -211,6 +212,7 @@ static HnStatus share_rows(HnHostItems *h, HnError *err) {
         h->y = (float *)(void *)(at + users);
         h->users_blocks = h->x + h->n_users * (uint64_t)h->dim;
         h->items_blocks = h->y + h->n_items * (uint64_t)h->dim;
+        h->table = of_table > 0 ? h->y + n * h->n_items * (uint64_t)h->dim : NULL;
         h->n_sent = (uint64_t *)(void *)(at + users + items);
         h->sent = (int32_t *)(void *)(at + users + items + counts);
     }
@@ -297,6 +299,23 @@ float *hn_host_items_of_users(const HnHostItems *h, int k) {
 
 float *hn_host_items_of_items(const HnHostItems *h, int k) {
     return k < h->n_blocks ? h->items_blocks + (uint64_t)k * h->n_items * (uint64_t)h->dim : NULL;
+}
+
+float *hn_host_items_table(const HnHostItems *h) {
+    return h->table;
+}
+
+HnTable hn_host_items_slice(const HnHostItems *h, const HnTable *table) {
+    const uint64_t at = h->first * (uint64_t)table->dim;
+    HnTable slice = *table;
+    slice.n_rows = h->last - h->first;
+    slice.first_row += h->first;
+    slice.value += at, slice.gradient += at, slice.m += at, slice.v += at;
+    return slice;
+}
+
+void hn_host_items_meet(HnHostItems *h) {
+    meet(h->comm);
 }
 
 /* Rows of a slice, told of by their place among all. */

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cf/graph.h"
+#include "cf/table.h"
 #include "comm.h"
 
 /* Which of the whole graph's edges a half goes over. */
@@ -49,6 +50,12 @@ uint64_t hn_host_items_bytes(uint64_t n_users, uint64_t n_local_users, uint64_t 
  * rank writes its slice alone, and between start and finish. NULL for another k. */
 float *hn_host_items_of_users(const HnHostItems *items, int k);
 float *hn_host_items_of_items(const HnHostItems *items, int k);
+/* Where the host has its one table of all items (hn_table_create_in), in which a rank changes its slice alone: while a
+ * half is under way, or between two meetings. NULL without blocks. */
+float *hn_host_items_table(const HnHostItems *items);
+/* The slice of that table; and a meeting of the host's ranks. */
+HnTable hn_host_items_slice(const HnHostItems *items, const HnTable *table);
+void hn_host_items_meet(HnHostItems *items);
 /* Collective, one after the other on all ranks. Between them half->x may not change and no other half be started; what
  * else a rank has to do then, it does while it waits for others. */
 HnStatus hn_host_items_start(HnHostItems *items, const HnHostHalf *half, HnError *err);

@@ -60,8 +60,9 @@ typedef struct HnModelOps {
     /* batch->d_user_vectors, batch->d_item_vectors and, unless NULL, in addition d_item_hops (both summed over ranks)
      * to the tables' gradients; may change all three. The gradient of parameters() is complete afterwards. Tells
      * users_done and items_done of every row once, when the model has no further use for its gradient and its value:
-     * they may change both. keep false: only they need the gradients, which may not reach the tables. An error
-     * ends the training: some rows may have been told of by then. Collective. */
+     * they may change both. keep false: only they need the gradients, which may not reach the tables; and where the
+     * items' table is the host's, items_done is told of the rank's slice alone. An error ends the training: some rows
+     * may have been told of by then. Collective. */
     HnStatus (*backward)(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                          const HnRowsDone *items_done, HnError *err);
     /* Final vectors of all rows: users [n_local_users][width], items [n_items][width]; item_hops [n_items][hops][dim]

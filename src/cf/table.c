@@ -18,11 +18,22 @@ HnStatus hn_table_create(HnTable *table, uint64_t n_rows, uint64_t first_row, in
     return HN_OK;
 }
 
+HnStatus hn_table_create_in(HnTable *table, float *rows, uint64_t n_rows, uint64_t first_row, int dim, const char *what,
+                            HnError *err) {
+    const uint64_t n = n_rows * (uint64_t)dim;
+    *table = (HnTable){.n_rows = n_rows, .first_row = first_row, .dim = dim, .shared = true};
+    table->gradient = hn_alloc(n_rows, (size_t)dim * sizeof(float), what, err);
+    table->value = rows, table->m = rows + n, table->v = rows + 2 * n;
+    return table->gradient != NULL ? HN_OK : HN_MEMORY;
+}
+
 void hn_table_free(HnTable *table) {
-    hn_free(table->v);
-    hn_free(table->m);
+    if (!table->shared) {
+        hn_free(table->v);
+        hn_free(table->m);
+        hn_free(table->value);
+    }
     hn_free(table->gradient);
-    hn_free(table->value);
     *table = (HnTable){0};
 }
 

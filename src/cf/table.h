@@ -17,10 +17,14 @@ typedef struct HnTable {
     float *value;    /* [n_rows][dim] */
     float *gradient; /* [n_rows][dim] */
     float *m, *v;    /* [n_rows][dim] Adam's moments */
+    bool shared;     /* value, m and v are somebody else's to free */
 } HnTable;
 
 /* All zero. Local; free with hn_table_free (an all-zero struct is fine). */
 HnStatus hn_table_create(HnTable *table, uint64_t n_rows, uint64_t first_row, int dim, const char *what, HnError *err);
+/* The same with value, m and v one after the other in rows [3][n_rows][dim], which must outlive the table. */
+HnStatus hn_table_create_in(HnTable *table, float *rows, uint64_t n_rows, uint64_t first_row, int dim, const char *what,
+                            HnError *err);
 void hn_table_free(HnTable *table);
 
 /* Initial embeddings: element (row, column) is a function of (seed, stream, global row, column) alone, so it does not

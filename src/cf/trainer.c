@@ -24,12 +24,21 @@ static uint64_t hop_columns(const HnTrainConfig *config) {
     return shape.hops > 1 ? (uint64_t)shape.hops * (uint64_t)shape.dim : 0;
 }
 
+/* One table for all ranks of a host, where they share rows at all. */
+static HnStatus create_items(HnTrainer *trainer, HnError *err) {
+    const char *what = "item embeddings";
+    float *rows = trainer->host_items != NULL ? hn_host_items_table(trainer->host_items) : NULL;
+    return rows == NULL
+               ? hn_table_create(&trainer->items, trainer->shards.n_items, 0, trainer->dim, what, err)
+               : hn_table_create_in(&trainer->items, rows, trainer->shards.n_items, 0, trainer->dim, what, err);
+}
+
 static HnStatus create_tables(HnTrainer *trainer, HnError *err) {
     const HnTrainConfig *config = trainer->config;
     const HnUserShards *shards = &trainer->shards;
     uint64_t seed = (uint64_t)trainer->job->seed, n_local = hn_user_shards_count(shards);
     HN_TRY(hn_table_create(&trainer->users, n_local, shards->user_begin, trainer->dim, "user embeddings", err));
-    HN_TRY(hn_table_create(&trainer->items, shards->n_items, 0, trainer->dim, "item embeddings", err));
+    HN_TRY(create_items(trainer, err));
     hn_table_init(&trainer->users, config->model.init, config->model.init_std, shards->n_users, seed,
                   HN_STREAM_INIT_USER);
     hn_table_init(&trainer->items, config->model.init, config->model.init_std, shards->n_items, seed,

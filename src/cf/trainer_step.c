@@ -235,7 +235,14 @@ static void finish_update(HnTrainer *trainer) {
 void hn_trainer_update(HnTrainer *trainer) {
     const double rate = trainer->config->train.learning_rate;
     hn_table_adam(&trainer->users, rate, trainer->steps + 1);
-    hn_table_adam(&trainer->items, rate, trainer->steps + 1);
+    if (trainer->items.shared) { /* others may be reading: L2 of their gradients */
+        HnTable slice = hn_host_items_slice(trainer->host_items, &trainer->items);
+        hn_host_items_meet(trainer->host_items);
+        hn_table_adam(&slice, rate, trainer->steps + 1);
+        hn_host_items_meet(trainer->host_items);
+    } else {
+        hn_table_adam(&trainer->items, rate, trainer->steps + 1);
+    }
     finish_update(trainer);
 }
 

@@ -82,12 +82,13 @@ static HnTrainJob job_of(const Case *one, int threads, const char *folder) {
 
 /* ---- every number of ranks ---- */
 
-/* Ranks that share a host use it. */
+/* Ranks that share a host use it; those that lay items' layers side by side have one table of items, too. */
 static void check_way(const Case *one, HnComm *group, const HnTrainer *trainer) {
     HnError err = HN_ERROR_INIT;
     HnCommHost host;
     stop(hn_comm_host(group, &host, &err), "host", &err);
-    if ((trainer->host_items != NULL) != (host.size > 1 && hn_model_on_host(&one->config))) {
+    const bool shares = host.size > 1 && hn_model_on_host(&one->config);
+    if ((trainer->host_items != NULL) != shares || trainer->items.shared != (shares && trainer->model->n_blocks > 0)) {
         fprintf(stderr, "%s: %d ranks a host, but items' rows go the other way\n", one->name, host.size);
         mismatches++;
     }
@@ -200,6 +201,31 @@ static void floats_are_near(const Case *one) {
     double off = last[0] - last[1];
     if (!(off < 1e-4 * last[1] && off > -1e-4 * last[1])) {
         fprintf(stderr, "%s: mean loss %.9g with float sums, %.9g with exact ones\n", one->name, last[0], last[1]);
+        mismatches++;
+    }
+}
+
+/* ---- a step in one pass or in two ---- */
+
+static void passes_agree(const Case *one) {
+    HnError err = HN_ERROR_INIT;
+    char digests[2][65] = {"", ""};
+    for (int passes = 1; passes <= 2; passes++) {
+        HnTrainJob job = job_of(one, 1, one->folder);
+        HnTrainer *trainer = NULL;
+        HnStepReport report;
+        stop(hn_trainer_create(&job, job_world, &trainer, &err), one->name, &err);
+        if (passes == 1) {
+            stop(hn_trainer_step(trainer, &report, &err), one->name, &err);
+        } else {
+            stop(hn_trainer_gradients(trainer, NULL, &report, &err), one->name, &err);
+            hn_trainer_update(trainer);
+        }
+        stop(hn_trainer_digest(trainer, digests[passes - 1], &err), one->name, &err);
+        hn_trainer_free(&trainer);
+    }
+    if (strcmp(digests[0], digests[1]) != 0) {
+        fprintf(stderr, "%s: gradients and update are not a step\n", one->name);
         mismatches++;
     }
 }
@@ -464,6 +490,7 @@ int main(int argc, char **argv) {
         open_case(&cases[i], i, root);
         every_group(&cases[i]);
         floats_are_near(&cases[i]);
+        passes_agree(&cases[i]);
         traffic_is_planned(&cases[i]);
         if (i == 1 || i == 3 || i == 5 || i == 6 || cases[i].cut) {
             take_up(&cases[i]);

@@ -64,16 +64,15 @@ static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, ui
     return layers == 0 ? 0 : ((2 * layers - 1) * n_items + (all ? n_items : n_batch_items) + again) * row;
 }
 
-/* Two blocks of rows: the host's; or one of its own, and the gradients, which are free until the end. */
-static HnStatus blocks_create(Side *side, float *z, float *other_z, HnError *err) {
-    if (z == NULL) {
+/* Two blocks of rows: the host's or one of its own, and the gradients, which are free until the end. */
+static HnStatus blocks_create(Side *side, float *of_host, HnError *err) {
+    side->z = of_host;
+    side->other_z = side->table->gradient;
+    if (of_host == NULL) {
         side->own_z = hn_alloc(side->table->n_rows, (size_t)side->table->dim * sizeof(float), "LightGCN layers", err);
-        z = side->own_z;
-        other_z = side->table->gradient;
+        side->z = side->own_z;
     }
-    side->z = z;
-    side->other_z = other_z;
-    return z != NULL ? HN_OK : HN_MEMORY;
+    return side->z != NULL ? HN_OK : HN_MEMORY;
 }
 
 static HnStatus side_create(Side *side, HnTable *table, const HnDegrees *degrees, uint64_t n_batch, int layers,
@@ -106,10 +105,8 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     HN_TRY(side_create(&model->items, context->items, &graph->item_degrees, some_items, context->layers,
                        context->config->model.pool, err));
     const HnHostItems *host = context->host_items;
-    HN_TRY(blocks_create(&model->users, host != NULL ? hn_host_items_of_users(host, 0) : NULL,
-                         host != NULL ? hn_host_items_of_users(host, 1) : NULL, err));
-    HN_TRY(blocks_create(&model->items, host != NULL ? hn_host_items_of_items(host, 0) : NULL,
-                         host != NULL ? hn_host_items_of_items(host, 1) : NULL, err));
+    HN_TRY(blocks_create(&model->users, host != NULL ? hn_host_items_of_users(host, 0) : NULL, err));
+    HN_TRY(blocks_create(&model->items, host != NULL ? hn_host_items_of_items(host, 0) : NULL, err));
     model->window = hn_alloc(hn_propagate_window(context->dim), sizeof(float), "LightGCN layers", err);
     if (model->window == NULL) {
         return HN_MEMORY;
@@ -271,8 +268,9 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     Side *users = &model->users, *other = side->other;
     const bool of_users = side == users, last = layer == model->context.layers;
     const int left = model->context.layers - layer;
+    const bool of_slice = last && !of_users && !pass->keep && side->table->shared; /* others finish other rows */
     hn_lightgcn_start(work, pass, side, layer, layer == 1 ? other->d_vectors : hn_lightgcn_block(pass, other, left + 1),
-                      last ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
+                      last && !of_slice ? side->table->gradient : hn_lightgcn_block(pass, side, left), add_own_rows);
     work->half.changes = true;
     if (layer == 1 && of_users) {
         hn_half_from_items(&work->half, &side->sub, other->rows, other->n_rows);
@@ -285,10 +283,10 @@ static void backward_half(Pass *pass, Side *side, int layer, Work *work) {
     }
     if (last) {
         work->share = 1.0f / hn_lightgcn_divisor(side, layer);
-        work->half.changes = false;
+        work->half.changes = of_slice;
         work->then = of_users ? pass->users_then : pass->items_then;
         work->half.scale = side->last_scale;
-        const bool through_y = !of_users && !pass->chained && model->propagation.host == NULL;
+        const bool through_y = !of_users && !pass->chained;
         work->half.window = pass->keep || through_y ? NULL : model->window;
     }
 }
@@ -322,7 +320,7 @@ static HnStatus lightgcn_backward(void *state, HnBatch *batch, bool keep, const 
 const HnModelOps HN_MODEL_LIGHTGCN = {.name = "lightgcn",
                                       .width = hn_model_width_is_dim,
                                       .on_host = true,
-                                      .n_blocks = 2,
+                                      .n_blocks = 1,
                                       .create = lightgcn_create,
                                       .free = lightgcn_free,
                                       .bytes = lightgcn_bytes,

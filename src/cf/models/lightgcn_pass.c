@@ -1,10 +1,10 @@
 /* Running LightGCN's layers.
  *
  * Users' and items' rows of a layer depend on different halves of the layer before, so a pass is two chains: u1 i2 u3
- * .. and i1 u2 i3 ... One rank runs one chain after the other: every half reads what the half before it wrote, one
- * block of rows a side is enough, and it stays in the cache. Several ranks run layer by layer, so that the items' sums
- * travel while the users' half is computed; two blocks serve in turn, z and the gradients, which are free until the
- * end. Both orders give the same bits.
+ * .. and i1 u2 i3 ... One rank, and ranks that share a host's memory, run one chain after the other: every half reads
+ * what the half before it wrote, one block of rows a side is enough, and it stays in the cache. Where items' sums
+ * travel, ranks run layer by layer, so that they do so while the users' half is computed; two blocks serve in turn, z
+ * and the gradients, which are free until the end. Both orders give the same bits.
  */
 #include "cf/models/lightgcn_private.h"
 #include "cf/sums.h"
@@ -94,7 +94,8 @@ HnStatus hn_lightgcn_run_layers(Pass *pass, HnError *err) {
 }
 
 HnStatus hn_lightgcn_run(Pass *pass, HnError *err) {
-    pass->chained = hn_comm_size(pass->model->context.comm) == 1;
+    const HnModelContext *context = &pass->model->context;
+    pass->chained = hn_comm_size(context->comm) == 1 || context->host_items != NULL;
     if (!pass->chained) {
         return hn_lightgcn_run_layers(pass, err);
     }

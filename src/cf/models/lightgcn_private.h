@@ -13,7 +13,7 @@ typedef struct Side {
     const HnDegrees *degrees;
     const float *scale;  /* [n_rows] of the edges taken: 1 / degree but for dropout */
     HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
-    float *z, *other_z;  /* a layer, all rows: blocks of the host's ranks, or own_z and the table's gradients */
+    float *z, *other_z;  /* a layer, all rows: a block of the host's ranks, or own_z; the table's gradients */
     float *own_z;        /* NULL: the host's */
     float *last_scale;   /* row scales of the last backward layer */
     float *kept_scale;   /* row scales where edges are dropped, else NULL */

@@ -169,7 +169,7 @@ static HnStatus sgl_embed(void *state, float *users, float *items, float *item_h
 const HnModelOps HN_MODEL_SGL = {.name = "sgl",
                                  .width = hn_model_width_is_dim,
                                  .on_host = true,
-                                 .n_blocks = 2, /* LightGCN's */
+                                 .n_blocks = 1, /* LightGCN's */
                                  .create = sgl_create,
                                  .free = sgl_free,
                                  .bytes = sgl_bytes,
