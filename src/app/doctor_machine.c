@@ -63,11 +63,17 @@ static void processor(HnDoctor *doctor) {
     hn_doctor_say(doctor, HN_DOCTOR_OK, "processor", "%s;%s", model, present[0] != '\0' ? present : " no AVX2");
     HnCpuPath path = hn_cpu_level();
     const char *cap = getenv("HNLMREC_CPU");
-    if (cap != NULL && cap[0] != '\0' && strcmp(cap, hn_cpu_path_name(path)) != 0) {
+    if (hn_cpu_cap_unknown()) {
+        hn_doctor_broken(doctor, HN_USAGE, "kernels",
+                         "HNLMREC_CPU=%s names no path: run and generate refuse it; unset it (here: %s)", cap,
+                         hn_cpu_path_name(path));
+    } else if (cap != NULL && cap[0] != '\0' && strcmp(cap, hn_cpu_path_name(path)) != 0) {
         hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels", "path %s; HNLMREC_CPU=%s names no path that is here: ignored",
                       hn_cpu_path_name(path), cap);
     } else if (cap != NULL && cap[0] != '\0') {
-        hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels", "path %s, capped by HNLMREC_CPU=%s: unset it for full speed",
+        hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels",
+                      "path %s, capped by HNLMREC_CPU=%s (other bits in a native model's products): unset it for full "
+                      "speed",
                       hn_cpu_path_name(path), cap);
     } else if (path == HN_CPU_SCALAR) {
         hn_doctor_say(doctor, HN_DOCTOR_WARN, "kernels", "path scalar: correct, but several times slower than AVX2");

@@ -12,7 +12,7 @@
 
 static const char usage[] =
     "usage: hnlmrec generate --model DIR --prompt TEXT [option ...]\n"
-    "       hnlmrec generate --model DIR --input FILE.jsonl --output FILE.jsonl [option ...]\n\n"
+    "       hnlmrec generate --model DIR --input FILE.jsonl [--output FILE.jsonl] [option ...]\n\n"
     "Answers prompts with a Hugging Face model folder (Llama, Mistral, Qwen2, Qwen3: config.json, safetensors, "
     "tokenizer), on\n"
     "this machine's processor. With --prompt the answer is printed as it is written; why it ended stands on standard "
@@ -23,9 +23,10 @@ static const char usage[] =
     "order; asked: a hash of\n"
     "what was asked. Started again with the same --output, input and settings it goes on behind the last whole line; "
     "FILE.settings\n"
-    "beside the output says what it was begun with, and other settings, another model, an edited prompt or products "
-    "of other\n"
-    "bits are refused.\n\n"
+    "beside the output says what it was begun with, and other settings, another model, an edited prompt among the "
+    "answered\n"
+    "ones or products of other bits are refused. FILE may be -: standard input, standard output (also without "
+    "--output).\n\n"
     "  --model DIR        model folder, or a models--org--name folder of a hub cache\n"
     "  --system TEXT      instruction\n"
     "  --weights TYPE     f32, f16, bf16 (default), int8 or nf4: how weights lie in memory\n"
@@ -122,7 +123,7 @@ static HnStatus take_option(HnGenerateCommand *command, const char *name, char *
                         : strcmp(name, "--output") == 0 ? &command->output
                                                         : NULL;
     if (text) {
-        *text = value;
+        *text = text == &command->output && strcmp(value, "-") == 0 ? NULL : value;
         return HN_OK;
     }
     if (strcmp(name, "--weights") == 0) {

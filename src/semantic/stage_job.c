@@ -166,7 +166,7 @@ static HnStatus drain(Loop *loop, int wait_ms, HnError *err) {
 
 static void show(Loop *loop) {
     if (loop->noise > 0) {
-        snprintf(loop->what, sizeof loop->what, "%s (%llu noise or lost here)", loop->job->name,
+        snprintf(loop->what, sizeof loop->what, "%s (%llu without a result here)", loop->job->name,
                  (unsigned long long)loop->noise);
     }
     hn_progress_update(&loop->progress, hn_deal_finished_count(loop->deal));

@@ -165,6 +165,7 @@ refused "too little memory" "a step of 1024 tokens .*, all else 64 MiB, but " --
 refused "next to no memory" "but 1 B may be used" --prompt x --memory-gb 1e-300
 refused "a context above the model's" "a context of 99999 tokens is asked for" --prompt x --context 99999
 refused "thoughts without a template" "thinking is asked for, but a prompt without a chat template" --prompt x --thinking
+generate --input "$work/in.jsonl" --output - --max-tokens 10 --temperature 1 2>/dev/null | cmp -s - "$work/out.jsonl" && [ ! -e - ] && pass "--output - is standard output" || fail "--output -"
 refused "no token to draw" "top_p 0: above 0" --prompt x --top-p 0
 refused "a budget that fills the context" "context" --prompt x --max-tokens 4096
 generate --prompt "$(printf 'word %.0s' $(seq 5000))" --max-tokens 4 >/dev/null 2>"$work/log" && grep -q 'lost [0-9]* tokens' "$work/log" && pass "a prompt that is too long loses its middle, aloud" || fail "long prompt"

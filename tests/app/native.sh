@@ -131,6 +131,10 @@ grep -q 'avx512-bf16 or amx, not "avx521"' "$work/log" && pass "a path that does
 refused "no such folder" "nowhere" --set llm.native.model=/nowhere
 refused "a budget too small for the form" "its form alone takes .*llm.native.max_tokens is 8" --set llm.native.max_tokens=8
 refused "thoughts in an object" "llm.native.thinking needs llm.native.json false" --set llm.native.thinking=true
+HNLMREC_CPU=avx521 "$program" doctor >"$work/log" 2>&1 && fail "doctor: a path that does not exist passes"
+grep -q 'BROKEN *kernels *HNLMREC_CPU=avx521 names no path' "$work/log" && pass "doctor names it, too" || { fail "doctor: HNLMREC_CPU"; head -n 20 "$work/log"; }
+refused "the first token of a decoder" "llm.native.pooling" --set llm.native.pooling=cls
+grep -q '^stage\|data set:' "$work/log.refused" && fail "the first token of a decoder: told late" || pass "... before anything is made"
 refused "thoughts without a choice" "thinking is asked for, but a prompt without a chat template" --set llm.native.thinking=true --set llm.native.json=false
 refused "a context above the model's" "was made for .* at most" --set llm.native.context=9999999
 refused "no room for the instruction" "the instruction takes .*llm.native.context 100)" --set llm.native.context=100

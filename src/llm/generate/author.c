@@ -52,7 +52,9 @@ static HnLmOptions lm_options(const HnAuthor *author) {
 static HnStatus check_options(const HnAuthor *author, HnError *err) {
     const HnAuthorOptions *options = &author->options;
     if (options->context > author->config.n_positions) {
-        return hn_fail(err, HN_RANGE, "a context of %u tokens is asked for, but %s was made for %u at most",
+        return hn_fail(err, HN_RANGE,
+                       "a context of %u tokens is asked for, but %s was made for %u at most: lower --context or "
+                       "llm.native.context",
                        options->context, author->folder, author->config.n_positions);
     }
     if (options->thinking && (author->chat == NULL || !hn_chat_may_think(author->chat))) {
@@ -206,10 +208,12 @@ static HnStatus fit(HnAuthor *author, const HnAuthorPrompt *prompt, size_t n_roo
     HN_TRY(render(author, prompt, "", err));
     const size_t fixed = author->tokens.n;
     if (fixed + LEAST_INPUT > n_room) {
-        return hn_fail(err, HN_RANGE,
-                       "the instruction takes %zu tokens, and of the context of %u the answer's budget leaves %zu, too "
-                       "few for it and an input: allow a longer context or a smaller budget",
-                       fixed, context_of(author), n_room);
+        return hn_fail(
+            err, HN_RANGE,
+            "the instruction takes %zu tokens, and of the context of %u the answer's budget leaves %zu, too "
+            "few for it and an input: allow a longer context (the model takes %u at most), a smaller budget, or "
+            "take a model of a longer context",
+            fixed, context_of(author), n_room, author->config.n_positions);
     }
     double share = (double)(n_room - fixed) / (double)(whole - fixed);
     do {
@@ -225,7 +229,9 @@ HnStatus hn_author_submit(HnAuthor *author, const HnAuthorPrompt *prompt, uint32
     uint32_t context = context_of(author);
     *n_cut = 0;
     if (prompt->budget >= context) {
-        return hn_fail(err, HN_RANGE, "an answer of up to %u tokens leaves no room for a prompt: the context holds %u",
+        return hn_fail(err, HN_RANGE,
+                       "an answer of up to %u tokens leaves no room for a prompt: the context holds %u; lower "
+                       "--max-tokens or llm.native.max_tokens, or allow a longer context",
                        prompt->budget, context);
     }
     HN_TRY(hn_author_load(author, err));

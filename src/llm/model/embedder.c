@@ -29,7 +29,8 @@ static HnStatus lm_options(const HnLmEmbedderOptions *options, const char *folde
     HnLmConfig config;
     *lm = (HnLmOptions){.weights = options->weights, .memory_limit = options->memory_limit};
     HN_TRY(hn_lm_config_read(folder, &config, err));
-    if (config.causal) {
+    const HnStatus possible = hn_lm_embedding_check(&config, folder, &options->embedding, err);
+    if (possible == HN_OK && config.causal) {
         uint32_t longest = options->embedding.max_tokens ? options->embedding.max_tokens
                            : config.max_tokens           ? config.max_tokens
                                                          : config.n_positions;
@@ -37,7 +38,7 @@ static HnStatus lm_options(const HnLmEmbedderOptions *options, const char *folde
             hn_lm_embedding_pages(HN_LM_ROWS, longest < HN_EMBEDDER_PLANNED ? longest : HN_EMBEDDER_PLANNED);
     }
     hn_lm_config_free(&config);
-    return HN_OK;
+    return possible;
 }
 
 static HnStatus load(const HnLmEmbedderOptions *options, const char *folder, HnLmEmbedder *self, HnError *err) {

@@ -6,6 +6,25 @@
 #include "base/alloc.h"
 #include "embedding_private.h"
 
+HnStatus hn_lm_embedding_check(const HnLmConfig *config, const char *folder, const HnLmEmbeddingOptions *options,
+                               HnError *err) {
+    const HnPooling pooling = options->pooling != HN_POOLING_NONE ? options->pooling : config->pooling;
+    if (config->causal && pooling == HN_POOLING_CLS) {
+        return hn_fail(err, HN_UNSUPPORTED,
+                       "%s: pooling the first token of a decoder says nothing: it sees no other token; pool the last "
+                       "token or the mean (--pooling, llm.native.pooling)",
+                       folder);
+    }
+    const uint32_t longest = options->max_tokens != 0 ? options->max_tokens : config->max_tokens;
+    if (longest > config->n_positions) {
+        return hn_fail(err, HN_RANGE,
+                       "prompts of %u tokens are asked for, but %s was made for %u at most: lower --context or "
+                       "llm.native.context",
+                       longest, folder, config->n_positions);
+    }
+    return HN_OK;
+}
+
 static HnStatus build(HnLmEmbedding *embedding, const HnLmEmbeddingOptions *options, HnError *err) {
     const HnLmConfig *config = hn_lm_config(embedding->lm);
     const uint32_t longest = config->max_tokens != 0 ? config->max_tokens : config->n_positions;
@@ -19,15 +38,7 @@ static HnStatus build(HnLmEmbedding *embedding, const HnLmEmbeddingOptions *opti
     embedding->normalise =
         options->normalise == HN_LM_NORMALISE_AS_MODEL ? config->normalise : options->normalise == HN_LM_NORMALISE;
     embedding->max_tokens = options->max_tokens != 0 ? options->max_tokens : longest;
-    if (config->causal && embedding->pooling == HN_POOLING_CLS) {
-        return hn_fail(err, HN_UNSUPPORTED,
-                       "pooling the first token of a decoder says nothing: it sees no other token; "
-                       "pool the last token or the mean");
-    }
-    if (embedding->max_tokens > config->n_positions) {
-        return hn_fail(err, HN_RANGE, "prompts of %u tokens are asked for, but the model was made for %u at most",
-                       embedding->max_tokens, config->n_positions);
-    }
+    HN_TRY(hn_lm_embedding_check(config, hn_lm_folder(embedding->lm), options, err));
     if (!config->causal && embedding->max_tokens > embedding->max_rows) {
         return hn_fail(err, HN_RANGE, "prompts of %u tokens are asked for, but the model was opened for %u at once",
                        embedding->max_tokens, embedding->max_rows);

@@ -26,6 +26,9 @@ typedef struct HnLmEmbeddingOptions {
     bool unshared;           /* computes every prompt whole, to measure what sharing brings; same bits */
 } HnLmEmbeddingOptions;
 
+/* What no model of that configuration can do; found before it is loaded. */
+HnStatus hn_lm_embedding_check(const HnLmConfig *config, const char *folder, const HnLmEmbeddingOptions *options,
+                               HnError *err);
 /* lm and tokenizer are borrowed; tokenizer NULL: token lists only. HN_FORMAT where the tokenizer has ids that the model
  * does not know, HN_UNSUPPORTED for the first token of a decoder, which sees no other. options may be NULL. One caller
  * at a time. */

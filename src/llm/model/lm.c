@@ -53,6 +53,10 @@ void hn_lm_close(HnLm **lm) {
     }
 }
 
+const char *hn_lm_folder(const HnLm *lm) {
+    return lm->folder;
+}
+
 const HnLmConfig *hn_lm_config(const HnLm *lm) {
     return &lm->config;
 }

@@ -50,6 +50,7 @@ uint64_t hn_lm_free_memory(void);
 HnStatus hn_lm_open(const char *folder, const HnLmOptions *options, HnLm **lm, HnError *err);
 void hn_lm_close(HnLm **lm);
 const HnLmConfig *hn_lm_config(const HnLm *lm);
+const char *hn_lm_folder(const HnLm *lm);
 uint32_t hn_lm_max_rows(const HnLm *lm);     /* tokens of one step */
 const char *hn_lm_leftovers(const HnLm *lm); /* known tensors that it does not use, "a, b"; "" where none */
 
