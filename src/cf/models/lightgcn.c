@@ -64,10 +64,9 @@ static uint64_t lightgcn_moved(const HnTrainConfig *config, uint64_t n_items, ui
     return layers == 0 ? 0 : ((2 * layers - 1) * n_items + (all ? n_items : n_batch_items) + again) * row;
 }
 
-/* Two blocks of rows: the host's or one of its own, and the gradients, which are free until the end. */
-static HnStatus blocks_create(Side *side, float *of_host, HnError *err) {
+/* A block of rows, the host's or one of its own; the gradients, which are free until the end, serve as another. */
+static HnStatus block_create(Side *side, float *of_host, HnError *err) {
     side->z = of_host;
-    side->other_z = side->table->gradient;
     if (of_host == NULL) {
         side->own_z = hn_alloc(side->table->n_rows, (size_t)side->table->dim * sizeof(float), "LightGCN layers", err);
         side->z = side->own_z;
@@ -105,8 +104,8 @@ static HnStatus allocate(LightGcn *model, const HnBatch *batch, HnError *err) {
     HN_TRY(side_create(&model->items, context->items, &graph->item_degrees, some_items, context->layers,
                        context->config->model.pool, err));
     const HnHostItems *host = context->host_items;
-    HN_TRY(blocks_create(&model->users, host != NULL ? hn_host_items_of_users(host, 0) : NULL, err));
-    HN_TRY(blocks_create(&model->items, host != NULL ? hn_host_items_of_items(host, 0) : NULL, err));
+    HN_TRY(block_create(&model->users, host != NULL ? hn_host_items_of_users(host, 0) : NULL, err));
+    HN_TRY(block_create(&model->items, host != NULL ? hn_host_items_of_items(host, 0) : NULL, err));
     model->window = hn_alloc(hn_propagate_window(context->dim), sizeof(float), "LightGCN layers", err);
     if (model->window == NULL) {
         return HN_MEMORY;

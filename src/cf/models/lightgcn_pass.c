@@ -12,7 +12,7 @@
 
 /* Where layer `left` before the last one of a pass lives. */
 float *hn_lightgcn_block(const Pass *pass, const Side *side, int left) {
-    return pass->chained || (left & 1) != 0 ? side->z : side->other_z;
+    return pass->chained || (left & 1) != 0 ? side->z : side->table->gradient;
 }
 
 /* out[r] = values[rows[r]] for the batch's rows */

@@ -11,13 +11,13 @@
 typedef struct Side {
     HnTable *table;
     const HnDegrees *degrees;
-    const float *scale;  /* [n_rows] of the edges taken: 1 / degree but for dropout */
-    HnSubgraph sub;      /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
-    float *z, *other_z;  /* a layer, all rows: a block of the host's ranks, or own_z; the table's gradients */
-    float *own_z;        /* NULL: the host's */
-    float *last_scale;   /* row scales of the last backward layer */
-    float *kept_scale;   /* row scales where edges are dropped, else NULL */
-    float *layers;       /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
+    const float *scale; /* [n_rows] of the edges taken: 1 / degree but for dropout */
+    HnSubgraph sub;     /* edges of the batch's rows (forward), or from the batch's users (backward, items) */
+    float *z;          /* a layer, all rows: a block of the host's ranks, or own_z; the table's gradients are another */
+    float *own_z;      /* NULL: the host's */
+    float *last_scale; /* row scales of the last backward layer */
+    float *kept_scale; /* row scales where edges are dropped, else NULL */
+    float *layers;     /* [L - 1][n_rows][dim] z_1 .. of the batch's rows */
     float *batch_scale;  /* a number for each of the batch's rows */
     const int32_t *rows; /* the batch's rows, their vectors and gradients; borrowed, set at every step */
     uint32_t n_rows;

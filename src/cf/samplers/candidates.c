@@ -26,16 +26,13 @@ static float squared_distance(const HnRowOps *ops, const float *x, const float *
     return sum;
 }
 
-/* sampler.similarity of two rows. */
+/* sampler.similarity of two rows, where it is no product: see scores_of. */
 static float similarity(HnSimilarity rule, const HnRowOps *ops, const float *user, const float *item, int n) {
     if (rule == HN_SIMILAR_DISTANCE) {
         return squared_distance(ops, user, item, n);
     }
-    const float product = ops->dot(user, item, n);
-    if (rule == HN_SIMILAR_PRODUCT) {
-        return product;
-    }
-    return product / fmaxf(sqrtf(ops->dot(user, user, n)) * sqrtf(ops->dot(item, item, n)), LEAST_LENGTH);
+    return ops->dot(user, item, n) /
+           fmaxf(sqrtf(ops->dot(user, user, n)) * sqrtf(ops->dot(item, item, n)), LEAST_LENGTH);
 }
 
 /* A pair on its way, its first pool drawn and asked for while the pair before it is looked at. */
