@@ -35,6 +35,11 @@ void hn_adam_cpu(float *p, const float *g, float *m, float *v, uint64_t n, doubl
 /* A part of the same, by the calling thread alone. */
 void hn_adam_part_cpu(float *p, const float *g, float *m, float *v, uint64_t n, const HnAdamStep *step);
 
+/* The n_steps steps that a part rested for, its gradients 0, in one go: the bits of that many calls of the above.
+ * steps: of one training, one after the other. By the calling thread alone. */
+void hn_adam_rest_ref(float *p, float *m, float *v, uint64_t n, const HnAdamStep *steps, uint64_t n_steps);
+void hn_adam_rest_cpu(float *p, float *m, float *v, uint64_t n, const HnAdamStep *steps, uint64_t n_steps);
+
 #ifdef __cplusplus
 }
 #endif

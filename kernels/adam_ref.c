@@ -25,3 +25,14 @@ void hn_adam_ref(float *p, const float *g, float *m, float *v, uint64_t n, doubl
         p[i] -= s.rate * (m[i] / (sqrtf(v[i]) * s.unbias_v + s.epsilon));
     }
 }
+
+void hn_adam_rest_ref(float *p, float *m, float *v, uint64_t n, const HnAdamStep *steps, uint64_t n_steps) {
+    for (uint64_t k = 0; k < n_steps; k++) {
+        const HnAdamStep *s = &steps[k];
+        for (uint64_t i = 0; i < n; i++) {
+            m[i] = s->keep_m * m[i] + 0.0f; /* -0 becomes 0, as it does with a gradient of 0 */
+            v[i] = s->keep_v * v[i];
+            p[i] -= s->rate * (m[i] / (sqrtf(v[i]) * s->unbias_v + s->epsilon));
+        }
+    }
+}

@@ -36,8 +36,9 @@ typedef struct HnModelOps {
     const char *name;
     /* Columns of a final vector: model.dim, or as many for each hop where those stand side by side. */
     int (*width)(const HnTrainConfig *config);
-    bool on_host; /* items' halves go through the context's host_items, where there are layers */
-    int n_blocks; /* of rows of all users and items that it wants seen by all ranks of a host (host_items.h) */
+    bool on_host;  /* items' halves go through the context's host_items, where there are layers */
+    bool of_batch; /* rows that are not in the batch have no gradient, but for L2 */
+    int n_blocks;  /* of rows of all users and items that it wants seen by all ranks of a host (host_items.h) */
     /* Parameters beside the two tables; NULL = none. */
     uint64_t (*n_parameters)(const HnTrainConfig *config);
     HnStatus (*create)(const HnModelContext *context, const HnBatch *batch, void **state, HnError *err);
@@ -60,9 +61,10 @@ typedef struct HnModelOps {
     /* batch->d_user_vectors, batch->d_item_vectors and, unless NULL, in addition d_item_hops (both summed over ranks)
      * to the tables' gradients; may change all three. The gradient of parameters() is complete afterwards. Tells
      * users_done and items_done of every row once, when the model has no further use for its gradient and its value:
-     * they may change both. keep false: only they need the gradients, which may not reach the tables; and where the
-     * items' table is the host's, items_done is told of the rank's slice alone. An error ends the training: some rows
-     * may have been told of by then. Collective. */
+     * they may change both; of a table whose rows wait, where keep is false, of the batch's rows alone. keep false:
+     * only they need the gradients, which may not reach the tables; and where the items' table is the host's,
+     * items_done is told of the rank's slice alone. An error ends the training: some rows may have been told of by
+     * then. Collective. */
     HnStatus (*backward)(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                          const HnRowsDone *items_done, HnError *err);
     /* Final vectors of all rows: users [n_local_users][width], items [n_items][width]; item_hops [n_items][hops][dim]

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "cf/rows.h"
 
 HnStatus hn_table_create(HnTable *table, uint64_t n_rows, uint64_t first_row, int dim, const char *what, HnError *err) {
     *table = (HnTable){.n_rows = n_rows, .first_row = first_row, .dim = dim};
@@ -82,6 +83,13 @@ void hn_table_adam(HnTable *table, double learning_rate, uint64_t step) {
 void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, const float *gradients) {
     const uint64_t dim = (uint64_t)table->dim, at = first * dim;
     hn_adam_part_cpu(table->value + at, gradients, table->m + at, table->v + at, (last - first) * dim, step);
+}
+
+void hn_table_fetch(const HnTable *table, uint64_t row) {
+    const uint64_t at = row * (uint64_t)table->dim;
+    hn_row_fetch(table->value + at, table->dim);
+    hn_row_fetch(table->m + at, table->dim);
+    hn_row_fetch(table->v + at, table->dim);
 }
 
 double hn_table_squares(const HnTable *table) {

@@ -18,6 +18,7 @@ typedef struct HnTable {
     float *gradient; /* [n_rows][dim] */
     float *m, *v;    /* [n_rows][dim] Adam's moments */
     bool shared;     /* value, m and v are somebody else's to free */
+    bool waits;      /* rows without a gradient wait for their steps (deferred.h) */
 } HnTable;
 
 /* All zero. Local; free with hn_table_free (an all-zero struct is fine). */
@@ -38,6 +39,9 @@ void hn_table_init_layer(HnTable *table, uint64_t begin, uint64_t end, double bo
 void hn_table_adam(HnTable *table, double learning_rate, uint64_t step);
 /* The same for rows first .. last-1 with these gradients, by the calling thread alone. */
 void hn_table_adam_rows(HnTable *table, const HnAdamStep *step, uint64_t first, uint64_t last, const float *gradients);
+
+/* Asks for a row's value and moments. */
+void hn_table_fetch(const HnTable *table, uint64_t row);
 
 /* Sum of all squares, the same for any number of threads; for weights, not for embeddings: at most 2^20 a block of
  * 4096. */

@@ -53,6 +53,19 @@ static HnStatus create_tables(HnTrainer *trainer, HnError *err) {
     return whole && (hop_columns(config) == 0 || trainer->item_hops) ? HN_OK : HN_MEMORY;
 }
 
+/* Which rows wait for their steps, where a step of all would go past the caches: of a sampler that chooses by score,
+ * not the items, which it reads at every step. */
+static HnStatus create_deferred(HnTrainer *trainer, HnError *err) {
+    const bool of_items = !trainer->sampler->by_score;
+    const uint64_t n_rows = trainer->users.n_rows + (of_items ? trainer->items.n_rows : 0);
+    if (!trainer->model->of_batch || trainer->config->train.reg == HN_REG_ALL_PARAMS ||
+        n_rows * (uint64_t)trainer->dim * 3 * sizeof(float) <= HN_LAST_CACHE) {
+        return HN_OK;
+    }
+    HN_TRY(hn_deferred_create(&trainer->later_users, &trainer->users, err));
+    return of_items ? hn_deferred_create(&trainer->later_items, &trainer->items, err) : HN_OK;
+}
+
 /* Everything that needs no other rank. */
 static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
     const HnTrainConfig *config = trainer->config;
@@ -62,6 +75,7 @@ static HnStatus create_parts(HnTrainer *trainer, HnError *err) {
     const uint64_t of_epoch = hn_order_positions(config->train.epoch_unit, batch, shards->n_pairs, shards->n_users);
     uint64_t positions = batch < of_epoch ? batch : of_epoch;
     HN_TRY(create_tables(trainer, err));
+    HN_TRY(create_deferred(trainer, err));
     HN_TRY(hn_order_create(shards, config->train.epoch_unit, batch, config->train.drop_last, &trainer->order, err));
     const HnBatchShape shape = hn_batch_shape(config);
     HN_TRY(hn_batch_create(shards, positions, &shape, &trainer->batch, err));
@@ -160,6 +174,8 @@ void hn_trainer_free(HnTrainer **address) {
     hn_in_batch_free(&trainer->in_batch);
     hn_batch_free(&trainer->batch);
     hn_order_free(&trainer->order);
+    hn_deferred_free(&trainer->later_items);
+    hn_deferred_free(&trainer->later_users);
     hn_free(trainer->item_hops);
     hn_free(trainer->final_items);
     hn_free(trainer->final_users);

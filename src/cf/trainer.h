@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cf/batch.h"
+#include "cf/deferred.h"
 #include "cf/evaluate.h"
 #include "cf/l2.h"
 #include "cf/loss.h"
@@ -16,6 +17,9 @@
 #include "cf/order.h"
 #include "cf/sampler.h"
 #include "cf/train.h"
+
+/* Bytes that a large last cache keeps from one step to the next. */
+#define HN_LAST_CACHE ((uint64_t)32 << 20)
 
 /* Loss of the steps of an epoch so far; sums of step means, in step order. */
 typedef struct HnEpochLoss {
@@ -34,6 +38,7 @@ typedef struct HnTrainer {
     HnGraph graph;
     HnHostItems *host_items; /* or NULL */
     HnTable users, items;
+    HnDeferred later_users, later_items; /* rows that wait for their steps, within hn_trainer_steps */
     HnOrder order;
     HnBatch batch;
     HnLossAdder adder;
@@ -84,6 +89,9 @@ void hn_trainer_update(HnTrainer *trainer);
 /* Both in one pass over the rows (the same bits), and the books: step_in_epoch, running loss; on the last step of an
  * epoch, the next epoch begins. */
 HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err);
+/* As many of those, but not more than the epoch under way has left; fewer where a rank was asked to stop. Faster than
+ * one by one where rows can wait (deferred.h). */
+HnStatus hn_trainer_steps(HnTrainer *trainer, uint64_t n, HnError *err);
 /* How far training is, for people: an epoch counts as many pairs as there are, whatever its batches draw or leave out,
  * and a step its share of them. So never more than epochs times pairs. */
 uint64_t hn_trainer_pairs_passed(const HnTrainer *trainer);

@@ -7,9 +7,6 @@
 #include "cf/sums.h"
 #include "cf/trainer.h"
 
-/* Bytes that a large last cache keeps from one step to the next. */
-#define LAST_CACHE ((uint64_t)32 << 20)
-
 /* Final vectors of all rows, for a sampler that chooses by score. Models without layers have them at hand. */
 static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     if (!trainer->sampler->by_score) {
@@ -17,6 +14,10 @@ static HnStatus look_at_scores(HnTrainer *trainer, HnError *err) {
     }
     if (hn_model_layers(trainer->config) == 0) {
         trainer->finals = (HnFinals){trainer->users.value, trainer->items.value, trainer->items.value};
+        if (trainer->users.waits) {
+            hn_batch_index_users(&trainer->batch);
+            hn_deferred_rows(&trainer->later_users, trainer->batch.users, trainer->batch.n_users);
+        }
         return HN_OK;
     }
     trainer->finals = (HnFinals){trainer->final_users, trainer->final_items, trainer->item_hops};
@@ -75,7 +76,10 @@ static HnStatus take_batch(HnTrainer *trainer, const HnGivenBatch *given, HnErro
         batch->all_item_hops = trainer->finals.item_hops;
         trainer->sampler->draw(trainer->sampler_state, batch, &trainer->finals);
     }
-    return hn_batch_index(batch, trainer->comm, err);
+    HN_TRY(hn_batch_index(batch, trainer->comm, err));
+    hn_deferred_rows(&trainer->later_users, batch->users, batch->n_users);
+    hn_deferred_rows(&trainer->later_items, batch->items, batch->n_items);
+    return HN_OK;
 }
 
 HnStatus hn_trainer_look(HnTrainer *trainer, const uint64_t *pairs, uint64_t n, uint64_t epoch, HnError *err) {
@@ -250,13 +254,16 @@ void hn_trainer_update(HnTrainer *trainer) {
 static bool past_cache(const HnTrainer *trainer) {
     const uint64_t blocks = hn_model_layers(trainer->config) > 0 ? 4 : 3;
     return (trainer->users.n_rows + trainer->items.n_rows) * (uint64_t)trainer->dim * blocks * sizeof(float) >
-           LAST_CACHE;
+           HN_LAST_CACHE;
 }
 
-HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
+/* Rows may be left behind. */
+static HnStatus step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
     HnAdamStep adam = hn_adam_step(trainer->config->train.learning_rate, trainer->steps + 1);
     adam.past_cache = past_cache(trainer);
     HN_TRY(run_or_explain(trainer, NULL, &adam, report, err));
+    hn_deferred_step(&trainer->later_users, &adam, trainer->batch.users, trainer->batch.n_users);
+    hn_deferred_step(&trainer->later_items, &adam, trainer->batch.items, trainer->batch.n_items);
     finish_update(trainer);
     for (int i = 0; i < HN_N_LOSSES; i++) {
         trainer->running.sums[i] += report->loss[i];
@@ -267,22 +274,44 @@ HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err)
     return HN_OK;
 }
 
+static void settle(HnTrainer *trainer) {
+    hn_deferred_all(&trainer->later_users);
+    hn_deferred_all(&trainer->later_items);
+}
+
+HnStatus hn_trainer_step(HnTrainer *trainer, HnStepReport *report, HnError *err) {
+    HnStatus status = step(trainer, report, err);
+    settle(trainer);
+    return status;
+}
+
+static HnStatus steps(HnTrainer *trainer, uint64_t n, HnError *err) {
+    for (; n > 0 && trainer->step_in_epoch < trainer->order.n_batches && !trainer->stop; n--) {
+        HnStepReport report;
+        HN_TRY(step(trainer, &report, err));
+        if (trainer->progress != NULL) {
+            hn_progress_update(trainer->progress, hn_trainer_pairs_passed(trainer));
+        }
+    }
+    return HN_OK;
+}
+
+HnStatus hn_trainer_steps(HnTrainer *trainer, uint64_t n, HnError *err) {
+    trainer->stop = false;
+    HnStatus status = steps(trainer, n, err);
+    settle(trainer);
+    return status;
+}
+
 uint64_t hn_trainer_pairs_passed(const HnTrainer *trainer) {
     const uint64_t n_pairs = trainer->shards.n_pairs;
     return trainer->epoch * n_pairs + n_pairs * trainer->step_in_epoch / trainer->order.n_batches;
 }
 
 HnStatus hn_trainer_epoch(HnTrainer *trainer, double loss[HN_N_LOSSES], HnError *err) {
-    trainer->stop = false;
-    while (trainer->step_in_epoch < trainer->order.n_batches) {
-        HnStepReport report;
-        HN_TRY(hn_trainer_step(trainer, &report, err));
-        if (trainer->progress != NULL) {
-            hn_progress_update(trainer->progress, hn_trainer_pairs_passed(trainer));
-        }
-        if (trainer->stop && trainer->step_in_epoch < trainer->order.n_batches) {
-            return HN_OK;
-        }
+    HN_TRY(hn_trainer_steps(trainer, trainer->order.n_batches, err));
+    if (trainer->step_in_epoch < trainer->order.n_batches) {
+        return HN_OK;
     }
     for (int i = 0; i < HN_N_LOSSES; i++) {
         loss[i] = trainer->running.sums[i] / (double)trainer->running.n_steps;

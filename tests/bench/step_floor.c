@@ -20,6 +20,7 @@ typedef struct Side {
 typedef struct Floor {
     Side users, items;
     int layers, dim;
+    const HnAdamStep *steps; /* of rows that wait for them */
     const float *candidates; /* [n_items][of_candidate] what a sampler compares by score; NULL: nothing */
     uint64_t n_candidates;   /* of all pairs */
     size_t of_candidate;
@@ -74,8 +75,27 @@ static void run_once(void *context) {
         half(floor, sides[1], false);
     }
     for (int s = 0; s < 2; s++) {
-        hn_rows_done_cpu(&(HnRowsDone){adam_rows, sides[s]}, sides[s]->table->gradient, sides[s]->table->n_rows,
-                         floor->dim);
+        if (!sides[s]->table->waits) {
+            hn_rows_done_cpu(&(HnRowsDone){adam_rows, sides[s]}, sides[s]->table->gradient, sides[s]->table->n_rows,
+                             floor->dim);
+        }
+    }
+}
+
+/* A step's divisions and roots of all rows that wait, with moments as they are in training, in the nearest cache. */
+static void rest(void *context) {
+    enum { ROWS = 8, STEPS = 8, MOST = 1024 };
+    const Floor *floor = context;
+    const uint64_t n = (uint64_t)ROWS * (uint64_t)floor->dim;
+    const HnTable *users = floor->users.table, *items = floor->items.table;
+    const uint64_t n_rows = (users->waits ? users->n_rows : 0) + (items->waits ? items->n_rows : 0);
+#pragma omp parallel for schedule(static)
+    for (uint64_t turn = 0; turn < n_rows / (ROWS * STEPS); turn++) {
+        float p[MOST], m[MOST], v[MOST];
+        for (uint64_t i = 0; i < n; i++) {
+            p[i] = 0.01f, m[i] = 1e-4f, v[i] = 1e-8f;
+        }
+        hn_adam_rest_cpu(p, m, v, n, floor->steps, STEPS);
     }
 }
 
@@ -121,11 +141,16 @@ static double products_seconds(const HnTrainer *trainer, const Floor *floor) {
     return flops / bench_product_gflops(false, false, n_rows, dim, dim) * 1e-9;
 }
 
-static void run_rounds(Floor *floor, HnTrainer *trainer, void (*step)(void *), void *context, BenchStepFloor *result) {
+static double rest_seconds(const HnTrainer *trainer, Floor *floor) {
+    return !trainer->users.waits ? 0.0 : bench_time(rest, floor, 3, TURN_SECONDS).best;
+}
+
+static void run_rounds(Floor *floor, HnTrainer *trainer, void (*steps)(void *), void *context, int n_steps,
+                       BenchStepFloor *result) {
     double shares[ROUNDS], floors[ROUNDS];
     for (int r = 0; r < ROUNDS; r++) {
-        const double ours = bench_time(step, context, 5, TURN_SECONDS).best;
-        floors[r] = time_once(floor);
+        const double ours = bench_time(steps, context, 5, TURN_SECONDS).best / n_steps;
+        floors[r] = time_once(floor) + rest_seconds(trainer, floor);
         if (trainer->config->model.backbone == HN_BACKBONE_NGCF) {
             floors[r] += products_seconds(trainer, floor);
         }
@@ -150,14 +175,15 @@ static void add_candidates(const HnTrainer *trainer, Floor *floor) {
     floor->n_candidates = (uint64_t)batch->n * (uint64_t)trainer->config->sampler.candidates;
 }
 
-BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*step)(void *), void *context) {
+BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*steps)(void *), void *context, int n_steps) {
     const HnGraph *graph = &trainer->graph;
     const HnBatch *batch = &trainer->batch;
     const HnBackboneName backbone = trainer->config->model.backbone;
     const HnAdamStep adam = hn_adam_step(0.0, trainer->steps + 1); /* parameters stay as they are */
     const bool all_items = trainer->sampler->by_score;
     BenchStepFloor result = {0};
-    Floor floor = {.layers = (int)hn_model_layers(trainer->config), .dim = trainer->dim};
+    Floor floor = {
+        .layers = (int)hn_model_layers(trainer->config), .dim = trainer->dim, .steps = trainer->later_users.steps};
     floor.users =
         (Side){&trainer->users, &graph->users, graph->user_degrees.scale, .other = &floor.items, .adam = adam};
     floor.items =
@@ -171,7 +197,7 @@ BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*step)(void *), void *
     result.what = what_of(&floor, backbone == HN_BACKBONE_NGCF);
     if (make_side(&floor.users, batch->users, batch->n_users, batch->items, batch->n_items, false) &&
         make_side(&floor.items, batch->items, batch->n_items, batch->users, batch->n_users, all_items)) {
-        run_rounds(&floor, trainer, step, context, &result);
+        run_rounds(&floor, trainer, steps, context, n_steps, &result);
     }
     free_side(&floor.items);
     free_side(&floor.users);

@@ -12,8 +12,9 @@ typedef struct BenchStepFloor {
 
 /* Adam over both tables and, in front of it, LightGCN's propagation, or NGCF's and its products: the last layer forward
  * of the last batch's rows alone (of all items, where a sampler looks at them), the first one backward from those
- * alone. In rounds with steps, best beside best, since a machine's speed can change by the second. Writes over the
- * trainer's tables. None for other backbones. */
-BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*step)(void *context), void *context);
+ * alone. Rows that wait for their steps (cf/deferred.h) have many at once. In rounds with n_steps steps a call, best
+ * beside best, since a machine's speed can change by the second. Writes over the trainer's tables. None for other
+ * backbones. */
+BenchStepFloor bench_step_floor(HnTrainer *trainer, void (*steps)(void *context), void *context, int n_steps);
 
 #endif

@@ -128,8 +128,56 @@ static void test_parts(void **state) {
     }
 }
 
+/* Any number of steps at once: the bits of that many plain steps with gradients of 0, for rows that still move, that
+ * move no more, that never moved, and for moments that have sunk to the last bits of a float. */
+static void test_rest(void **state) {
+    (void)state;
+    enum { MOST = 200 };
+    static const float sizes[] = {1.0f, 1e-4f, 1e-9f, 1e-30f, 4e-45f, 0.0f};
+    HnAdamStep steps[MOST];
+    for (size_t n = 1; n <= 150; n = n < 20 ? n + 1 : n + 43) {
+        for (int size = 0; size < 6; size++) {
+            for (uint64_t first = 1; first < 20000; first *= 17) {
+                const uint64_t n_steps = (n * 7 + (uint64_t)size * 31 + first) % MOST;
+                Arrays expected = arrays_make(n, n), actual = arrays_make(n, n);
+                for (size_t i = 0; i < n; i++) {
+                    const float of_p = i % 3 == 0 ? 1e-25f : i % 7 == 0 ? 0.0f : 1.0f;
+                    expected.g[i] = 0.0f;
+                    expected.p[i] *= of_p, actual.p[i] *= of_p;
+                    expected.m[i] *= sizes[size], actual.m[i] *= sizes[size];
+                    expected.v[i] *= sizes[size] * sizes[size], actual.v[i] *= sizes[size] * sizes[size];
+                }
+                for (uint64_t k = 0; k < n_steps; k++) {
+                    steps[k] = hn_adam_step(0.01, first + k);
+                    hn_adam_ref(expected.p, expected.g, expected.m, expected.v, n, 0.01, first + k);
+                }
+                hn_adam_rest_cpu(actual.p, actual.m, actual.v, n, steps, n_steps);
+                check_same_floats(expected.p, actual.p, n, "parameter");
+                check_same_floats(expected.m, actual.m, n, "first moment");
+                check_same_floats(expected.v, actual.v, n, "second moment");
+                arrays_free(&expected);
+                arrays_free(&actual);
+            }
+        }
+    }
+}
+
+/* What a step takes off shrinks by a twentieth at least, at any number of steps: why a row that did not move will not.
+ */
+static void test_rest_ends(void **state) {
+    (void)state;
+    for (uint64_t t = 1; t < 100000; t += t < 1000 ? 1 : 97) {
+        const HnAdamStep now = hn_adam_step(0.01, t), then = hn_adam_step(0.01, t + 1);
+        const double quotient =
+            0.9 / sqrt(0.999) * (double)then.rate / (double)now.rate * (double)now.unbias_v / (double)then.unbias_v;
+        assert_true(quotient < 0.95);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_rest_ends),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_equals_ref),
         cmocka_unit_test(test_threads_do_not_matter),

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cf/deferred.h"
 #include "cf/model.h"
 #include "cf/rows.h"
 #include "propagate.h"
@@ -38,8 +39,9 @@ static HnStatus mf_create(const HnModelContext *context, const HnBatch *batch, v
 
 static uint64_t mf_bytes(const HnTrainConfig *config, uint64_t n_local_users, uint64_t n_items, uint64_t n_local_pairs,
                          uint64_t n_positions, bool exact) {
-    (void)n_local_users, (void)n_items, (void)n_local_pairs, (void)n_positions, (void)exact;
-    return sizeof(Mf) + hn_propagate_window((int)config->model.dim) * sizeof(float);
+    (void)n_local_pairs, (void)n_positions, (void)exact;
+    return sizeof(Mf) + hn_propagate_window((int)config->model.dim) * sizeof(float) +
+           hn_deferred_bytes(n_local_users + n_items);
 }
 
 static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
@@ -53,23 +55,35 @@ static HnStatus mf_forward(void *state, HnBatch *batch, HnError *err) {
     return HN_OK;
 }
 
+/* Gradients [n][dim] of a table's rows, told of: all rows, or where the others can wait, these. */
+static void tell(const Mf *mf, HnTable *table, const int32_t *rows, uint32_t n, float *gradients, bool keep,
+                 const HnRowsDone *then) {
+    const size_t dim = (size_t)table->dim;
+    if (keep || !table->waits) {
+        hn_rows_spread(
+            &(HnSpread){rows, gradients, n, table->dim, table->n_rows, keep ? table->gradient : NULL, mf->window},
+            then);
+        return;
+    }
+#pragma omp parallel for schedule(static) if (n > HN_ROWS_AT_ONCE)
+    for (uint32_t r = 0; r < n; r++) {
+        hn_table_fetch(table, (uint64_t)rows[r + HN_FETCH_AHEAD < n ? r + HN_FETCH_AHEAD : r]);
+        then->rows(then->context, (uint64_t)rows[r], (uint64_t)rows[r] + 1, gradients + r * dim);
+    }
+}
+
 static HnStatus mf_backward(void *state, HnBatch *batch, bool keep, const HnRowsDone *users_done,
                             const HnRowsDone *items_done, HnError *err) {
     (void)err;
     const Mf *mf = state;
-    const HnTable *users = mf->context.users, *items = mf->context.items;
     if (batch->d_item_hops != NULL) { /* the one hop is the vector */
         for (uint64_t r = 0; r < batch->n_items; r++) {
             const uint64_t at = r * (uint64_t)batch->dim;
             hn_row_ops_cpu()->axpy(batch->d_item_vectors + at, 1.0f, batch->d_item_hops + at, batch->dim);
         }
     }
-    const HnSpread of_users = {batch->users,  batch->d_user_vectors,         batch->n_users, batch->dim,
-                               users->n_rows, keep ? users->gradient : NULL, mf->window};
-    const HnSpread of_items = {batch->items,  batch->d_item_vectors,         batch->n_items, batch->dim,
-                               items->n_rows, keep ? items->gradient : NULL, mf->window};
-    hn_rows_spread(&of_users, users_done);
-    hn_rows_spread(&of_items, items_done);
+    tell(mf, mf->context.users, batch->users, batch->n_users, batch->d_user_vectors, keep, users_done);
+    tell(mf, mf->context.items, batch->items, batch->n_items, batch->d_item_vectors, keep, items_done);
     return HN_OK;
 }
 
@@ -86,6 +100,7 @@ static HnStatus mf_embed(void *state, float *users, float *items, float *item_ho
 }
 
 const HnModelOps HN_MODEL_MF = {.name = "mf",
+                                .of_batch = true,
                                 .width = hn_model_width_is_dim,
                                 .create = mf_create,
                                 .free = mf_free,
